@@ -1,0 +1,1 @@
+"""One file per claim of speed; each prints ratios against peers and limits."""

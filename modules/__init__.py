@@ -1,0 +1,1 @@
+"""What runs on the gateway: one package, one container, one job each."""

@@ -1,0 +1,1 @@
+"""The store-and-forward queue between the modules and the cloud."""

@@ -1,0 +1,1 @@
+"""Pictures in, only the ones worth looking at out."""

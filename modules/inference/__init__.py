@@ -1,0 +1,1 @@
+"""ONNX models: picture to defect, waveform to fault."""

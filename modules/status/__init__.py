@@ -1,0 +1,1 @@
+"""The gateway explains itself: REST, events, metrics and one page."""

@@ -1,0 +1,1 @@
+"""Readings and waveforms in; windows, features and alerts out."""
