@@ -1,0 +1,87 @@
+# Each target creates what it needs, its own environment included. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first Python of 3.11 to 3.13 that really starts (a version manager's shim may exist and refuse).
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PLATFORM ?= amd64
+
+# What `make run` may be told: real input, once or for ever, where to write the figures, where to listen.
+DATA ?=
+ONCE ?=
+REPORT ?=
+PICTURES ?=
+ADDRESS ?= 127.0.0.1
+STATE ?= .state
+
+.PHONY: help install run test check lint bench soak mutants train build push deploy clean lock
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Millwatch needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp for each set of packages; a changed lock file installs again.
+$(VENV)/.%: requirements/%.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+install: $(VENV)/.run ## the environment that `make run` uses
+
+run: $(VENV)/.run ## the whole line on this machine (DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
+ifeq ($(DATA),)
+	@$(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE)
+else
+	@$(BIN)/python -m devices.playback "$(DATA)" --address $(ADDRESS) --state $(STATE)-playback \
+		$(if $(ONCE),--once) $(if $(REPORT),--report "$(REPORT)") $(if $(PICTURES),--pictures $(PICTURES))
+endif
+
+test: $(VENV)/.dev ## every test that this machine can run
+	$(BIN)/python -m pytest -q -m "not soak"
+
+check: $(VENV)/.dev ## style, types, arrows between packages, the manifest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m localhub lint deployment.template.json
+
+bench: $(VENV)/.bench ## every figure of the README, measured here against its peers
+	$(BIN)/python -m bench
+
+soak: $(VENV)/.dev ## the long proofs
+	$(BIN)/python -m pytest -q -m soak --timeout 7200
+
+mutants: $(VENV)/.dev ## one-line sabotages: a named test must fail for each
+	$(BIN)/python -m tests.mutants
+
+# Training alone needs PyTorch: an environment of its own, so that nobody else has to install it.
+.venv-train/.train: requirements/train.txt
+	@test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+train: .venv-train/.train ## the model packages again, from the real data (DATA=dir, default ../shared/data)
+	.venv-train/bin/python -m models.training $(if $(DATA),--data "$(DATA)")
+
+build: ## container images, through iotedgedev (PLATFORM=amd64 or arm64v8)
+	docker/tool build $(PLATFORM)
+
+push: ## build and push them to CONTAINER_REGISTRY_SERVER of .env
+	docker/tool push $(PLATFORM)
+
+deploy: ## set the modules of EDGE_DEVICE_ID, through az iot edge set-modules
+	docker/tool deploy $(PLATFORM)
+
+lock: ## resolve requirements/*.in again into hash-locked *.txt
+	docker/tool lock
+
+clean: ## everything that make made
+	rm -rf $(VENV) .venv-train .venv-tools $(STATE) $(STATE)-playback config .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

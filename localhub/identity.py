@@ -1,0 +1,108 @@
+"""Who may connect: the gateway's modules and the leaf devices, each with a symmetric key of its own."""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from localhub.state import write_atomic
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A device (`module` is None) or a module of a device."""
+
+    device: str
+    module: str | None = None
+
+    def __str__(self) -> str:
+        return self.device if self.module is None else f"{self.device}/{self.module}"
+
+    def covers(self, other: "Identity") -> bool:
+        """Whether a token of this identity is good for `other`: itself, or a module of this device; any case."""
+        mine, theirs = self.folded(), other.folded()
+        return mine.device == theirs.device and mine.module in (None, theirs.module)
+
+    def folded(self) -> "Identity":
+        """The form in which ids are compared: case does not matter (DeviceScopeTokenAuthenticator.cs)."""
+        return Identity(self.device.casefold(), None if self.module is None else self.module.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleKey:
+    """A module's key (base64) and its generation, the path segment of the workload API's sign call."""
+
+    generation: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Every key of one gateway. `devices` holds the gateway itself and the leaf devices: id -> base64 key."""
+
+    gateway: str
+    modules: Mapping[str, ModuleKey] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def ensure(cls, path: Path, gateway: str, modules: Iterable[str], devices: Iterable[str] = ()) -> Self:
+        """Load the file, add keys for what has none yet, save it when something was added; known keys are kept."""
+        known = cls.load(path) if path.exists() else cls(gateway)
+        new_modules = {name: ModuleKey(_new_generation(), _new_key()) for name in modules if name not in known.modules}
+        new_devices = {name: _new_key() for name in (gateway, *devices) if name not in known.devices}
+        wanted = cls(gateway, {**known.modules, **new_modules}, {**known.devices, **new_devices})
+        if wanted != known:
+            wanted.save(path)
+        return wanted
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read identities.json."""
+        data = json.loads(path.read_bytes())
+        modules = {name: ModuleKey(entry["generation"], entry["key"]) for name, entry in data["modules"].items()}
+        return cls(data["gateway"], modules, {name: entry["key"] for name, entry in data["devices"].items()})
+
+    def save(self, path: Path) -> None:
+        """Write identities.json, readable by its owner only."""
+        data = {
+            "gateway": self.gateway,
+            "modules": {name: {"generation": key.generation, "key": key.key} for name, key in self.modules.items()},
+            "devices": {name: {"key": key} for name, key in self.devices.items()},
+        }
+        write_atomic(path, json.dumps(data, indent=2).encode())
+
+    def find(self, identity: Identity) -> tuple[Identity, str] | None:
+        """The identity as it is written here, and its key; ids compare without case. None when it is unknown."""
+        wanted = identity.folded()
+        for name, key in self.devices.items():
+            if wanted.module is None and name.casefold() == wanted.device:
+                return Identity(name), key
+        for name, entry in self.modules.items():
+            if wanted == Identity(self.gateway, name).folded():
+                return Identity(self.gateway, name), entry.key
+        return None
+
+    def connection_string(self, identity: Identity, hub_name: str, address: str) -> str:
+        """What a leaf device (LEAF_CONNECTION_STRING) or a debugged module is started with.
+
+        Raises KeyError when the identity is unknown.
+        """
+        found = self.find(identity)
+        if found is None:
+            raise KeyError(str(identity))
+        known, key = found
+        module = "" if known.module is None else f"ModuleId={known.module};"
+        return f"HostName={hub_name};DeviceId={known.device};{module}SharedAccessKey={key};GatewayHostName={address}"
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def _new_generation() -> str:
+    return str(10**17 + secrets.randbelow(9 * 10**17))

@@ -1,0 +1,85 @@
+"""One picture on its way from a source to a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""uint8, (height, width, 3) in OpenCV's blue-green-red order, or (height, width) grey."""
+
+# edgeHub closes the connection on a packet over 262,144 bytes; topic and properties take up to 2 KB of that.
+MESSAGE_BYTES = 240_000
+SMALLEST_SIDE = 8
+LARGEST_PIXELS = 64_000_000
+
+
+class BadPicture(ValueError):
+    """A picture that cannot be used. ``reason`` is a short label for counters."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded picture and where it came from.
+
+    ``captured`` is the wall clock (UTC) at which the source handed the picture over. ``encoded`` holds the source's
+    own JPEG bytes where it had them, so that an untouched picture is forwarded bit for bit. ``item`` names the part
+    or file shown, where the source knows it. ``source_bytes`` is what the source itself spent on the picture.
+    """
+
+    picture: Picture
+    captured: datetime
+    encoded: bytes | None = None
+    item: str | None = None
+    source_bytes: int = 0
+
+
+def decode(encoded: bytes) -> Picture:
+    """The picture in ``encoded`` (JPEG, PNG, BMP: what OpenCV reads), shape (height, width, 3).
+
+    Raises BadPicture with reason ``corrupt``, ``too_small`` or ``too_large``.
+    """
+    if not encoded:
+        raise BadPicture("corrupt", "the picture is empty")
+    try:
+        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:  # OpenCV's own limit on pixels raises, a damaged file returns None
+        raise BadPicture("too_large", f"OpenCV refuses the picture: {error}") from error
+    if picture is None:
+        raise BadPicture("corrupt", "the bytes are not a picture that OpenCV can read")
+    return checked(np.asarray(picture, np.uint8))
+
+
+def checked(picture: Picture) -> Picture:
+    """``picture`` itself, if its size is one that the module works on; BadPicture if not."""
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise BadPicture("too_small", f"the picture is {width} x {height}; at least {SMALLEST_SIDE} a side is needed")
+    if height * width > LARGEST_PIXELS:
+        raise BadPicture("too_large", f"the picture is {width} x {height}; at most {LARGEST_PIXELS:,} pixels are taken")
+    return picture
+
+
+def encode(picture: Picture, *, quality: int, limit: int = MESSAGE_BYTES) -> bytes:
+    """``picture`` as JPEG of at most ``limit`` bytes.
+
+    The quality (1 to 100) is lowered first and the picture halved only when quality alone does not reach the limit:
+    texture matters more to the models than the last of its resolution.
+    """
+    while True:
+        for lowered in (quality, max(quality - 15, 40), 40):
+            done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, lowered])
+            if not done:
+                raise BadPicture("encode", "OpenCV could not encode the picture as JPEG")
+            if encoded.size <= limit:
+                return encoded.tobytes()
+        height, width = picture.shape[:2]
+        picture = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,48 @@
+"""The wire contract: messages, their ids, and the bodies they carry (docs/formats/messages.md). Pure."""
+
+from modules.common.messages.alert import SEVERITIES, STATES, Alert, AlertState, Severity
+from modules.common.messages.ids import derived_id, id_time_ms, new_id
+from modules.common.messages.message import (
+    FLOAT32,
+    JPEG,
+    JSON,
+    KINDS,
+    MAX_PACKET,
+    SENML,
+    UTF8,
+    BadMessage,
+    Message,
+    from_wire,
+    json_message,
+    parse_time,
+    rfc3339,
+)
+from modules.common.messages.senml import Reading, ReadingBatch
+from modules.common.messages.waveform import Waveform
+
+__all__ = [
+    "FLOAT32",
+    "JPEG",
+    "JSON",
+    "KINDS",
+    "MAX_PACKET",
+    "SENML",
+    "SEVERITIES",
+    "STATES",
+    "UTF8",
+    "Alert",
+    "AlertState",
+    "BadMessage",
+    "Message",
+    "Reading",
+    "ReadingBatch",
+    "Severity",
+    "Waveform",
+    "derived_id",
+    "from_wire",
+    "id_time_ms",
+    "json_message",
+    "new_id",
+    "parse_time",
+    "rfc3339",
+]
