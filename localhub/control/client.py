@@ -1,17 +1,24 @@
-"""The client side of a control socket, blocking for the command line and async for the processes."""
+"""The client side of a control socket, blocking for the command line and async for the processes.
+
+Plain http.client and h11: a command should answer before a person notices, and importing httpx alone takes longer
+than most commands do.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import http.client
+import json
 import os
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+from urllib.parse import urlencode
 
-import httpx
-import msgspec
-
-from localhub.control.sockets import answers
+HEADERS = {"Host": "localhub", "Content-Type": "application/json", "Connection": "close"}
+ABSENT = (ConnectionError, FileNotFoundError, http.client.RemoteDisconnected)
 
 
 class ControlError(Exception):
@@ -27,28 +34,21 @@ class NotRunningError(Exception):
 
 
 class Client:
-    """Blocking client of one control socket. `hint` is what a person should do when nothing answers."""
+    """Blocking client of one control socket; each request is a connection of its own, so it may be kept for ever.
+
+    `hint` is what a person should do when nothing answers, `timeout_s` the longest wait for each read in seconds.
+    """
 
     def __init__(self, path: Path, *, hint: str = "", timeout_s: float = 10) -> None:
-        self._path, self._hint = path, hint
-        transport = httpx.HTTPTransport(uds=os.fspath(path))
-        self._http = httpx.Client(transport=transport, base_url="http://localhub", timeout=timeout_s, trust_env=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_facts: object) -> None:
-        self._http.close()
+        self._path, self._hint, self._timeout_s = path, hint, timeout_s
 
     def request(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """Send one request; the decoded JSON answer.
 
         Raises NotRunningError when nothing listens, ControlError when the answer is not a 2xx.
         """
-        self._check()
-        with _translated(self._path, self._hint):
-            answer = self._http.request(method, path, content=_content(body), params=dict(query))
-        return _result(answer)
+        with self._sent(method, path, body, query, self._timeout_s) as answer:
+            return _result(answer.status, answer.read())
 
     def get(self, path: str, **query: str | int) -> Any:
         """GET; raises as `request`."""
@@ -58,45 +58,59 @@ class Client:
         """POST with a JSON body; raises as `request`."""
         return self.request("POST", path, body)
 
+    def patch(self, path: str, body: object) -> Any:
+        """PATCH with a JSON body; raises as `request`."""
+        return self.request("PATCH", path, body)
+
     def stream(self, path: str, **query: str | int) -> Iterator[Any]:
         """The documents of a newline-delimited stream, until the server ends it; raises as `request`."""
-        self._check()
-        with (
-            _translated(self._path, self._hint),
-            self._http.stream("GET", path, params=dict(query), timeout=None) as answer,
-        ):
-            if answer.is_error:
-                answer.read()
-                _result(answer)
-            for line in answer.iter_lines():
-                yield msgspec.json.decode(line)
+        with self._sent("GET", path, None, query, None) as answer:
+            if answer.status >= 300:
+                _result(answer.status, answer.read())
+            for line in answer:
+                yield json.loads(line)
 
-    def _check(self) -> None:
-        if not answers(self._path):  # httpcore 1.0 leaves its socket open when a Unix connect fails
-            raise NotRunningError(self._hint or f"nothing answers at {self._path}")
+    @contextlib.contextmanager
+    def _sent(
+        self, method: str, path: str, body: object, query: dict[str, str | int], timeout_s: float | None
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _UnixConnection(self._path, timeout_s)
+        try:
+            connection.request(method, _target(path, query), _content(body), HEADERS)
+            yield connection.getresponse()
+        except TimeoutError as error:
+            raise ControlError(504, f"no answer within {timeout_s} s from {self._path}") from error
+        except ABSENT as error:
+            raise NotRunningError(self._hint or f"nothing answers at {self._path}") from error
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float | None) -> None:
+        super().__init__("localhub", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(os.fspath(self._path))
 
 
 class AsyncClient:
     """The same client for a process that has an event loop."""
 
     def __init__(self, path: Path, *, hint: str = "", timeout_s: float = 10) -> None:
-        self._path, self._hint = path, hint
-        transport = httpx.AsyncHTTPTransport(uds=os.fspath(path))
-        self._http = httpx.AsyncClient(
-            transport=transport, base_url="http://localhub", timeout=timeout_s, trust_env=False
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_facts: object) -> None:
-        await self._http.aclose()
+        self._path, self._hint, self._timeout_s = path, hint, timeout_s
 
     async def request(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """Send one request; raises as `Client.request`."""
-        with _translated(self._path, self._hint):
-            answer = await self._http.request(method, path, content=_content(body), params=dict(query))
-        return _result(answer)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                parts = [part async for part in self._parts(method, path, body, query)]
+        except TimeoutError as error:
+            raise ControlError(504, f"no answer within {self._timeout_s} s from {self._path}") from error
+        return _result(int(parts[0]), b"".join(parts[1:]))
 
     async def get(self, path: str, **query: str | int) -> Any:
         """GET; raises as `Client.request`."""
@@ -107,14 +121,50 @@ class AsyncClient:
         return await self.request("POST", path, body)
 
     async def stream(self, path: str, **query: str | int) -> AsyncIterator[Any]:
-        """The documents of a newline-delimited stream as they come; raises as `Client.request`."""
-        with _translated(self._path, self._hint):
-            async with self._http.stream("GET", path, params=dict(query), timeout=None) as answer:
-                if answer.is_error:
-                    await answer.aread()
-                    _result(answer)
-                async for line in answer.aiter_lines():
-                    yield msgspec.json.decode(line)
+        """The documents of a newline-delimited stream, until the server ends it; raises as `Client.request`."""
+        parts = self._parts("GET", path, None, query)
+        async with contextlib.aclosing(parts):
+            status = int(await anext(parts))
+            if status >= 300:
+                _result(status, b"".join([part async for part in parts]))
+            rest = b""
+            async for part in parts:
+                *lines, rest = (rest + part).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
+
+    async def _parts(self, method: str, path: str, body: object, query: dict[str, str | int]) -> AsyncGenerator[bytes]:
+        """The status as digits, then the pieces of the answer's body."""
+        import h11  # noqa: PLC0415  the command line never needs it; a process has it through uvicorn
+
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._path)
+        except ABSENT as error:
+            raise NotRunningError(self._hint or f"nothing answers at {self._path}") from error
+        try:
+            wire = h11.Connection(h11.CLIENT)
+            content = _content(body) or b""
+            headers = [*HEADERS.items(), ("Content-Length", str(len(content)))]
+            writer.write(wire.send(h11.Request(method=method, target=_target(path, query), headers=headers)) or b"")
+            if content:
+                writer.write(wire.send(h11.Data(data=content)) or b"")
+            writer.write(wire.send(h11.EndOfMessage()) or b"")
+            while True:
+                event = wire.next_event()
+                if event is h11.NEED_DATA:
+                    wire.receive_data(await reader.read(65536))
+                elif isinstance(event, h11.Response):
+                    yield str(event.status_code).encode()
+                elif isinstance(event, h11.Data):
+                    yield bytes(event.data)
+                elif isinstance(event, h11.EndOfMessage):
+                    return
+                elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                    raise ConnectionError
+        except (*ABSENT, h11.RemoteProtocolError) as error:
+            raise NotRunningError(self._hint or f"{self._path} closed before it had answered") from error
+        finally:
+            writer.close()
 
 
 def start_hint(state: Path) -> str:
@@ -122,26 +172,20 @@ def start_hint(state: Path) -> str:
     return f"localhub is not running with state {state}; start it with: python -m localhub run MANIFEST --state {state}"
 
 
-@contextlib.contextmanager
-def _translated(path: Path, hint: str) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError) as error:
-        raise NotRunningError(hint or f"nothing answers at {path}: {error}") from error
-    except httpx.TimeoutException as error:
-        raise ControlError(504, f"no answer in time from {path}") from error
+def _target(path: str, query: dict[str, str | int]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _content(body: object) -> bytes | None:
-    return None if body is None else msgspec.json.encode(body)
+    return None if body is None else json.dumps(body).encode()
 
 
-def _result(answer: httpx.Response) -> Any:
-    if answer.is_success:
-        return msgspec.json.decode(answer.content) if answer.content else None
+def _result(status: int, content: bytes) -> Any:
     try:
-        document = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
-        document = None
-    text = document.get("message") if isinstance(document, dict) else None
-    raise ControlError(answer.status_code, text or answer.text or answer.reason_phrase)
+        document = json.loads(content) if content else None
+    except ValueError:
+        document = content.decode(errors="replace")
+    if status < 300:
+        return document
+    text = document.get("message") if isinstance(document, dict) else document
+    raise ControlError(status, str(text or http.client.responses.get(status, status)))

@@ -29,7 +29,7 @@ from localhub.control.sockets import listening, peer_pid
 PEER_PID = "pid"  # marks the client address that carries a peer's process id
 
 
-class Refused(Exception):  # noqa: N818  an answer, not a fault of the server
+class Refused(Exception):
     """Raised by a handler to answer with `status` and `{"message": text}`."""
 
     def __init__(self, status: int, text: str) -> None:

@@ -46,16 +46,16 @@ async def test_json_both_ways_and_the_caller_is_known(tmp_path: Path) -> None:
     path = tmp_path / "hub.sock"
     async with control.serving(APP, path):
         assert path.stat().st_mode & 0o777 == 0o600
-        async with control.AsyncClient(path) as client:
-            answer = await client.request("POST", "/items/a", {"x": [1, 2]}, after=3)
-            assert answer == {"item": "a", "query": {"after": "3"}, "body": {"x": [1, 2]}, "peer": os.getpid()}
-            with pytest.raises(control.ControlError, match="down already") as refused:
-                await client.get("/refuse")
-            assert refused.value.status == 409
-            with pytest.raises(control.ControlError) as unknown:
-                await client.get("/nowhere")
-            assert unknown.value.status == 404
-            assert [n async for n in client.stream("/count")] == [0, 1, 2]
+        client = control.AsyncClient(path)
+        answer = await client.request("POST", "/items/a", {"x": [1, 2]}, after=3)
+        assert answer == {"item": "a", "query": {"after": "3"}, "body": {"x": [1, 2]}, "peer": os.getpid()}
+        with pytest.raises(control.ControlError, match="down already") as refused:
+            await client.get("/refuse")
+        assert refused.value.status == 409
+        with pytest.raises(control.ControlError) as unknown:
+            await client.get("/nowhere")
+        assert unknown.value.status == 404
+        assert [n async for n in client.stream("/count")] == [0, 1, 2]
     assert not path.exists()
 
 
@@ -72,19 +72,28 @@ async def test_the_blocking_client(tmp_path: Path) -> None:
     path = tmp_path / "hub.sock"
 
     def work() -> tuple[object, list[object]]:
-        with control.Client(path) as client:
-            return client.post("/items/b", 1)["body"], list(client.stream("/count"))
+        client = control.Client(path)
+        return client.post("/items/b", 1)["body"], list(client.stream("/count"))
 
     async with control.serving(APP, path):
         assert await asyncio.to_thread(work) == (1, [0, 1, 2])
 
 
 def test_a_missing_socket_says_what_to_do(tmp_path: Path) -> None:
-    with (
-        control.Client(tmp_path / "none.sock", hint=control.start_hint(tmp_path)) as client,
-        pytest.raises(control.NotRunningError, match=r"not running with state .* start it with"),
-    ):
+    client = control.Client(tmp_path / "none.sock", hint=control.start_hint(tmp_path))
+    with pytest.raises(control.NotRunningError, match=r"not running with state .* start it with"):
         client.get("/status")
+
+
+async def test_a_missing_socket_async(tmp_path: Path) -> None:
+    with pytest.raises(control.NotRunningError, match="nothing answers"):
+        await control.AsyncClient(tmp_path / "none.sock").get("/status")
+
+
+async def test_no_answer_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sock"
+    with control.listening(path), pytest.raises(control.ControlError, match=r"no answer within 0.05 s"):
+        await control.AsyncClient(path, timeout_s=0.05).get("/status")
 
 
 async def test_a_dead_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:
