@@ -113,3 +113,13 @@ def test_grey_pictures_are_taken_too() -> None:
 def test_the_empty_belt_is_still() -> None:
     gate, belt = Gate(), Belt(seed=2)
     assert not any(gate.watch(belt.frame(index)[0]).moving for index in range(9))
+
+
+def test_a_part_is_found_though_the_light_changed() -> None:
+    gate = Gate()
+    random = settled(gate, scene())
+    changed = scene().astype(np.int16) + 30
+    changed[100:150, 200:250] += 70
+    motion = gate.watch(noisy(np.clip(changed, 0, 255), random))
+    assert motion.region is not None
+    assert motion.region.width < 70
