@@ -20,7 +20,7 @@ NOISE = np.random.default_rng(5).normal(0, 4, (8, HEIGHT, WIDTH, 3)).astype(np.f
 
 
 def noisy(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.clip(picture + NOISE[random.integers(len(NOISE))], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + NOISE[random.integers(len(NOISE))], 0, 255), np.uint8)
 
 
 def settled(gate: Gate, picture: np.ndarray, frames: int = 20) -> np.random.Generator:
@@ -102,7 +102,7 @@ def test_a_camera_that_changes_its_size_starts_over() -> None:
 
 def test_grey_pictures_are_taken_too() -> None:
     gate = Gate()
-    grey = cv2.cvtColor(scene(), cv2.COLOR_BGR2GRAY)
+    grey = np.asarray(cv2.cvtColor(scene(), cv2.COLOR_BGR2GRAY), np.uint8)
     for _ in range(20):
         gate.watch(grey)
     changed = grey.copy()
