@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from modules.common.messages import Message
+
+Feature = Literal["twin", "methods", "inputs"]
 
 
 class TransportDownError(ConnectionError):
@@ -49,9 +51,6 @@ class Listener(Protocol):
     def connection_changed(self, *, connected: bool) -> None:
         """The connection came or went."""
 
-    def session_lost(self) -> None:
-        """Connected, but edgeHub has forgotten the subscriptions: `subscribe` again."""
-
     def desired_changed(self, patch: Mapping[str, object]) -> None:
         """A patch of desired properties came, `$version` in it."""
 
@@ -66,11 +65,15 @@ class Transport(Protocol):
     def connected(self) -> bool:
         """Whether there is a connection at this moment."""
 
+    @property
+    def session_present(self) -> bool:
+        """Whether edgeHub still knew this module's subscriptions when it last connected; if not, `subscribe` again."""
+
     async def connect(self, listener: Listener) -> None:
         """One attempt to connect; EnvironmentMissingError when there is nothing to connect to, ever."""
 
-    async def subscribe(self, *, inputs: bool) -> None:
-        """Ask for methods and desired patches, and for input messages too when `inputs`. Safe to repeat."""
+    async def subscribe(self, *features: Feature) -> None:
+        """Ask for these to be delivered. Safe to repeat."""
 
     async def send(self, output: str, message: Message) -> None:
         """Send and wait until edgeHub has acknowledged, that is, has written it to every matched queue."""
