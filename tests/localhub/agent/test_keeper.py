@@ -203,8 +203,7 @@ def test_a_recorded_id_that_is_somebody_elses_now_is_left_alone(tmp_path: Path) 
     try:
         records.add("a", foreign.pid)
         text = (tmp_path / "living.json").read_text()
-        started = proc.started(foreign.pid)
-        (tmp_path / "living.json").write_text(text.replace(f'"{started}"', '"1"'))
+        (tmp_path / "living.json").write_text(text.replace(f'"{proc.started(foreign.pid)}"', '"1"'))
         assert Records(tmp_path / "living.json", str(tmp_path)).end_leftovers() == []
         time.sleep(0.05)
         assert foreign.poll() is None
