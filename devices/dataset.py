@@ -109,7 +109,7 @@ def _manifest_labels(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _distinct(recordings: Sequence[RecordingFile]) -> Iterator[RecordingFile]:
-    """The recordings, each under a name of its own: the file's stem, with its folder's before it where two are alike."""
+    """The recordings, each under a name of its own: the file's stem, with its folder's where two are alike."""
     seen: dict[str, int] = defaultdict(int)
     for each in recordings:
         seen[each.name] += 1
@@ -123,7 +123,9 @@ def choose(pictures: Sequence[PictureSet], most: int) -> tuple[PictureSet, ...]:
     classes = {(each.name, label) for each in pictures for label in each.labels}
     if not classes or sum(len(each.files) for each in pictures) <= most:
         return tuple(pictures)
-    share = _shares({key: sum(_belongs(key, each, file) for each in pictures for file in each.files) for key in classes}, most)
+    share = _shares(
+        {key: sum(_belongs(key, each, file) for each in pictures for file in each.files) for key in classes}, most
+    )
     chosen = []
     for each in pictures:
         files: list[PictureFile] = []

@@ -74,7 +74,7 @@ class Leaf:
 
     def send(self, message: Message) -> None:
         """Send one message and wait for edgeHub's PUBACK. The SDK reconnects by itself and sends again."""
-        sdk = SdkMessage(message.body, message_id=message.message_id)
+        sdk = SdkMessage(message.body, message_id=message.message_id)  # type: ignore[no-untyped-call]
         sdk.content_type = message.content_type
         sdk.content_encoding = message.content_encoding
         sdk.custom_properties.update(message.facts())
@@ -88,9 +88,10 @@ def _no_delay() -> None:
 
     The SDK has no setting for it. The connection is made anew after a drop, then with Nagle: slower, not wrong.
     """
-    for name in os.listdir("/proc/self/fd") if Path("/proc/self/fd").is_dir() else ():
+    descriptors = Path("/proc/self/fd")
+    for each in descriptors.iterdir() if descriptors.is_dir() else ():
         try:
-            with socket.socket(fileno=os.dup(int(name))) as copy:
+            with socket.socket(fileno=os.dup(int(each.name))) as copy:
                 if copy.family in {socket.AF_INET, socket.AF_INET6} and copy.getpeername()[1] == 8883:
                     copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:

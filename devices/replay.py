@@ -53,7 +53,9 @@ def _blocks(name: str, recording: Recording, block: int, speed: float) -> Iterat
         yield Block(name, seq, start, stop, stop / (recording.rate_hz * speed))
 
 
-def load(folder: Path, *, rate_hz: float | None = None, rpm: float | None = None) -> tuple[dict[str, Recording], Counter[str]]:
+def load(
+    folder: Path, *, rate_hz: float | None = None, rpm: float | None = None
+) -> tuple[dict[str, Recording], Counter[str]]:
     """The usable recordings below ``folder`` by sensor name, and the others counted by reason."""
     usable: dict[str, Recording] = {}
     bad: Counter[str] = Counter()

@@ -48,9 +48,7 @@ class Backlog:
         self._by_number: dict[int, Queue] = {}
         self._taken: set[tuple[int, int]] = set()  # queue number and id of what is on its way to a receiver
         for found in recovered.queues:
-            self._add(
-                Queue(found.no, found.endpoint, found.priority, store.fetch, depth=found.depth, size=found.bytes)
-            )
+            self._add(Queue(found.no, found.endpoint, found.priority, store.fetch, depth=found.depth, size=found.bytes))
 
     def next_id(self) -> int:
         """A number for a message: they are in the order of arrival."""
@@ -179,5 +177,3 @@ class Backlog:
         else:
             self._shared[message_id] = places - 1
         return False
-
-

@@ -63,9 +63,7 @@ class Uplink(Protocol):
 class ModulePump:
     """Delivers to one module; see the module's text for its rules."""
 
-    def __init__(
-        self, device: str, module: str, backlog: Backlog, meter: Meter, time: Callable[[], float]
-    ) -> None:
+    def __init__(self, device: str, module: str, backlog: Backlog, meter: Meter, time: Callable[[], float]) -> None:
         self.name = f"{device}/{module}"
         self._prefix = topics.inputs_prefix(device, module)
         self._endpoints: deque[Endpoint] = deque()
@@ -159,7 +157,9 @@ class ModulePump:
         name = queue.endpoint.rpartition("/")[2]
         topic = topics.delivery(self._prefix, name, message.properties, message.system).encode()
         if len(topic) > MAX_TOPIC:
-            log.error("a message of %s for %s was dropped: its properties do not fit a topic", message.source, self.name)
+            log.error(
+                "a message of %s for %s was dropped: its properties do not fit a topic", message.source, self.name
+            )
             self._backlog.drop(queue, entry, "too_large")
             self._current = None
             return
