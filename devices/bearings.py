@@ -1,6 +1,6 @@
 """A rolling bearing as an accelerometer hears it: impacts exciting a resonance, the shaft, and noise. Pure.
 
-A local defect strikes once at each ball pass. Each strike rings the housing's resonance; the strikes' spacing jitters by
+A local defect strikes once at each ball pass. Each strike rings the housing; the spacing of the strikes jitters by
 one or two per cent because the balls slip, and their strength is modulated at the speed with which the defect passes
 through the load zone. After McFadden and Smith, Model for the vibration produced by a single point defect in a rolling
 element bearing, J. Sound Vib. 96 (1984), and Randall and Antoni, Rolling element bearing diagnostics - a tutorial,

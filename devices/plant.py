@@ -1,4 +1,4 @@
-"""Slow sensors of a small plant: five machines, each with a temperature, a current, a pressure and a vibration velocity.
+"""Slow sensors of a small plant: machines that each have a temperature, a current, a pressure and a vibration velocity.
 
 Pure: values follow from the seed and the time. One machine develops a fault: its vibration velocity climbs from the
 onset on, past 'schedule inspection' and on to 'immediate shutdown required'.
