@@ -78,7 +78,9 @@ class Bearing:
         self._machine = machine
         self._rate = rate_hz
         self._defect: Defect | None = defect
-        self._random = np.random.default_rng(seed)
+        # One stream each for noise and strikes: the signal is the same however it is cut into blocks.
+        self._noise = np.random.default_rng((seed, 0))
+        self._strike = np.random.default_rng((seed, 1))
         self._start = 0
         self._next_strike = 0.0
         self._ring = self._response()
@@ -111,15 +113,15 @@ class Bearing:
         seconds = (self._start + np.arange(count)) / rate
         signal = machine.unbalance * np.sin(2 * np.pi * turns_per_second * seconds)
         signal += 0.3 * machine.unbalance * np.sin(4 * np.pi * turns_per_second * seconds + 0.7)
-        signal += self._random.normal(0, machine.noise, count)
+        signal += self._noise.normal(0, machine.noise, count)
         strikes = np.zeros(count + self._ring.size)
         end = (self._start + count) / rate
         while self._defect is not None and self._next_strike < end:
             place = int(self._next_strike * rate) - self._start
             strength = severity * self._modulation(self._next_strike * turns_per_second)
-            strikes[place : place + self._ring.size] += strength * self._random.uniform(0.8, 1.2) * self._ring
+            strikes[place : place + self._ring.size] += strength * self._strike.uniform(0.8, 1.2) * self._ring
             step = 1 / (self._strikes_per_turn * turns_per_second)
-            self._next_strike += step * (1 + self._random.normal(0, machine.slip))
+            self._next_strike += step * (1 + self._strike.normal(0, machine.slip))
         strikes[: self._tail.size] += self._tail
         self._tail = strikes[count:]
         self._start += count

@@ -102,14 +102,15 @@ def _wav(path: Path, _rate_hz: float | None, rpm: float | None) -> Recording:
 
 
 def _csv(path: Path, rate_hz: float | None, rpm: float | None) -> Recording:
-    with path.open(encoding="utf-8") as lines:
-        first = lines.readline()
-    header = not re.fullmatch(r"[\s\d.,;eE+-]*", first)
-    table = np.loadtxt(path, delimiter=";" if ";" in first else ",", skiprows=int(header), ndmin=2)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines.pop(0) if lines and not re.fullmatch(r"[\s\d.,;eE+-]*", lines[0]) else ""
+    if not lines:
+        raise BadRecording("unreadable", f"{path.name} holds no rows of numbers")
+    table = np.loadtxt(lines, delimiter=";" if ";" in lines[0] else ",", ndmin=2)
     rate = rate_hz
     if table.shape[1] > 1 and rate is None and len(table) > 1:
         steps = np.diff(table[:, 0])
         if np.all(steps > 0):
             rate = float(1 / np.median(steps))
-    unit = "g" if header and re.search(r"\bg\b", first.rsplit(",", 1)[-1]) else "m/s2"
+    unit = "g" if re.search(r"\bg\b", re.split("[,;]", header)[-1]) else "m/s2"
     return _made(table[:, -1], rate, unit, rpm, path, None)

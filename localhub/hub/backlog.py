@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-
 from localhub.hub.commits import Commits, Done
 from localhub.hub.message import NEVER, Entry, QueuedMessage, pack
 from localhub.hub.queues import Endpoint, Queue
