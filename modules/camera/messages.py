@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from modules.camera.watch import Taken
-from modules.common.messages import Message, derived_id, new_id
-from modules.common.messages.message import JPEG, rfc3339
+from modules.common.messages import JPEG, Message, derived_id, new_id, rfc3339
 
 
 class Numbering:

@@ -12,9 +12,9 @@ import orjson
 from modules.camera.messages import Numbering, sample
 from modules.camera.settings import CameraSettings
 from modules.camera.watch import Taken, Watch
-from modules.common.edge import Edge, MethodError
-from modules.common.messages import BadMessage, Message
-from modules.common.messages.message import rfc3339
+from modules.common.edge import Edge
+from modules.common.messages import BadMessage, Message, rfc3339
+from modules.common.methods import MethodError
 
 
 class CameraModule:
@@ -26,16 +26,28 @@ class CameraModule:
         self._watches: dict[str, Watch] = {}
         self._latest: dict[str, Taken] = {}
         self._numbering = Numbering()
+        self._applying = asyncio.Lock()
         edge.on_settings(self.apply)
         edge.on_method("captureNow", self._capture_method)
         edge.on_input("commands", self._command)
         edge.view("last.jpg", self._view_last)
         edge.view("cameras", self._view_cameras)
         edge.health(self.facts)
+        edge.background("cameras", self._begin)
+        edge.on_stop(self.stop)
+
+    async def _begin(self) -> None:
+        """The settings that the module starts with; later ones come through `apply` as they change."""
+        await self.apply(self._edge.settings)
 
     async def apply(self, settings: CameraSettings) -> None:
         """Start what is new, stop what is gone, restart what changed; the rest goes on untouched."""
         self._loop = asyncio.get_running_loop()
+        # Several settings may follow each other quickly; two at once would start a camera twice.
+        async with self._applying:
+            await self._apply(settings)
+
+    async def _apply(self, settings: CameraSettings) -> None:
         stopped = [name for name, watch in self._watches.items() if settings.cameras.get(name) != watch.wanted]
         await asyncio.gather(*(asyncio.to_thread(self._watches.pop(name).stop) for name in stopped))
         for name, wanted in settings.cameras.items():

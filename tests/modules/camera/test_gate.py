@@ -20,7 +20,7 @@ NOISE = np.random.default_rng(5).normal(0, 4, (8, HEIGHT, WIDTH, 3)).astype(np.f
 
 
 def noisy(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.clip(picture + NOISE[random.integers(len(NOISE))], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + NOISE[random.integers(len(NOISE))], 0, 255), np.uint8)
 
 
 def settled(gate: Gate, picture: np.ndarray, frames: int = 20) -> np.random.Generator:
@@ -102,8 +102,9 @@ def test_a_camera_that_changes_its_size_starts_over() -> None:
 
 def test_grey_pictures_are_taken_too() -> None:
     gate = Gate()
-    grey = cv2.cvtColor(scene(), cv2.COLOR_BGR2GRAY)
-    settled(gate, grey)
+    grey = np.asarray(cv2.cvtColor(scene(), cv2.COLOR_BGR2GRAY), np.uint8)
+    for _ in range(20):
+        gate.watch(grey)
     changed = grey.copy()
     changed[60:120, 60:120] = 255
     assert gate.watch(changed).moving
@@ -112,3 +113,13 @@ def test_grey_pictures_are_taken_too() -> None:
 def test_the_empty_belt_is_still() -> None:
     gate, belt = Gate(), Belt(seed=2)
     assert not any(gate.watch(belt.frame(index)[0]).moving for index in range(9))
+
+
+def test_a_part_is_found_though_the_light_changed() -> None:
+    gate = Gate()
+    random = settled(gate, scene())
+    changed = scene().astype(np.int16) + 30
+    changed[100:150, 200:250] += 70
+    motion = gate.watch(noisy(np.clip(changed, 0, 255), random))
+    assert motion.region is not None
+    assert motion.region.width < 70

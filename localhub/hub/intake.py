@@ -1,0 +1,125 @@
+"""From a PUBLISH to the queues: what it is, who sent it, where it goes, or why it is dropped."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from localhub.hub.backlog import Backlog, Place
+from localhub.hub.commits import Done
+from localhub.hub.message import MAX_MESSAGE, UPSTREAM, QueuedMessage
+from localhub.hub.metrics import Metrics
+from localhub.identity import Identity
+from localhub.wire import bag, topics
+
+log = logging.getLogger(__name__)
+
+LINES_PER_REASON: Final = 5  # log lines on dropped messages, by sender and reason; the counter goes on
+
+
+class Router(Protocol):
+    """Knows the routes: every endpoint a message goes to, once, with its priority and time to live."""
+
+    def places(self, message: QueuedMessage) -> Sequence[Place]:
+        """Where a message goes; empty: no route matches."""
+
+
+class Watcher(Protocol):
+    """Sees every message that comes in."""
+
+    def __call__(self, message: QueuedMessage, places: Sequence[Place]) -> None: ...
+
+
+class Intake:
+    """Accepts messages; edgeHub acknowledges also what it drops, and so does this, but not in silence."""
+
+    def __init__(self, router: Router, backlog: Backlog, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self.router = router
+        self.watchers: list[Watcher] = []
+        self._backlog = backlog
+        self._metrics = metrics
+        self._clock = clock
+        self._said: dict[tuple[str, str], int] = {}
+
+    def event(self, sender: Identity, topic: str, payload: bytes, done: Done) -> bool:
+        """Take in a message; False: it was dropped, and `done` will not be called. It is to be acknowledged then."""
+        parsed = topics.parse_event(topic)
+        if parsed is None:
+            self._drop("bad_topic", sender, None, f"its topic {topic!r} matches no template (a raw '/' in a property?)")
+            return False
+        if parsed.device != sender.device or parsed.module != sender.module:
+            claimed = Identity(parsed.device, parsed.module)
+            self._drop("forged", sender, None, f"it speaks as {claimed}; edgeHub would let this pass")
+            return False
+        properties, system = bag.decode(parsed.bag)
+        system["connectionDeviceId"] = parsed.device
+        if parsed.module is not None:
+            system["connectionModuleId"] = parsed.module
+        message = QueuedMessage(0, payload, properties, system, self._clock())
+        size = message.size()
+        self._metrics.received(message, size)
+        if size > MAX_MESSAGE:
+            self._drop("too_large", sender, message, f"body and properties count {size}, the limit is {MAX_MESSAGE}")
+            return False
+        places = self.router.places(message)
+        for watcher in self.watchers:
+            watcher(message, places)
+        if not places:
+            self._drop("no_route", sender, message, f"no route matches output {message.output!r}")
+            return False
+        return self._enqueue(message, places, done)
+
+    def inject(self, message: QueuedMessage, endpoint: str, priority: int, done: Done) -> None:
+        """Put a message into one queue, past the routes; its system properties name a sender."""
+        message.id = self._backlog.next_id()
+        self._backlog.enqueue(message, [Place(endpoint, priority)], done)
+
+    def _enqueue(self, message: QueuedMessage, places: Sequence[Place], done: Done) -> bool:
+        living = [place for place in places if place.expiry > message.enqueued]
+        for _ in range(len(places) - len(living)):  # a time to live of 0: expired on arrival (edgehub-contract 5.10)
+            self._metrics.dropped("ttl_expiry", message)
+        if not living:
+            return False
+        message.id = self._backlog.next_id()
+        self._backlog.enqueue(message, living, done)
+        return True
+
+    def _drop(self, reason: str, sender: Identity, message: QueuedMessage | None, text: str) -> None:
+        if message is None:
+            message = QueuedMessage(0, b"", {}, {"connectionDeviceId": sender.device}, 0)
+            if sender.module is not None:
+                message.system["connectionModuleId"] = sender.module
+        self._metrics.dropped(reason, message)
+        key = str(sender), reason
+        said = self._said.get(key, 0)
+        if said < LINES_PER_REASON:
+            self._said[key] = said + 1
+            more = "" if said < LINES_PER_REASON - 1 else " (further ones are only counted)"
+            level = logging.ERROR if reason == "forged" else logging.WARNING
+            log.log(level, "a message of %s is acknowledged and dropped, %s: %s%s", sender, reason, text, more)
+
+
+class Watch:
+    """A watcher with a bounded memory: `pattern` is MODULE, MODULE/OUTPUT, or $upstream."""
+
+    def __init__(self, pattern: str, notify: Callable[[], None], limit: int = 1000) -> None:
+        self.missed = 0
+        self.seen: deque[QueuedMessage] = deque()
+        self._module, _, self._output = pattern.partition("/")
+        self._notify = notify
+        self._limit = limit
+
+    def __call__(self, message: QueuedMessage, places: Sequence[Place]) -> None:
+        """Remember the message if it fits the pattern."""
+        if self._module.casefold() == "$upstream":
+            if all(place.endpoint != UPSTREAM for place in places):
+                return
+        elif self._module not in ("*", message.system.get("connectionModuleId", message.system["connectionDeviceId"])):
+            return
+        elif self._output not in ("", "*", message.output):
+            return
+        if len(self.seen) >= self._limit:
+            self.missed += 1
+        else:
+            self.seen.append(message)
+        self._notify()

@@ -1,0 +1,62 @@
+"""A message as the hub holds it, between the publisher's PUBACK and the last receiver's."""
+
+import math
+from typing import Final
+
+import msgspec
+
+UPSTREAM: Final = "iothub"  # edgeHub's endpoint id of the cloud (edgehub-contract 5.11)
+MAX_MESSAGE: Final = 262_144  # RoutingEdgeHub.cs: the body and the characters of all properties
+NEVER: Final = math.inf
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[dict[str, str], dict[str, str], float]).decode
+
+
+class QueuedMessage(msgspec.Struct, gc=False):
+    """One message. System properties go by their long names; `enqueued` is in seconds since the epoch."""
+
+    id: int
+    body: bytes
+    properties: dict[str, str]
+    system: dict[str, str]
+    enqueued: float
+
+    @property
+    def source(self) -> str:
+        """The sender: `device` or `device/module`."""
+        device = self.system["connectionDeviceId"]
+        module = self.system.get("connectionModuleId")
+        return device if module is None else f"{device}/{module}"
+
+    @property
+    def output(self) -> str:
+        """The output it was sent to, or an empty text."""
+        return self.system.get("outputName", "")
+
+    def size(self) -> int:
+        """What counts against MAX_MESSAGE: the body's bytes and the characters of every property's key and value."""
+        total = len(self.body)
+        for part in (self.properties, self.system):
+            for key, value in part.items():
+                total += len(key) + len(value)
+        return total
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A message's place in one queue; `expiry` is in seconds since the epoch, NEVER for none."""
+
+    message: QueuedMessage
+    expiry: float
+    size: int
+
+
+def pack(message: QueuedMessage) -> bytes:
+    """Everything but the id and the body, for the store."""
+    return _encode((message.properties, message.system, message.enqueued))
+
+
+def unpack(number: int, body: bytes, packed: bytes) -> QueuedMessage:
+    """The reverse of pack."""
+    properties, system, enqueued = _decode(packed)
+    return QueuedMessage(number, body, properties, system, enqueued)

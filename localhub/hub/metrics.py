@@ -1,0 +1,200 @@
+"""What the hub counts, under edgeHub's own names and labels (edgehub-contract 6.6).
+
+Counting is a dictionary's entry, so that a message costs next to nothing; the figures get their Prometheus form only
+when somebody asks.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from localhub.hub.message import Entry, QueuedMessage
+from localhub.hub.queues import Queue
+
+QUANTILES: Final = (0.1, 0.5, 0.9, 0.99)
+REMEMBERED: Final = 500  # observations a summary's quantiles are taken from
+
+Labels = tuple[str, ...]
+
+
+class Summary:
+    """Count, sum and the quantiles of the last observations."""
+
+    __slots__ = ("count", "recent", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.recent: deque[float] = deque(maxlen=REMEMBERED)
+
+    def observe(self, value: float) -> None:
+        """Take note of one value."""
+        self.count += 1
+        self.total += value
+        self.recent.append(value)
+
+    def quantiles(self) -> Iterator[tuple[float, float]]:
+        """Each of QUANTILES with its value."""
+        ordered = sorted(self.recent)
+        for quantile in QUANTILES:
+            yield quantile, ordered[min(int(quantile * len(ordered)), len(ordered) - 1)]
+
+
+class Rate(NamedTuple):
+    """What a client sends to and gets from the hub, by the second."""
+
+    in_per_s: float
+    out_per_s: float
+    bytes_in: float
+    bytes_out: float
+
+
+class Traffic:
+    """One client's messages and bytes since the start."""
+
+    __slots__ = ("bytes_in", "bytes_out", "messages_in", "messages_out")
+
+    def __init__(self) -> None:
+        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
+
+    def totals(self) -> tuple[int, int, int, int]:
+        """In the order of Rate's fields."""
+        return self.messages_in, self.messages_out, self.bytes_in, self.bytes_out
+
+
+class Metrics(Collector):
+    """Every figure of one hub; queue lengths and connected clients are asked for when they are wanted."""
+
+    def __init__(self, hub_name: str, gateway: str, clock: Callable[[], float]) -> None:
+        self.received_total: defaultdict[Labels, int] = defaultdict(int)
+        self.sent_total: defaultdict[Labels, int] = defaultdict(int)
+        self.dropped_total: defaultdict[Labels, int] = defaultdict(int)
+        self.unack_total: defaultdict[Labels, int] = defaultdict(int)
+        self.connects: defaultdict[Labels, int] = defaultdict(int)
+        self.disconnects: defaultdict[Labels, int] = defaultdict(int)
+        self.refused: defaultdict[Labels, int] = defaultdict(int)
+        self.sizes: defaultdict[Labels, Summary] = defaultdict(Summary)
+        self.send_seconds: defaultdict[Labels, Summary] = defaultdict(Summary)
+        self.process_seconds: defaultdict[Labels, Summary] = defaultdict(Summary)
+        self.traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
+        self.rates: dict[str, Rate] = {}
+        self.queues: Callable[[], Iterable[Queue]] = tuple
+        self.clients: Callable[[], int] = int
+        self._common = (hub_name, gateway, "1")
+        self._clock = clock
+        self._last: dict[str, tuple[int, int, int, int]] = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def received(self, message: QueuedMessage, size: int) -> None:
+        """A client's message came in."""
+        source = message.source
+        self.received_total[message.output, source] += 1
+        self.sizes[(source,)].observe(size)
+        traffic = self.traffic[source]
+        traffic.messages_in += 1
+        traffic.bytes_in += size
+
+    def sent(self, entry: Entry, to: str, to_input: str, priority: int, seconds: float) -> None:
+        """A receiver has acknowledged a message, `seconds` after it was sent."""
+        message = entry.message
+        source, output = message.source, message.output
+        self.sent_total[source, to, output, to_input, str(priority)] += 1
+        self.send_seconds[source, to, output, to_input].observe(seconds)
+        self.process_seconds[source, to, str(priority)].observe(self._clock() - message.enqueued)
+        traffic = self.traffic[to]
+        traffic.messages_out += 1
+        traffic.bytes_out += entry.size
+
+    def dropped(self, reason: str, message: QueuedMessage | None) -> None:
+        """A message is gone without having been delivered; None: it is not known any more which."""
+        source, output = ("", "") if message is None else (message.source, message.output)
+        self.dropped_total[reason, source, output] += 1
+
+    def drops(self) -> dict[str, int]:
+        """How many messages were dropped, by reason."""
+        reasons: defaultdict[str, int] = defaultdict(int)
+        for (reason, _, _), count in self.dropped_total.items():
+            reasons[reason] += count
+        return dict(reasons)
+
+    def tick(self, seconds: float) -> None:
+        """Work out the rates over the time since the last tick."""
+        for client, traffic in self.traffic.items():
+            now = traffic.totals()
+            before = self._last.get(client, (0, 0, 0, 0))
+            self._last[client] = now
+            self.rates[client] = Rate(*((new - old) / seconds for new, old in zip(now, before, strict=True)))
+
+    def exposition(self) -> bytes:
+        """The text of /metrics."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: names are only known when there is something to count."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All figures in Prometheus' form."""
+        yield self._counter("messages_received", "Messages from clients", ("route_output", "id"), self.received_total)
+        yield self._counter(
+            "messages_sent",
+            "Messages to modules and upstream",
+            ("from", "to", "from_route_output", "to_route_input", "priority"),
+            self.sent_total,
+        )
+        yield self._counter(
+            "messages_dropped", "Messages dropped", ("reason", "from", "from_route_output"), self.dropped_total
+        )
+        yield self._counter(
+            "messages_unack", "Messages not acknowledged", ("reason", "from", "from_route_output"), self.unack_total
+        )
+        yield self._counter("client_connect_success", "Clients accepted", ("id",), self.connects)
+        yield self._counter("client_connect_failed", "Clients refused", ("id", "reason"), self.refused)
+        yield self._counter("client_disconnect", "Clients gone", ("id",), self.disconnects)
+        yield self._summary("message_size_bytes", "Size of messages", ("id",), self.sizes)
+        yield self._summary(
+            "message_send_duration_seconds",
+            "Time to send a message and have it acknowledged",
+            ("from", "to", "from_route_output", "to_route_input"),
+            self.send_seconds,
+        )
+        yield self._summary(
+            "message_process_duration_seconds",
+            "Time from a message's arrival to its delivery",
+            ("from", "to", "priority"),
+            self.process_seconds,
+        )
+        lengths = GaugeMetricFamily(
+            "edgehub_queue_length", "Messages waiting", labels=(*_COMMON, "endpoint", "priority")
+        )
+        for queue in self.queues():
+            lengths.add_metric((*self._common, queue.endpoint, str(queue.priority)), queue.depth)
+        yield lengths
+        connected = GaugeMetricFamily("edgehub_connected_clients", "Clients connected", labels=_COMMON)
+        connected.add_metric(self._common, self.clients())
+        yield connected
+
+    def _counter(self, name: str, text: str, labels: Labels, counts: dict[Labels, int]) -> Metric:
+        family = CounterMetricFamily(f"edgehub_{name}", text, labels=(*_COMMON, *labels))
+        for values, count in counts.items():
+            family.add_metric((*self._common, *values), count)
+        return family
+
+    def _summary(self, name: str, text: str, labels: Labels, summaries: dict[Labels, Summary]) -> Metric:
+        full = f"edgehub_{name}"
+        family = Metric(full, text, "summary")
+        for values, summary in summaries.items():
+            named = dict(zip((*_COMMON, *labels), (*self._common, *values), strict=True))
+            for quantile, value in summary.quantiles():
+                family.add_sample(full, named | {"quantile": str(quantile)}, value)
+            family.add_sample(f"{full}_count", named, summary.count)
+            family.add_sample(f"{full}_sum", named, summary.total)
+        return family
+
+
+_COMMON: Final = ("iothub", "edge_device", "instance_number")

@@ -1,0 +1,98 @@
+"""Property bags: `key=value&...` at the end of a topic, percent-encoded with no safe characters.
+
+Source: edgehub-contract 3.1 to 3.3 (SDK mqtt_topic_iothub.py; edgeHub SystemProperties.cs). System properties travel
+under short names and are called by their long names inside the hub and in route conditions.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, unquote
+
+LONG_NAMES: Final[Mapping[str, str]] = {
+    "$.mid": "messageId",
+    "$.cid": "correlationId",
+    "$.uid": "userId",
+    "$.to": "to",
+    "$.ct": "contentType",
+    "$.ce": "contentEncoding",
+    "$.on": "outputName",
+    "$.exp": "absolute-expiry-time",
+    "ack": "ack",
+    "$.schema": "messageSchema",
+    "iothub-operation": "iothub-operation",
+    "$.ctime": "creationTime",
+    "$.ifid": "iothub-interface-id",
+    "$.sub": "dt-subject",
+    "$.cdid": "connectionDeviceId",
+    "$.cmid": "connectionModuleId",
+}
+FORWARDED: Final[Mapping[str, str]] = {
+    LONG_NAMES[short]: quote(short, safe="")
+    for short in (
+        "$.exp",
+        "$.cid",
+        "$.mid",
+        "$.to",
+        "$.uid",
+        "ack",
+        "$.ct",
+        "$.ce",
+        "$.schema",
+        "iothub-operation",
+        "$.ctime",
+        "$.sub",
+        "$.cdid",
+        "$.cmid",
+    )
+}
+_FROM_TOPIC = ("$.cdid", "$.cmid")  # the origin is the topic's, whatever a bag says
+
+
+@lru_cache(4096)
+def _name(raw: str) -> tuple[str, str | None]:
+    """A key as it was written, and its long name if it is a system property."""
+    key = unquote(raw)
+    short = key.casefold()
+    return key, None if short in _FROM_TOPIC else LONG_NAMES.get(short)
+
+
+@lru_cache(4096)
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
+
+
+def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
+    """User properties and system properties of a bag; a key without `=` has the empty value, the last of a kind wins."""
+    properties: dict[str, str] = {}
+    system: dict[str, str] = {}
+    for pair in bag.split("&"):
+        raw, _, value = pair.partition("=")
+        if not raw:
+            continue
+        if "%" in value:
+            value = unquote(value)
+        key, name = _name(raw)
+        if name is None:
+            properties[key] = value
+        else:
+            system[name] = value
+    return properties, system
+
+
+def encode(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
+    """The bag of a delivery: user properties first, then those system properties that edgeHub forwards."""
+    parts = [f"{_quoted(key)}={quote(value, safe='')}" for key, value in properties.items()]
+    for name, value in system.items():
+        short = FORWARDED.get(name)
+        if short is not None:
+            parts.append(f"{short}={quote(value, safe='')}")
+    return "&".join(parts)
+
+
+def encode_event(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
+    """The bag of an event as a client writes it: system properties first, the output's name among them."""
+    shorts = {name: short for short, name in LONG_NAMES.items()}
+    parts = [f"{_quoted(shorts[name])}={quote(value, safe='')}" for name, value in system.items()]
+    parts += [f"{_quoted(key)}={quote(value, safe='')}" for key, value in properties.items()]
+    return "&".join(parts)
