@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from devices.rolling_bearing import Bearing, Machine
 from devices.leaf import Leaf, LeafError, stop_on_signals
+from devices.rolling_bearing import Bearing, Machine
 from modules.common.messages import Waveform
 
 BLOCK = 4096
