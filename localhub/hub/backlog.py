@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-
 from localhub.hub.commits import Commits, Done
 from localhub.hub.message import NEVER, Entry, QueuedMessage, pack
 from localhub.hub.queues import Endpoint, Queue
@@ -48,9 +47,7 @@ class Backlog:
         self._by_number: dict[int, Queue] = {}
         self._taken: set[tuple[int, int]] = set()  # queue number and id of what is on its way to a receiver
         for found in recovered.queues:
-            self._add(
-                Queue(found.no, found.endpoint, found.priority, store.fetch, depth=found.depth, size=found.bytes)
-            )
+            self._add(Queue(found.no, found.endpoint, found.priority, store.fetch, depth=found.depth, size=found.bytes))
 
     def next_id(self) -> int:
         """A number for a message: they are in the order of arrival."""
@@ -58,8 +55,8 @@ class Backlog:
         self._next_id += 1
         return number
 
-    def enqueue(self, message: QueuedMessage, places: Sequence[Place], done: Done) -> None:
-        """Put a message into queues, at least one; `done` is called once it is durable in all, or in none."""
+    def enqueue(self, message: QueuedMessage, size: int, places: Sequence[Place], done: Done) -> None:
+        """Put a message of `size` into queues, at least one; `done` is called once it is durable in all, or in none."""
 
         def committed(error: Exception | None) -> None:
             if error is None:
@@ -71,7 +68,6 @@ class Backlog:
             done(error)
 
         batch = self.commits.open(committed)
-        size = message.size()
         batch.messages.append((message.id, message.body, pack(message)))
         added: list[tuple[Queue, Entry]] = []
         for endpoint, priority, expiry in places:
@@ -179,5 +175,3 @@ class Backlog:
         else:
             self._shared[message_id] = places - 1
         return False
-
-

@@ -28,7 +28,7 @@ UPSTREAM_BATCH_BYTES: Final = 1 << 20
 MAX_TOPIC: Final = 65_535
 
 
-class LinkDown(Exception):  # noqa: N818 - the name the seam has
+class LinkDown(Exception):
     """The cloud cannot be reached; nothing of the batch is known to have arrived."""
 
 
@@ -56,16 +56,14 @@ class Uplink(Protocol):
     async def send(self, batch: list[QueuedMessage]) -> None:
         """Returns when the cloud has all of it on disk; raises LinkDown."""
 
-    async def up(self) -> None:
+    async def wait_up(self) -> None:
         """Returns when the link is up, at once if it is."""
 
 
 class ModulePump:
     """Delivers to one module; see the module's text for its rules."""
 
-    def __init__(
-        self, device: str, module: str, backlog: Backlog, meter: Meter, time: Callable[[], float]
-    ) -> None:
+    def __init__(self, device: str, module: str, backlog: Backlog, meter: Meter, time: Callable[[], float]) -> None:
         self.name = f"{device}/{module}"
         self._prefix = topics.inputs_prefix(device, module)
         self._endpoints: deque[Endpoint] = deque()
@@ -159,7 +157,9 @@ class ModulePump:
         name = queue.endpoint.rpartition("/")[2]
         topic = topics.delivery(self._prefix, name, message.properties, message.system).encode()
         if len(topic) > MAX_TOPIC:
-            log.error("a message of %s for %s was dropped: its properties do not fit a topic", message.source, self.name)
+            log.error(
+                "a message of %s for %s was dropped: its properties do not fit a topic", message.source, self.name
+            )
             self._backlog.drop(queue, entry, "too_large")
             self._current = None
             return
@@ -223,7 +223,7 @@ class UpstreamPump:
             await self._uplink.send([entry.message for entry in entries])
         except LinkDown:
             self._backlog.put_back(queue, entries)
-            await self._uplink.up()
+            await self._uplink.wait_up()
             return
         except asyncio.CancelledError:
             self._backlog.put_back(queue, entries)

@@ -20,9 +20,7 @@ def publish(
     """PUBLISH; the topic is UTF-8 already, since one that is sent often is encoded once."""
     first = packets.PUBLISH << 4 | dup << 3 | qos << 1 | retain
     length = 2 + len(topic) + len(payload) + (2 if qos else 0)
-    return b"".join(
-        (_header(first, length), _NUMBER(len(topic)), topic, _NUMBER(packet_id) if qos else b"", payload)
-    )
+    return b"".join((_header(first, length), _NUMBER(len(topic)), topic, _NUMBER(packet_id) if qos else b"", payload))
 
 
 def puback(packet_id: int) -> bytes:
