@@ -56,7 +56,7 @@ def tile(seed: int, what: Part) -> NDArray[np.uint8]:
     if what.defect is not None:
         mask = _blowhole(random) if what.defect == "blowhole" else _crack(random)
         picture *= 1 - 0.72 * cv2.GaussianBlur(mask, (3, 3), 0)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
 
 
 def _blowhole(random: np.random.Generator) -> NDArray[np.float32]:
@@ -104,6 +104,6 @@ class Belt:
             what = part(self._seed, number, self._share)
             start, end = max(0, left), min(WIDTH, left + TILE_WIDTH)
             belt[top : top + TILE_HEIGHT, start:end] = tile(self._seed, what)[:, start - left : end - left]
-            if 0 <= left and left + TILE_WIDTH <= WIDTH:
+            if left >= 0 and left + TILE_WIDTH <= WIDTH:
                 seen = what
         return np.asarray(cv2.cvtColor(belt, cv2.COLOR_GRAY2BGR), np.uint8), seen

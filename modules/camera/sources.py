@@ -169,7 +169,7 @@ class CaptureSource:
     @staticmethod
     def _device(wanted: settings.Device) -> cv2.VideoCapture:
         where: str | int = int(wanted.device) if wanted.device.isdigit() else wanted.device
-        capture = cv2.VideoCapture(where, cv2.CAP_V4L2)  # type: ignore[call-overload]  # a path is taken too
+        capture = cv2.VideoCapture(where, cv2.CAP_V4L2)
         asked = {
             cv2.CAP_PROP_FRAME_WIDTH: wanted.width,
             cv2.CAP_PROP_FRAME_HEIGHT: wanted.height,

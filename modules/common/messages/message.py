@@ -33,7 +33,7 @@ _RESERVED: Final = frozenset({"kind", "schema", "source", "seq", "time", "severi
 _ORIGIN: Final = ("$.cdid", "$.cmid")
 
 
-class BadMessage(ValueError):  # noqa: N818 - it names the message, as one speaks of it
+class BadMessage(ValueError):
     """A message that can never be handled, however often it is tried.
 
     `reason` is a short label for counters: not_json, wrong_shape, nan, oversize, unknown_kind, missing_property, ...

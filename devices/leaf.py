@@ -1,0 +1,110 @@
+"""A leaf device's connection: the real device SDK through the gateway named in its environment.
+
+A leaf is any device behind the gateway that speaks for itself. Under localhub it is started with
+``LEAF_CONNECTION_STRING`` (with ``GatewayHostName``) and ``LEAF_CA_FILE``; on a real gateway an operator sets the same
+two. `send` returns when edgeHub has the message on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from azure.iot.device import IoTHubDeviceClient
+from azure.iot.device import Message as SdkMessage
+from azure.iot.device.exceptions import ClientError, ConnectionFailedError
+
+from modules.common.messages import Message
+
+log = logging.getLogger(__name__)
+
+
+class LeafError(Exception):
+    """The leaf cannot start; the text says what to set."""
+
+
+class Leaf:
+    """A connected leaf device. Use as a context manager."""
+
+    def __init__(self, client: IoTHubDeviceClient) -> None:
+        self._client = client
+        self.sent = 0
+        self.sent_bytes = 0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The device that the two variables describe; LeafError where they are missing or wrong."""
+        text, ca_file = environment.get("LEAF_CONNECTION_STRING"), environment.get("LEAF_CA_FILE")
+        if not text or not ca_file:
+            raise LeafError(
+                "LEAF_CONNECTION_STRING and LEAF_CA_FILE are not set: start this under localhub (localhub.toml, "
+                "[devices.*]), or set them to the device's connection string with GatewayHostName and the gateway's CA"
+            )
+        try:
+            trusted = Path(ca_file).read_text(encoding="ascii")
+            client = IoTHubDeviceClient.create_from_connection_string(text, server_verification_cert=trusted)
+        except (OSError, ValueError) as error:
+            raise LeafError(f"LEAF_CONNECTION_STRING or LEAF_CA_FILE cannot be used: {error}") from error
+        return cls(client)
+
+    def __enter__(self) -> Self:
+        wait = 0.2
+        while True:
+            try:
+                self._client.connect()
+            except (ClientError, ConnectionFailedError) as error:
+                log.warning("no connection to the gateway yet (%s); tried again", error)
+                time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+                wait = min(wait * 2, 10.0)
+            else:
+                _no_delay()
+                return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.shutdown()
+
+    def send(self, message: Message) -> None:
+        """Send one message and wait for edgeHub's PUBACK. The SDK reconnects by itself and sends again."""
+        sdk = SdkMessage(message.body, message_id=message.message_id)  # type: ignore[no-untyped-call]
+        sdk.content_type = message.content_type
+        sdk.content_encoding = message.content_encoding
+        sdk.custom_properties.update(message.facts())
+        self._client.send_message(sdk)
+        self.sent += 1
+        self.sent_bytes += len(message.body)
+
+
+def _no_delay() -> None:
+    """Switch Nagle's algorithm off on this process' sockets to port 8883: a 20 KB message costs 44 ms with it.
+
+    The SDK has no setting for it. The connection is made anew after a drop, then with Nagle: slower, not wrong.
+    """
+    descriptors = Path("/proc/self/fd")
+    for each in descriptors.iterdir() if descriptors.is_dir() else ():
+        try:
+            with socket.socket(fileno=os.dup(int(each.name))) as copy:
+                if copy.family in {socket.AF_INET, socket.AF_INET6} and copy.getpeername()[1] == 8883:
+                    copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            continue  # not a socket, or closed meanwhile
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, for loops that should end in order."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopping

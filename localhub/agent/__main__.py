@@ -1,0 +1,67 @@
+"""`python -m localhub.agent --state DIR`: run what the plan in the state folder says, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+from pathlib import Path
+
+from localhub import control
+from localhub.agent.edge import Edge
+from localhub.agent.keeper import GRACE_S
+from localhub.agent.orphans import Records
+from localhub.agent.plan import Plan
+from localhub.agent.runner import ProcessRunner
+from localhub.agent.service import Service
+from localhub.state import State
+
+LOG = logging.getLogger("localhub.agent")
+
+
+async def run(state: State, grace_s: float) -> None:
+    """Start the plan, answer, and stop everything in order when asked to."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    records = Records(state.agent / "living.json", str(state.root))
+    for name in records.end_leftovers():
+        LOG.warning("ended %s, left by an earlier run", name)
+    edge = Edge(state, Plan.from_json((state.agent / "plan.json").read_bytes()), ProcessRunner(records))
+    service = Service(edge)
+    metrics = socket.create_server((state.address, 0))
+    metrics.setblocking(False)
+    service.metrics_port = metrics.getsockname()[1]
+    async with (
+        edge.workload_api(),
+        control.serving_on(service.scrape(), metrics),
+        control.serving(service.control(), state.agent_socket),
+    ):
+        starting = asyncio.create_task(edge.start())
+        starting.add_done_callback(lambda done: stopping.set() if _failed(done) else None)
+        await stopping.wait()
+        starting.cancel()
+        await asyncio.wait({starting})
+        await edge.stop(grace_s)
+        if not starting.cancelled():
+            starting.result()
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return not task.cancelled() and task.exception() is not None
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="localhub.agent", description="Runs the modules of a manifest.")
+    parser.add_argument("--state", type=Path, required=True, help="the state folder of a running localhub")
+    parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds a module has to stop at the end")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(run(State.load(options.state), options.grace))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""The agent itself: every module and leaf device of a plan with its keeper, each module with its workload socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from itertools import groupby
+from pathlib import Path
+
+from localhub import certs, control
+from localhub.agent import environment
+from localhub.agent.keeper import GRACE_S, Keeper
+from localhub.agent.plan import Plan, Planned
+from localhub.agent.policy import Runtime
+from localhub.agent.runner import Launch, LaunchError, Runner
+from localhub.agent.sealing import Sealer
+from localhub.agent.workload import Workload
+from localhub.identity import Identities, Identity
+from localhub.state import State
+
+HUB_WAIT_S = 30.0
+LEAVES_WAIT_S = 15.0  # for the modules to connect, before leaf devices begin to send
+LEAF_GRACE_S = 2.0
+ASK_EVERY_S = 0.1
+
+LOG = logging.getLogger(__name__)
+
+
+class Edge:
+    """Runs a plan against one state folder."""
+
+    def __init__(self, state: State, plan: Plan, runner: Runner) -> None:
+        self.state, self.plan = state, plan
+        self.identities = Identities.load(state.identities)
+        self.modules = {planned.name: self._module(planned, runner) for planned in plan.modules}
+        self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
+        self.lent: set[str] = set()
+        self.workload = Workload(
+            trust_bundle=state.ca_certificate,
+            key_of=self.identities.modules.get,
+            belongs=self.belongs,
+            sealer=Sealer.of(state.agent / "workload.key"),
+            authority=lambda: certs.ensure(state),
+        )
+        self._uris: dict[str, str] = {}
+
+    @contextlib.asynccontextmanager
+    async def workload_api(self) -> AsyncIterator[None]:
+        """Serve the workload API of every module while the block runs."""
+        app = self.workload.app()
+        async with contextlib.AsyncExitStack() as stack:
+            for name in self.modules:
+                path = self.state.workload_socket(name)
+                if sys.platform == "darwin":  # requests-unixsocket and peer ids are Linux' ways
+                    listener = socket.create_server(("127.0.0.1", 0))
+                    listener.setblocking(False)
+                    self._uris[name] = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+                    await stack.enter_async_context(control.serving_on(app, listener))
+                else:
+                    self._uris[name] = f"unix://{path}"
+                    await stack.enter_async_context(control.serving(app, path))
+            yield
+
+    async def start(self) -> None:
+        """Start what is to run: modules by startupOrder, then, once they are connected, the leaf devices."""
+        if not await control.wait_for(self.state.hub_socket, timeout_s=HUB_WAIT_S):
+            LOG.warning("the hub did not answer within %g s; modules start without it", HUB_WAIT_S)
+        wanted = [planned for planned in self.plan.modules if planned.running]
+        for _, together in groupby(wanted, key=lambda planned: planned.order):
+            await asyncio.gather(*(self.modules[planned.name].start() for planned in together))
+        if self.leaves:
+            await self._connected()
+            await asyncio.gather(*(leaf.start() for leaf in self.leaves.values()))
+
+    async def stop(self, grace_s: float = GRACE_S) -> None:
+        """Stop the leaf devices, then every module; those that do not stop within `grace_s` seconds are killed."""
+        await asyncio.gather(*(leaf.stop(min(grace_s, LEAF_GRACE_S)) for leaf in self.leaves.values()))
+        await asyncio.gather(*(module.stop(grace_s) for module in self.modules.values()))
+
+    def find(self, name: str) -> Keeper:
+        """A module or leaf device by name; raises KeyError."""
+        return self.modules[name] if name in self.modules else self.leaves[name]
+
+    def belongs(self, module: str, pid: int) -> bool:
+        """Whether a process may speak for a module: it runs in it, or the module was lent to this user's debugger."""
+        running = self.modules[module].running
+        return running.owns(pid) if running else module in self.lent
+
+    async def lend(self, module: str) -> dict[str, str]:
+        """Stop a module here and let any process of this user stand for it, until it is started again."""
+        keeper = self.modules[module]
+        await keeper.stop()
+        self.lent.add(module)
+        return self.module_facts(module)
+
+    def module_facts(self, module: str) -> dict[str, str]:
+        """What edgeAgent would inject."""
+        return environment.module_facts(
+            module,
+            device=self.state.gateway,
+            generation=self.identities.modules[module].generation,
+            hub_name=self.state.hub_name,
+            gateway_host=self.state.address,
+            workload_uri=self._uris[module],
+        )
+
+    def _module(self, planned: Planned, runner: Runner) -> Keeper:
+        async def launch() -> Launch:
+            self.lent.discard(planned.name)
+            folder = self.state.module_folder(planned.name)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._launch(planned, self.module_facts(planned.name), {"MODULE_STATE": str(folder)})
+
+        return Keeper(planned.name, runner, launch, planned.policy)
+
+    def _leaf(self, planned: Planned, runner: Runner) -> Keeper:
+        async def launch() -> Launch:
+            known = Identity(planned.name)
+            text = self.identities.connection_string(known, self.state.hub_name, self.state.address)
+            return self._launch(planned, environment.leaf_facts(text, str(self.state.ca_certificate)), {})
+
+        return Keeper(planned.name, runner, launch, planned.policy)
+
+    def _launch(self, planned: Planned, facts: dict[str, str], variables: dict[str, str]) -> Launch:
+        variables = {**os.environ, **self._variables(), **variables}
+        try:
+            command, own = environment.resolved(planned, variables)
+        except environment.MissingVariableError as error:
+            raise LaunchError(str(error)) from error
+        machine = environment.inherited(os.environ, str(self.state.root))
+        return Launch(
+            name=planned.name,
+            command=tuple(command),
+            folder=Path(planned.folder),
+            env={**machine, **own, **facts},
+            log=self.state.log(planned.name),
+        )
+
+    def _variables(self) -> dict[str, str]:
+        return {
+            "PYTHON": sys.executable,
+            "STATE": str(self.state.root),
+            "HUB_METRICS": f"http://{self.state.address}:{self.state.metrics_port}/metrics",
+        }
+
+    async def _connected(self) -> None:
+        """Wait until every running module is connected to the hub, so that leaf devices find the line whole."""
+        hub = control.AsyncClient(self.state.hub_socket)
+        end = time.monotonic() + LEAVES_WAIT_S
+        while time.monotonic() < end:
+            waiting = {f"{self.state.gateway}/{name}" for name, module in self.modules.items() if _up(module)}
+            with contextlib.suppress(control.NotRunningError, control.ControlError):  # a hub that restarts just now
+                waiting -= {client["id"] for client in (await hub.get("/status"))["clients"]}
+                if not waiting:
+                    return
+            await asyncio.sleep(ASK_EVERY_S)
+        LOG.warning("not connected after %g s: %s; leaf devices start", LEAVES_WAIT_S, ", ".join(sorted(waiting)))
+
+
+def _up(keeper: Keeper) -> bool:
+    return keeper.state is Runtime.RUNNING

@@ -1,0 +1,141 @@
+"""What is to run: the modules of an effective manifest and the leaf devices of localhub.toml, as one document.
+
+Pure. The supervisor makes the plan once manifest and localhub.toml have been checked; the agent reads it from the
+state folder, so that a restarted agent needs neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from localhub.agent.policy import Policy
+from localhub.config import Config, ModuleConfig
+
+LAST = 2**32 - 1  # startupOrder when the manifest says none (doc/ModuleStartupOrder.md)
+SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
+
+
+class PlanError(ValueError):
+    """A module of the manifest cannot become a process; `module` names it, the text says what to do."""
+
+    def __init__(self, module: str, text: str) -> None:
+        super().__init__(f"module {module}: {text}")
+        self.module = module
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One process to run. `command` and `env` may hold `${NAME}`, replaced when it starts."""
+
+    name: str
+    command: list[str]
+    folder: str
+    env: dict[str, str] = {}
+    policy: Policy = Policy.ALWAYS
+    running: bool = True
+    order: int = LAST
+    image: str = ""
+    version: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the agent runs."""
+
+    modules: list[Planned]
+    devices: list[Planned] = []
+
+    def to_json(self) -> bytes:
+        """The document as the agent reads it."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Plan:
+        """Read a plan; raises msgspec.DecodeError when it is damaged."""
+        return msgspec.json.decode(data, type=cls)
+
+
+CommandOf = Callable[[str, str], tuple[tuple[str, ...], Path] | None]
+"""(module, image) -> the command its Dockerfile names and the folder it runs in; None when it names none."""
+
+
+def modules_of(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The user modules that a modulesContent deploys: name -> their $edgeAgent entry."""
+    desired = content.get("$edgeAgent", {}).get("properties.desired", {})
+    return dict(desired.get("modules", {}))
+
+
+def make_plan(
+    content: Mapping[str, Any],
+    config: Config,
+    command_of: CommandOf,
+    *,
+    leaves: Iterable[str] | None = None,
+) -> Plan:
+    """Join a modulesContent with localhub.toml.
+
+    `leaves` are the leaf devices asked for by name; None stands for those with start = "auto". Raises PlanError for
+    a module without a command, for one that localhub.toml names and the manifest lacks, and for an unknown leaf.
+    """
+    modules = modules_of(content)
+    for name in config.modules:
+        if name not in modules:
+            raise PlanError(
+                name, f"localhub.toml names it, but the manifest deploys only: {', '.join(sorted(modules))}"
+            )
+    planned = [_module(name, entry, config, command_of) for name, entry in modules.items()]
+    return Plan(modules=sorted(planned, key=lambda module: module.order), devices=_devices(config, leaves))
+
+
+def _module(name: str, entry: Mapping[str, Any], config: Config, command_of: CommandOf) -> Planned:
+    own = config.modules.get(name, ModuleConfig())
+    image = str(entry.get("settings", {}).get("image", ""))
+    command, folder = own.command, own.folder or config.folder
+    if command is None:
+        found = command_of(name, image)
+        if found is None:
+            raise PlanError(
+                name,
+                f"image {image or '(none)'} has no command here: add [modules.{name}] with a command to localhub.toml, "
+                "or give its Dockerfile an exec-form CMD",
+            )
+        command, folder = found[0], own.folder or found[1]
+    env = {key: _text(value.get("value")) for key, value in (entry.get("env") or {}).items()}
+    return Planned(
+        name=name,
+        command=list(command),
+        folder=str(folder),
+        env={**env, **own.env},
+        policy=Policy(entry.get("restartPolicy", "always")),
+        running=entry.get("status", "running") == "running",
+        order=int(entry.get("startupOrder", LAST)),
+        image=image,
+        version=str(entry.get("version", "")),
+    )
+
+
+def _devices(config: Config, leaves: Iterable[str] | None) -> list[Planned]:
+    wanted = [name for name, device in config.devices.items() if device.start == "auto"] if leaves is None else leaves
+    devices = []
+    for name in wanted:
+        if name not in config.devices:
+            known = ", ".join(config.devices) or "none"
+            raise PlanError(name, f"localhub.toml has no leaf device of this name; it has: {known}")
+        device = config.devices[name]
+        devices.append(
+            Planned(
+                name=name,
+                command=list(device.command),
+                folder=str(device.folder),
+                env=dict(device.env),
+                policy=Policy(device.restart),
+            )
+        )
+    return devices
+
+
+def _text(value: object) -> str:
+    """An env value of the manifest as text: edgeAgent turns any scalar into one, JSON's words for booleans."""
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)

@@ -1,0 +1,100 @@
+"""What the store is given and what it gives back, and the bytes that a record's seal binds together."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from dataclasses import dataclass
+
+PRIORITIES = (0, 1, 2)
+ALERTS, AGGREGATES, SAMPLES = PRIORITIES
+
+CONTEXT = b"millwatch cache 1"
+LONGEST_ID = 128  # IoT Hub's own limit for a message id
+_FACTS = struct.Struct(">Bqqqqqq")
+_LENGTH = struct.Struct(">H")
+_UUID_CHARS = 36
+_DASHES = (8, 13, 18, 23)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A message as the store keeps it: what may be read in clear, and the payload that is sealed."""
+
+    message_id: str
+    priority: int
+    kind: str
+    source: str
+    source_seq: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A stored record without its payload: times in ms, `size` in sealed bytes, `state` stored, handed or confirmed."""
+
+    seq: int
+    message_id: str
+    priority: int
+    kind: str
+    source: str
+    source_seq: int
+    at: int
+    tick: int
+    attempts: int
+    size: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A record on its way out, its payload opened and authenticated."""
+
+    seq: int
+    message_id: str
+    priority: int
+    attempts: int
+    size: int
+    payload: bytes
+
+
+def each(statement: str) -> tuple[str, ...]:
+    """A statement on `{table}` for the table of each priority."""
+    return tuple(statement.format(table=f"record{priority}") for priority in PRIORITIES)
+
+
+def pack_id(message_id: str) -> bytes | str:
+    """An id as its column holds it: 16 bytes for a UUID in canonical form (they are most), else the text."""
+    if len(message_id) == _UUID_CHARS and all(message_id[dash] == "-" for dash in _DASHES):
+        digits = message_id.replace("-", "")
+        try:
+            packed = bytes.fromhex(digits)
+        except ValueError:
+            return message_id
+        if len(packed) == 16 and packed.hex() == digits:
+            return packed
+    return message_id
+
+
+def unpack_id(packed: bytes | str) -> str:
+    """The id that `pack_id` was given."""
+    return str(uuid.UUID(bytes=packed)) if isinstance(packed, bytes) else packed
+
+
+def associated(  # noqa: PLR0917 -- the columns in their order
+    priority: int,
+    seq: int,
+    at: int,
+    tick: int,
+    total_n: int,
+    total_bytes: int,
+    source_seq: int,
+    *texts: str,
+) -> bytes:
+    """The associated data of a record's seal (docs/formats/cache.md, Sealed body); texts are id, kind and source."""
+    parts = [CONTEXT, _FACTS.pack(priority, seq, at, tick, total_n, total_bytes, source_seq)]
+    for text in texts:
+        raw = text.encode()
+        parts.append(_LENGTH.pack(len(raw)))
+        parts.append(raw)
+    return b"".join(parts)

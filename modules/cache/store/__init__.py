@@ -1,0 +1,33 @@
+"""The durable store: docs/formats/cache.md in code. Imports nothing of the module around it but records and seals."""
+
+from modules.cache.store.budget import LEAST_BOUND, Budget
+from modules.cache.store.clock import Clock
+from modules.cache.store.errors import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreFailingError,
+    StoreForeignError,
+    StoreFullError,
+)
+from modules.cache.store.store import Append, Appended, Confirm, Hand, Job, Limits, Rewind, Store
+
+__all__ = [
+    "LEAST_BOUND",
+    "Append",
+    "Appended",
+    "Budget",
+    "Clock",
+    "Confirm",
+    "Hand",
+    "Job",
+    "Limits",
+    "Rewind",
+    "Store",
+    "StoreBusyError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreFailingError",
+    "StoreForeignError",
+    "StoreFullError",
+]

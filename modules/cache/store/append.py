@@ -1,0 +1,143 @@
+"""Accepting records: known ids are left out, room is made, the rest is sealed and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import apsw
+
+from modules.cache.record import ALERTS, LONGEST_ID, PRIORITIES, Record, associated, pack_id
+from modules.cache.sealing import OVERHEAD
+from modules.cache.store.budget import pages_for_all
+from modules.cache.store.errors import StoreFullError
+from modules.cache.store.evict import make_room
+from modules.cache.store.state import State
+from modules.cache.store.upkeep import remember
+
+LARGEST_PAYLOAD = 320 * 1024  # edgeHub's packets end at 256 KB; the rest is room for the sealed properties
+_INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,0,?)" for priority in PRIORITIES}
+_INSERT_ID = "INSERT INTO ids VALUES(?,?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the records of one append; `dropped` found no room and may not displace anything."""
+
+    stored: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+
+    def __add__(self, other: Appended) -> Appended:
+        return Appended(self.stored + other.stored, self.duplicates + other.duplicates, self.dropped + other.dropped)
+
+
+def check(records: Sequence[Record]) -> None:
+    """Raises ValueError for what no store can hold."""
+    for record in records:
+        if record.priority not in _INSERT:
+            raise ValueError(f"no such priority: {record.priority}")
+        if not 0 < len(record.message_id) <= LONGEST_ID:
+            raise ValueError(f"a message id has 1 to {LONGEST_ID} characters")
+        if len(record.payload) > LARGEST_PAYLOAD:
+            raise ValueError(f"{len(record.payload)} bytes are more than a record may hold, {LARGEST_PAYLOAD}")
+
+
+def append(state: State, records: Sequence[Record]) -> Appended:
+    """Store them in the open transaction. Raises StoreFullError when an alert finds no room."""
+    done = Appended()
+    if len(records) == 1:
+        return _append_run(state, records[0].priority, records)
+    for priority, run in groupby(records, attrgetter("priority")):
+        done += _append_run(state, priority, list(run))
+    return done
+
+
+def _append_run(state: State, priority: int, records: Sequence[Record]) -> Appended:
+    """Records of one priority."""
+    before = len(records)
+    ids = [pack_id(record.message_id) for record in records]
+    if not _insert_ids(state, ids):
+        records, ids = _unknown(state, records, ids)
+        if not _insert_ids(state, ids):
+            raise RuntimeError("ids changed inside a transaction")
+    duplicates = before - len(records)
+    state.duplicates += duplicates
+    if not records:
+        return Appended(0, duplicates)
+    sizes = [len(record.payload) + OVERHEAD for record in records]
+    if not make_room(state, pages_for_all(sizes), priority):
+        if priority == ALERTS:
+            raise StoreFullError("no room for an alert: everything that may go has gone", disk=False)
+        state.connection.executemany("DELETE FROM ids WHERE id=?", [(packed,) for packed in ids])
+        state.drop(priority, "full", len(records), sum(sizes))
+        return Appended(0, duplicates, len(records))
+    _insert(state, priority, records, ids, sizes)
+    remember(state, len(records))
+    return Appended(len(records), duplicates)
+
+
+def _insert_ids(state: State, ids: list[bytes | str]) -> bool:
+    """All of them, or none and False when one is known: repeats are rare, so nothing is asked before."""
+    connection, seq = state.connection, state.seq
+    if len(ids) == 1:
+        try:
+            connection.execute(_INSERT_ID, (ids[0], seq + 1))
+        except apsw.ConstraintError:
+            return False
+        return True
+    connection.execute("SAVEPOINT ids")
+    try:
+        connection.executemany(_INSERT_ID, [(packed, seq + 1 + index) for index, packed in enumerate(ids)])
+    except apsw.ConstraintError:
+        connection.execute("ROLLBACK TO ids")
+        return False
+    finally:
+        connection.execute("RELEASE ids")
+    return True
+
+
+def _unknown(state: State, records: Sequence[Record], ids: list[bytes | str]) -> tuple[list[Record], list[bytes | str]]:
+    """Those that were never accepted, each once."""
+    fresh: dict[bytes | str, Record] = {}
+    for packed, record in zip(ids, records, strict=True):
+        if state.connection.execute("SELECT 1 FROM ids WHERE id=?", (packed,)).fetchone() is None:
+            fresh.setdefault(packed, record)
+    return list(fresh.values()), list(fresh)
+
+
+def _insert(
+    state: State, priority: int, records: Sequence[Record], ids: Sequence[bytes | str], sizes: Sequence[int]
+) -> None:
+    mark = state.marks[priority]
+    seq, total_n, total_bytes = state.seq, mark.total_n, mark.total_bytes
+    at, tick, seal = state.clock.wall(), state.tick(), state.sealer.seal
+    rows = []
+    for record, packed, size in zip(records, ids, sizes, strict=True):
+        seq += 1
+        total_n += 1
+        total_bytes += size
+        bound = associated(
+            priority,
+            seq,
+            at,
+            tick,
+            total_n,
+            total_bytes,
+            record.source_seq,
+            record.message_id,
+            record.kind,
+            record.source,
+        )
+        body = seal(record.payload, bound)
+        rows.append((seq, packed, record.kind, record.source, record.source_seq, at, tick, total_n, total_bytes, body))
+    if len(rows) == 1:
+        state.connection.execute(_INSERT[priority], rows[0])
+    else:
+        state.connection.executemany(_INSERT[priority], rows)
+    mark.depth_n += len(rows)
+    mark.depth_bytes += total_bytes - mark.total_bytes
+    mark.total_n, mark.total_bytes, mark.last_seq = total_n, total_bytes, seq
+    state.seq = seq

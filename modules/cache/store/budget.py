@@ -1,0 +1,73 @@
+"""How a bound in bytes is divided among the store's files (pure arithmetic)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+PAGE = 4096
+FRAME = PAGE + 24  # a page in the WAL
+WAL_HEADER = 32
+KIB = 1024
+MIB = 1024 * KIB
+SMALL_FILES = 64 * KIB  # keys.json, and room for it to be replaced
+LEAST_BOUND = 4 * MIB  # below it a 256 KB message has no room beside the WAL
+
+# A row up to this size shares its page; what a table leaf holds of a longer one, and what an overflow page holds.
+_SHARES_PAGE = 1300
+_OVERFLOW = PAGE - 4
+_ROW_OVERHEAD = 200  # columns beside the body, at their longest usual
+_RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The shares of one bound: bytes for the WAL and the ballast, pages for the database."""
+
+    bound: int
+    wal: int
+    ballast: int
+    pages: int
+
+    @classmethod
+    def of(cls, bound: int) -> Self:
+        """Divide `bound` bytes; raises ValueError below LEAST_BOUND."""
+        if bound < LEAST_BOUND:
+            raise ValueError(f"a bound of {bound} bytes is below the least, {LEAST_BOUND}")
+        wal = min(max(bound // 8, MIB), 8 * MIB)
+        ballast = min(max(bound // 32, 64 * KIB), 4 * MIB)
+        return cls(bound, wal, ballast, (bound - wal - ballast - SMALL_FILES) // PAGE)
+
+    @property
+    def frames(self) -> int:
+        """Pages that fit in the WAL's share."""
+        return (self.wal - WAL_HEADER) // FRAME
+
+    @property
+    def most_frames(self) -> int:
+        """Pages that one transaction may write: the other half is what the WAL holds before it is checkpointed."""
+        return self.frames // 2
+
+    @property
+    def reserve(self) -> int:
+        """Pages that appends leave free."""
+        return _RESERVE
+
+
+def pages_for(size: int) -> int:
+    """Database pages that a record of `size` sealed bytes may take, at most, in 1/16 of a page."""
+    row = size + _ROW_OVERHEAD
+    if row <= _SHARES_PAGE:
+        return -(-row * 16 // _SHARES_PAGE)
+    return 16 * (1 + row // _OVERFLOW)
+
+
+def pages_for_all(sizes: list[int]) -> int:
+    """Pages that these records take at most, their ids and the inner pages of the trees included."""
+    leaves = sum(map(pages_for, sizes)) // 16 + 1
+    return leaves + leaves // 50 + len(sizes) // 50 + 6
+
+
+def frames_for_all(sizes: list[int]) -> int:
+    """Pages that storing these records writes at most: each id may lie on a page of its own."""
+    return pages_for_all(sizes) + len(sizes) + 24

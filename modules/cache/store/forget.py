@@ -1,0 +1,42 @@
+"""When an accepted id may be forgotten (pure): by age on the store's clock, and by how many came after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+ERAS = 24  # notes of (seq, tick) taken within one horizon: how finely it is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """`seq` was the newest when the store's clock showed `tick` ms."""
+
+    seq: int
+    tick: int
+
+
+@dataclass(slots=True)
+class Memory:
+    """The notes, oldest first, and the hand that goes round the ids looking for those to forget."""
+
+    eras: list[Era] = field(default_factory=list)
+    hand: bytes | str = ""
+    owed: int = 0  # ids accepted since the hand last moved
+
+
+def due(eras: Sequence[Era], tick: int, horizon_ms: int) -> bool:
+    """Whether it is time for the next note."""
+    return not eras or tick - eras[-1].tick >= horizon_ms // ERAS
+
+
+def cutoff(eras: Sequence[Era], newest_seq: int, tick: int, *, horizon_ms: int, horizon_ids: int) -> int:
+    """Ids with a seq up to this one may be forgotten."""
+    by_number = newest_seq - horizon_ids
+    old = [era.seq for era in eras if era.tick <= tick - horizon_ms]
+    return max(0, by_number, old[-1] if old else 0)
+
+
+def outdated(eras: Sequence[Era], tick: int, horizon_ms: int) -> list[Era]:
+    """Notes that no cut will need again: all but the newest of those that are older than the horizon."""
+    return [era for era in eras if era.tick <= tick - horizon_ms][:-1]

@@ -1,0 +1,179 @@
+"""Records on their way out: looked at in order, handed, confirmed, sent again, or quarantined."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modules.cache.record import Stored, associated, each, unpack_id
+from modules.cache.sealing import DamagedRecordError
+from modules.cache.store.errors import StoreDamagedError
+from modules.cache.store.state import State
+
+# Texts are read as bytes: a flipped bit may have left them no text, and that must not cost more than the record.
+_COLUMNS = (
+    "seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick,"
+    " total_n, total_bytes, resent, body"
+)
+_READ = each("SELECT " + _COLUMNS + " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")  # noqa: S608 -- names of ours
+_SEQS = each("SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
+_SIZE = each("SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE seq > ? AND seq <= ?")
+_DELETE = each("DELETE FROM {table} WHERE seq > ? AND seq <= ?")
+_SENT_AGAIN = each("UPDATE {table} SET resent = resent + 1 WHERE seq > ? AND seq <= ?")
+
+Row = tuple[int, str, bytes, bytes, bytes, int, int, int, int, int, int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """edgeHub acknowledged `priority` up to `seq`; `at`: wall clock (ms) when it did the oldest unconfirmed record."""
+
+    priority: int
+    seq: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The records of `priority` up to `seq` have left edgeHub; `at` as in Hand, for the oldest that remains."""
+
+    priority: int
+    seq: int
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """What was handed and not confirmed may be lost: it is stored again, to be sent again."""
+
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A row that did not authenticate."""
+
+    row: Row
+    reason: str
+
+
+def open_row(state: State, priority: int, row: Row) -> Stored:
+    """The record in a row. Raises DamagedRecordError when any of it is not what was written."""
+    seq, kind_of_id, packed, kind, source, source_seq, at, tick, total_n, total_bytes, resent, body = row
+    try:
+        message_id = unpack_id(packed if kind_of_id == "blob" else packed.decode())
+        bound = associated(
+            priority, seq, at, tick, total_n, total_bytes, source_seq, message_id, kind.decode(), source.decode()
+        )
+        payload = state.sealer.open(body, bound)
+    except (ValueError, TypeError, AttributeError, struct.error) as error:
+        raise DamagedRecordError(f"a column is damaged: {error}") from error
+    mark = state.marks[priority]
+    attempts = resent + (1 if seq <= mark.handed else 0)
+    return Stored(seq=seq, message_id=message_id, priority=priority, attempts=attempts, size=len(body), payload=payload)
+
+
+def peek(state: State, priority: int, after: int, most: int, most_bytes: int) -> tuple[list[Stored], list[Damaged]]:
+    """Records behind `after` until `most` or `most_bytes` is reached, and the damaged ones met on the way."""
+    found: list[Stored] = []
+    damaged: list[Damaged] = []
+    size = 0
+    for row in state.connection.execute(_READ[priority], (after, most)):
+        if found and size + len(row[-1]) > most_bytes:
+            break
+        try:
+            found.append(open_row(state, priority, row))
+            size += len(row[-1])
+        except DamagedRecordError as error:
+            damaged.append(Damaged(row, str(error)))
+    if found:
+        state.claimed[priority] = found[-1].seq
+    elif not damaged:
+        _expect_none(state, priority, after)
+    return found, damaged
+
+
+def _expect_none(state: State, priority: int, after: int) -> None:
+    """There are no records behind `after`; when the count says otherwise, the tree has lost some."""
+    mark = state.marks[priority]
+    held = len(unconfirmed(state, priority, until=max(after, mark.handed)))
+    if held != mark.depth_n:
+        raise StoreDamagedError(f"priority {priority} should hold {mark.depth_n} records; {held} are found")
+
+
+def unconfirmed(state: State, priority: int, until: int | None = None) -> list[int]:
+    """Seqs behind `confirmed` up to `handed` (or `until`)."""
+    mark = state.marks[priority]
+    until = mark.handed if until is None else until
+    return [seq for (seq,) in state.connection.execute(_SEQS[priority], (mark.confirmed, until))]
+
+
+def verify(state: State, priority: int, after: int, most: int) -> tuple[int, int, list[Damaged]]:
+    """Authenticate records behind `after`: the last seq (0: there are no more), how many, and the damaged ones."""
+    damaged: list[Damaged] = []
+    seen = last = 0
+    for row in state.connection.execute(_READ[priority], (after, most)):
+        seen, last = seen + 1, row[0]
+        try:
+            open_row(state, priority, row)
+        except DamagedRecordError as error:
+            damaged.append(Damaged(row, str(error)))
+    return last, seen, damaged
+
+
+def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
+    """Move the rows out of the queue, as they were found, and count them."""
+    mark = state.marks[priority]
+    for item in damaged:
+        seq, kind_of_id, packed, body = item.row[0], item.row[1], item.row[2], item.row[-1]
+        body = body if isinstance(body, bytes) else b""
+        shown = packed if kind_of_id == "blob" else packed.decode(errors="replace")
+        state.connection.execute(_DELETE[priority], (seq - 1, seq))
+        state.connection.execute(
+            "REPLACE INTO quarantine VALUES(?,?,?,?,?,?)",
+            (seq, priority, shown, item.reason, state.clock.wall(), body),
+        )
+        state.quarantined += 1
+        if seq > mark.confirmed:
+            mark.depth_n -= 1
+            mark.depth_bytes -= len(body)
+            state.drop(priority, "damaged", 1, len(body))
+        else:
+            mark.kept_n -= 1
+            mark.kept_bytes -= len(body)
+    state.marks.touch()
+
+
+def move(state: State, job: Hand | Confirm | Rewind) -> None:
+    """Move a priority's watermarks, in the open transaction."""
+    mark = state.marks[job.priority]
+    state.marks.touch()
+    if isinstance(job, Hand):
+        mark.handed = max(mark.handed, job.seq)
+        mark.handed_at = job.at
+        return
+    if isinstance(job, Rewind):
+        state.connection.execute(_SENT_AGAIN[job.priority], (mark.confirmed, mark.handed))
+        mark.handed = mark.confirmed
+        mark.handed_at = 0
+        state.claimed[job.priority] = mark.confirmed
+        return
+    _confirm(state, job)
+
+
+def _confirm(state: State, job: Confirm) -> None:
+    mark = state.marks[job.priority]
+    ((n, size),) = state.connection.execute(_SIZE[job.priority], (mark.confirmed, job.seq))
+    mark.depth_n -= n
+    mark.depth_bytes -= size
+    mark.confirmed_n += n
+    mark.confirmed_at = state.clock.wall()
+    if state.limits.retention_ms[job.priority]:
+        mark.kept_n += n
+        mark.kept_bytes += size
+    else:
+        state.connection.execute(_DELETE[job.priority], (mark.confirmed, job.seq))
+    mark.confirmed = max(mark.confirmed, job.seq)
+    mark.handed = max(mark.handed, mark.confirmed)
+    mark.handed_at = job.at

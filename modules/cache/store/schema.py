@@ -1,0 +1,101 @@
+"""The tables, and how a connection is set up so that commit means on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from modules.cache.record import PRIORITIES, each
+from modules.cache.store.budget import PAGE, Budget
+from modules.cache.store.errors import StoreBusyError, StoreDamagedError, StoreForeignError
+
+APPLICATION = 0x4D4C5743  # "MLWC"
+VERSION = 1
+
+_TABLES = (
+    *each(
+        """CREATE TABLE {table}(
+            seq INTEGER PRIMARY KEY, id NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, source_seq INTEGER NOT NULL,
+            at INTEGER NOT NULL, tick INTEGER NOT NULL, total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL,
+            resent INTEGER NOT NULL, body BLOB NOT NULL)"""
+    ),
+    "CREATE TABLE ids(id PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE mark(
+        priority INTEGER PRIMARY KEY, confirmed INTEGER NOT NULL, handed INTEGER NOT NULL, handed_at INTEGER NOT NULL,
+        depth_n INTEGER NOT NULL, depth_bytes INTEGER NOT NULL, kept_n INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,
+        total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL, confirmed_n INTEGER NOT NULL,
+        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, clock INTEGER NOT NULL)""",
+    """CREATE TABLE dropped(
+        priority INTEGER, reason TEXT, n INTEGER, bytes INTEGER, PRIMARY KEY(priority, reason)) WITHOUT ROWID""",
+    "CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, priority INTEGER, id, reason TEXT, at INTEGER, body BLOB)",
+    "CREATE TABLE era(seq INTEGER PRIMARY KEY, tick INTEGER NOT NULL)",
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+)
+
+
+def connect(path: Path | str, *, vfs: str | None = None) -> apsw.Connection:
+    """Open the database exclusively and durably, making its tables when it is new.
+
+    Raises StoreBusyError, StoreDamagedError or StoreForeignError.
+    """
+    connection = apsw.Connection(str(path), vfs=vfs)
+    try:
+        _prepare(connection)
+    except (apsw.BusyError, apsw.LockedError):
+        connection.close()
+        raise StoreBusyError(f"{path} is in use by another process") from None
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, apsw.SQLError) as error:
+        abandon(connection)
+        raise StoreDamagedError(f"{path}: {error}") from error
+    except BaseException:
+        abandon(connection)
+        raise
+    return connection
+
+
+def abandon(connection: apsw.Connection) -> None:
+    """Close a connection whose file may not allow a checkpoint."""
+    try:
+        connection.close()
+    except apsw.Error:
+        connection.close(force=True)
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    # An exclusive lock also keeps the WAL's index in memory: no -shm file, which would count in the bound.
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute(f"PRAGMA page_size={PAGE}")
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(
+        "PRAGMA cache_spill=OFF"
+    )  # a page goes to the WAL once for each commit, so its growth can be foretold
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.wal_autocheckpoint(0)  # the store checkpoints when its budget says so
+    application = connection.pragma("application_id")
+    version = connection.pragma("user_version")
+    if (application, version) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_schema").fetchall():
+        _create(connection)
+    elif application != APPLICATION or version != VERSION:
+        raise StoreForeignError(
+            f"application {application:#x}, version {version}; this program reads version {VERSION}"
+        )
+
+
+def _create(connection: apsw.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for table in _TABLES:
+        connection.execute(table)
+    columns = len(connection.execute("SELECT * FROM pragma_table_info('mark')").fetchall())
+    for priority in PRIORITIES:
+        connection.execute(f"INSERT INTO mark VALUES({priority}{', 0' * (columns - 1)})")
+    connection.execute(f"PRAGMA application_id={APPLICATION}")
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute("COMMIT")
+
+
+def limit(connection: apsw.Connection, budget: Budget) -> None:
+    """Let SQLite itself refuse to outgrow the budget's pages."""
+    connection.pragma("max_page_count", budget.pages)

@@ -1,0 +1,95 @@
+"""What the parts of one open store share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import apsw
+
+from modules.cache.record import PRIORITIES
+from modules.cache.sealing import Sealer
+from modules.cache.store.budget import FRAME, MIB, WAL_HEADER, Budget
+from modules.cache.store.clock import Clock
+from modules.cache.store.forget import Memory
+from modules.cache.store.mark import Marks
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes on disk; how long and how many ids are remembered; how long what was delivered is kept, by priority."""
+
+    bound: int = 1024 * MIB
+    horizon_ms: int = 24 * HOUR_MS
+    horizon_ids: int = 1_000_000
+    retention_ms: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(slots=True)
+class Wear:
+    """Bytes written to flash, and how many transactions wrote them."""
+
+    wal: int = 0
+    database: int = 0
+    commits: int = 0
+    checkpoints: int = 0
+
+
+@dataclass(slots=True)
+class State:
+    """Connection, marks and clocks of one open store, and the figures that no file holds."""
+
+    connection: apsw.Connection
+    sealer: Sealer
+    limits: Limits
+    clock: Clock
+    marks: Marks
+    budget: Budget
+    measure: Callable[[], int]
+    started: int
+    base: int
+    seq: int
+    memory: Memory
+    claimed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PRIORITIES, 0))
+    free: int = 0  # pages known to be free; a lower bound, read again when it is used up
+    spare: int = 0  # pages that estimates were once short of
+    frames: int = 0  # pages in the WAL
+    quarantined: int = 0
+    duplicates: int = 0
+    wear: Wear = field(default_factory=Wear)
+
+    def tick(self) -> int:
+        """The store's own clock in ms: it runs only while a store is open, and never back."""
+        return self.base + self.clock.monotonic() - self.started
+
+    def read_free(self) -> int:
+        """Pages that may still be filled: those on the free list, and those by which the file may grow."""
+        used = int(self.connection.pragma("page_count"))
+        listed = int(self.connection.pragma("freelist_count"))
+        return self.budget.pages - used + listed
+
+    def drop(self, priority: int, reason: str, n: int, size: int) -> None:
+        """Count a drop, in the transaction that drops."""
+        self.connection.execute(
+            "INSERT INTO dropped VALUES(?,?,?,?) ON CONFLICT DO UPDATE SET n=n+excluded.n, bytes=bytes+excluded.bytes",
+            (priority, reason, n, size),
+        )
+
+    def checkpoint(self, *, truncate: bool = False) -> None:
+        """Move the WAL into the database; the next commit then writes it from its beginning."""
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
+        logged, moved = self.connection.wal_checkpoint("main", mode)
+        self.wear.checkpoints += 1
+        self.wear.database += max(moved, 0) * (FRAME - 24)
+        if logged == moved or truncate:
+            self.frames = 0
+
+    def note_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        """SQLite's WAL hook: how many pages the WAL holds after this commit."""
+        grown = pages - self.frames if pages >= self.frames else pages
+        self.wear.wal += grown * FRAME + (WAL_HEADER if self.frames == 0 else 0)
+        self.wear.commits += 1
+        self.frames = pages
+        return apsw.SQLITE_OK

@@ -1,0 +1,81 @@
+"""What keeps a store small: ids forgotten behind the horizon, audit copies purged, pages given back."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from modules.cache.record import PRIORITIES, each
+from modules.cache.store.forget import Era, cutoff, due, outdated
+from modules.cache.store.state import State
+
+_SWEEP_EVERY = 256  # ids accepted between two sweeps ...
+_SWEEP_ROWS = 2 * _SWEEP_EVERY  # ... of so many rows: the hand goes round twice as fast as the table grows
+_PURGE_ROWS = 256
+_GIVE_BACK_PAGES = 64  # moved in one transaction: well under what the smallest WAL holds
+_WORTH_GIVING_BACK = 8  # one part in so many of the pages lies free
+
+
+_KEPT_TOO_LONG = each("SELECT seq, length(body) FROM {table} WHERE seq <= ? AND tick <= ? ORDER BY seq LIMIT ?")
+_DELETE = each("DELETE FROM {table} WHERE seq <= ?")
+
+
+def remember(state: State, n: int) -> None:
+    """`n` ids were accepted: note the time when it is due, and forget as ids come in."""
+    memory, tick, horizon = state.memory, state.tick(), state.limits.horizon_ms
+    if due(memory.eras, tick, horizon):
+        state.connection.execute("INSERT OR REPLACE INTO era VALUES(?,?)", (state.seq, tick))
+        memory.eras.append(Era(state.seq, tick))
+        for era in outdated(memory.eras, tick, horizon):
+            state.connection.execute("DELETE FROM era WHERE seq=?", (era.seq,))
+            memory.eras.remove(era)
+    memory.owed += n
+    while memory.owed >= _SWEEP_EVERY:
+        memory.owed -= _SWEEP_EVERY
+        sweep(state)
+
+
+def sweep(state: State) -> None:
+    """Move the hand on by some rows, deleting the ids that may be forgotten."""
+    memory = state.memory
+    limits = state.limits
+    old = cutoff(memory.eras, state.seq, state.tick(), horizon_ms=limits.horizon_ms, horizon_ids=limits.horizon_ids)
+    if not old:
+        return
+    last = state.connection.execute(
+        "SELECT id FROM ids WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", (memory.hand, _SWEEP_ROWS - 1)
+    ).fetchone()
+    if last is None:
+        state.connection.execute("DELETE FROM ids WHERE id > ? AND seq <= ?", (memory.hand, old))
+        memory.hand = ""
+    else:
+        state.connection.execute("DELETE FROM ids WHERE id > ? AND id <= ? AND seq <= ?", (memory.hand, last[0], old))
+        memory.hand = last[0]
+
+
+def purge(state: State) -> bool:
+    """Delete some audit copies that were kept long enough; True when there may be more. Needs an open transaction."""
+    for priority in PRIORITIES:
+        mark = state.marks[priority]
+        if not mark.kept_n:
+            continue
+        oldest = state.tick() - state.limits.retention_ms[priority]
+        found = state.connection.execute(_KEPT_TOO_LONG[priority], (mark.confirmed, oldest, _PURGE_ROWS))
+        rows = cast("list[tuple[int, int]]", found.fetchall())
+        if rows:
+            state.connection.execute(_DELETE[priority], (rows[-1][0],))
+            mark.kept_n -= len(rows)
+            mark.kept_bytes -= sum(size for _, size in rows)
+            state.marks.touch()
+            return True
+    return False
+
+
+def worth_giving_back(state: State) -> bool:
+    """Whether enough pages lie free in the file for the file system to have them back."""
+    return int(state.connection.pragma("freelist_count")) > state.budget.pages // _WORTH_GIVING_BACK
+
+
+def give_back(state: State) -> None:
+    """Move some pages from the file's end into free ones and cut the file. Outside a transaction."""
+    state.connection.execute(f"PRAGMA incremental_vacuum({_GIVE_BACK_PAGES})").fetchall()
+    state.free = 0

@@ -1,0 +1,148 @@
+"""The camera module on the edge: settings in, a watch per camera, frames and samples out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+import orjson
+
+from modules.camera.messages import Numbering, sample
+from modules.camera.settings import CameraSettings
+from modules.camera.watch import Taken, Watch
+from modules.common.edge import Edge
+from modules.common.messages import BadMessage, Message, rfc3339
+from modules.common.methods import MethodError
+
+
+class CameraModule:
+    """All cameras of this module."""
+
+    def __init__(self, edge: Edge[CameraSettings]) -> None:
+        self._edge = edge
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watches: dict[str, Watch] = {}
+        self._latest: dict[str, Taken] = {}
+        self._numbering = Numbering()
+        self._applying = asyncio.Lock()
+        edge.on_settings(self.apply)
+        edge.on_method("captureNow", self._capture_method)
+        edge.on_input("commands", self._command)
+        edge.view("last.jpg", self._view_last)
+        edge.view("cameras", self._view_cameras)
+        edge.health(self.facts)
+        edge.background("cameras", self._begin)
+        edge.on_stop(self.stop)
+
+    async def _begin(self) -> None:
+        """The settings that the module starts with; later ones come through `apply` as they change."""
+        await self.apply(self._edge.settings)
+
+    async def apply(self, settings: CameraSettings) -> None:
+        """Start what is new, stop what is gone, restart what changed; the rest goes on untouched."""
+        self._loop = asyncio.get_running_loop()
+        # Several settings may follow each other quickly; two at once would start a camera twice.
+        async with self._applying:
+            await self._apply(settings)
+
+    async def _apply(self, settings: CameraSettings) -> None:
+        stopped = [name for name, watch in self._watches.items() if settings.cameras.get(name) != watch.wanted]
+        await asyncio.gather(*(asyncio.to_thread(self._watches.pop(name).stop) for name in stopped))
+        for name, wanted in settings.cameras.items():
+            if name not in self._watches:
+                self._watches[name] = Watch(name, wanted, self._deliver, self._show)
+                self._watches[name].start()
+
+    async def stop(self) -> None:
+        """Stop reading; what was handed over before is still sent."""
+        await asyncio.gather(*(asyncio.to_thread(watch.stop, 2.0) for watch in self._watches.values()))
+
+    def _show(self, taken: Taken) -> None:
+        self._latest[taken.camera] = taken
+
+    def _deliver(self, taken: Taken) -> None:
+        """Called on a watch's thread. A live camera offers and goes on; a file waits until edgeHub has its picture."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        watch = self._watches.get(taken.camera)
+        if watch is None or watch.wanted.source.type in {"conveyor", "device", "stream"}:
+            self._loop.call_soon_threadsafe(self._offer, taken)
+            return
+        sending: Future[None] = asyncio.run_coroutine_threadsafe(self._send(taken), self._loop)
+        sending.result()
+
+    def _offer(self, taken: Taken) -> None:
+        frame = self._numbering.frame(taken)
+        self._edge.offer("frames", frame)
+        self._offer_sample(frame)
+
+    async def _send(self, taken: Taken) -> None:
+        frame = self._numbering.frame(taken)
+        await self._edge.send("frames", frame)
+        self._offer_sample(frame)
+
+    def _offer_sample(self, frame: Message) -> None:
+        kept = sample(frame, self._edge.settings.sample_share)
+        if kept is not None:
+            self._edge.offer("samples", kept)
+
+    def _capture(self, name: object) -> list[str]:
+        """Ask one camera, or all of them, for a frame now; the names asked."""
+        if name is not None and name not in self._watches:
+            raise KeyError(f"no camera {name!r}; there are: {', '.join(self._watches)}")
+        asked = list(self._watches) if name is None else [str(name)]
+        for each in asked:
+            self._watches[each].capture_now()
+        return asked
+
+    async def _capture_method(self, payload: object) -> object:
+        name = payload.get("camera") if isinstance(payload, dict) else None
+        try:
+            return {"asked": self._capture(name)}
+        except KeyError as error:
+            raise MethodError(404, str(error.args[0])) from error
+
+    async def _command(self, message: Message) -> None:
+        document = message.document()
+        if document.get("verb") != "captureNow":
+            raise BadMessage("unknown_command", str(document.get("verb"))[:40])
+        try:
+            self._capture(document.get("camera"))
+        except KeyError as error:
+            raise BadMessage("unknown_camera", str(error.args[0])) from error
+
+    def _view_last(self, query: Mapping[str, str]) -> tuple[str, bytes]:
+        taken = self._latest.get(query.get("camera", next(iter(self._latest), "")))
+        if taken is None:
+            raise KeyError("no picture yet")
+        return "image/jpeg", taken.jpeg
+
+    def _view_cameras(self, _query: Mapping[str, str]) -> tuple[str, bytes]:
+        return "application/json", orjson.dumps(self._cameras())
+
+    def _cameras(self) -> dict[str, dict[str, object]]:
+        now = time.monotonic()
+        return {
+            name: {
+                "phase": watch.state.phase,
+                "error": watch.state.error,
+                "frames": watch.state.frames,
+                "sent": watch.state.sent,
+                "skipped": watch.skipped,
+                "outages": watch.state.outages,
+                "rejected": dict(watch.state.bad),
+                "age_s": None if watch.state.last_frame is None else round(now - watch.state.last_frame, 3),
+                "shown": rfc3339(self._latest[name].captured) if name in self._latest else None,
+                "item": self._latest[name].item if name in self._latest else None,
+            }
+            for name, watch in self._watches.items()
+        }
+
+    def facts(self) -> dict[str, object]:
+        """What health tells about the cameras."""
+        return {
+            "cameras": self._cameras(),
+            "bytes_in": sum(watch.state.source_bytes for watch in self._watches.values()),
+        }

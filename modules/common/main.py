@@ -1,0 +1,63 @@
+"""How every module's process begins and ends."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from modules.common import logs
+from modules.common.settings import SettingsError
+from modules.common.transport import EnvironmentMissingError
+
+log = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_ENVIRONMENT: Final = 2
+"""Nothing that a restart could mend: not started by IoT Edge, or settings in the environment that make no sense."""
+
+_LAST_SECONDS: Final = 2.0
+
+
+def run_module(start: Callable[[], Awaitable[None]]) -> int:
+    """Run `start` in an event loop (uvloop where it has a wheel) and return the process' exit code."""
+    logs.set_up()
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_whole(start))
+    except (EnvironmentMissingError, SettingsError) as error:
+        log.critical("%s", error)
+        return EXIT_ENVIRONMENT
+    except Exception:
+        log.critical("stopped by an error", exc_info=True)
+        return EXIT_FAILED
+    finally:
+        _leave_soon()
+    return EXIT_OK
+
+
+async def _whole(start: Callable[[], Awaitable[None]]) -> None:
+    await start()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - optional: no wheel on some platforms
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _leave_soon() -> None:
+    """Everything is committed by now; a thread of the SDK that does not end must not hold up the container's stop."""
+
+    def leave() -> None:
+        sys.stdout.flush()
+        os._exit(EXIT_FAILED)
+
+    timer = threading.Timer(_LAST_SECONDS, leave)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,97 @@
+"""Logs, sealing and the metrics page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from localhub.agent.logs import LogFile, older, tail
+from localhub.agent.metrics import CpuGauge, HostFacts, ModuleFacts, render
+from localhub.agent.sealing import SealBrokenError, Sealer
+
+
+def test_a_log_is_bounded_and_its_end_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "a.log"
+    log = LogFile(path, limit=100)
+    for number in range(100):
+        log.write(f"line {number}\n".encode())
+        assert path.stat().st_size <= 100
+    log.close()
+    assert older(path).stat().st_size <= 100
+    assert tail(path, 12) == [f"line {number}" for number in range(88, 100)]
+    assert tail(path, 0) == tail(tmp_path / "none.log", 5) == []
+
+
+def test_a_log_goes_on_where_it_ended(tmp_path: Path) -> None:
+    for word in (b"one\n", b"two\n"):
+        log = LogFile(tmp_path / "a.log")
+        log.write(word)
+        log.close()
+    assert tail(tmp_path / "a.log", 5) == ["one", "two"]
+
+
+@given(st.binary(), st.binary())
+def test_what_was_sealed_opens(plaintext: bytes, vector: bytes) -> None:
+    sealer = Sealer(bytes(32))
+    sealed = sealer.seal("m", "1", plaintext, vector)
+    assert sealer.open("m", "1", sealed, vector) == plaintext
+    assert sealer.seal("m", "1", plaintext, vector) != sealed  # a repeated vector gives nothing away
+
+
+@given(st.binary(min_size=1), st.data())
+def test_what_was_altered_or_is_anothers_does_not_open(plaintext: bytes, data: st.DataObject) -> None:
+    sealer = Sealer(bytes(32))
+    sealed = sealer.seal("m", "1", plaintext, b"iv")
+    for module, generation, vector in (("n", "1", b"iv"), ("m", "2", b"iv"), ("m", "1", b"other")):
+        with pytest.raises(SealBrokenError, match="was not sealed by module"):
+            sealer.open(module, generation, sealed, vector)
+    at = data.draw(st.integers(0, len(sealed) - 1))
+    altered = bytearray(sealed)
+    altered[at] ^= 1
+    for broken in (bytes(altered), sealed[:at], b""):
+        with pytest.raises(SealBrokenError):
+            sealer.open("m", "1", broken, b"iv")
+
+
+def test_the_master_key_is_made_once_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "agent" / "workload.key"
+    sealed = Sealer.of(path).seal("m", "1", b"text", b"")
+    assert Sealer.of(path).open("m", "1", sealed, b"") == b"text"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_cpu_in_percent_of_a_core() -> None:
+    gauge = CpuGauge()
+    assert [gauge.sample(now, cpu) for now, cpu in ((0, 5), (1, 5.5), (1.05, 6), (3, 6.5))] == [0, 50, 50, 50]
+    assert list(gauge.samples) == [50, 50]
+
+
+def test_the_metrics_page_is_what_prometheus_reads() -> None:
+    module = ModuleFacts(
+        name='a"b\\',
+        version="1.0",
+        cpu_percent=[1.0, 2.0, 3.0],
+        memory=4096,
+        processes=2,
+        starts=3,
+        stops=2,
+        correct_s=9.5,
+        expected_s=10,
+    )
+    host = HostFacts(uptime_s=1, agent_uptime_s=1, disk_total=2, disk_free=1, memory_total=8)
+    page = render([module, module], host, {"iothub": "h", "edge_device": "gw1", "instance_number": "1"})
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    cpu = {
+        (sample.name, sample.labels.get("quantile")): sample.value
+        for sample in families["edgeAgent_used_cpu_percent"].samples
+    }
+    assert cpu["edgeAgent_used_cpu_percent", "0.5"] == 2
+    assert cpu["edgeAgent_used_cpu_percent_count", None] == 3
+    memory = families["edgeAgent_used_memory_bytes"].samples[0]
+    assert memory.value == 4096
+    assert memory.labels == {"module_name": 'a"b\\', "iothub": "h", "edge_device": "gw1", "instance_number": "1"}
+    assert families["edgeAgent_module_start"].samples[0].value == 3
