@@ -30,12 +30,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         state = State.load(options.state)
     except StateError:
-        _say(f"localhub: {start_hint(options.state)}", file=sys.stderr)
+        _say(start_hint(options.state), file=sys.stderr)
         return Exit.NOT_RUNNING
     try:
         return COMMANDS[options.command](options, state)
     except NotRunningError as error:
-        _say(f"localhub: {error}", file=sys.stderr)
+        _say(str(error), file=sys.stderr)
         return Exit.NOT_RUNNING
     except ControlError as error:
         _say(f"localhub: {error}", file=sys.stderr)
