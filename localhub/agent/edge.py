@@ -147,10 +147,11 @@ class Edge:
         )
 
     def _variables(self) -> dict[str, str]:
+        hub = State.load(self.state.root)  # the hub may have had to take another port at its last start
         return {
             "PYTHON": sys.executable,
-            "STATE": str(self.state.root),
-            "HUB_METRICS": f"http://{self.state.address}:{self.state.metrics_port}/metrics",
+            "STATE": str(hub.root),
+            "HUB_METRICS": f"http://{hub.address}:{hub.metrics_port}/metrics",
         }
 
     def _authority(self) -> Authority:
