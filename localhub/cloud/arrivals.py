@@ -15,6 +15,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from localhub.cloud.database import transaction
 from localhub.link import Telemetry
 
 INSERT = "INSERT INTO arrivals VALUES (?,?,?,?,?,?,?,?,?,?)"
@@ -55,7 +56,7 @@ class Arrivals:
     def append(self, messages: Iterable[Telemetry], now: datetime) -> list[int]:
         """Keep messages in one transaction, on disk when this returns; gives their arrival numbers."""
         rows = [self._row(number, message, now) for number, message in enumerate(messages, self._next)]
-        with self._database:
+        with transaction(self._database):
             for row, identity, digest in rows:
                 row[-1] = FIRST if identity is None else self._repeat(identity, digest)
                 self._database.execute(INSERT, row)

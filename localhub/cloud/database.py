@@ -1,5 +1,7 @@
 """The cloud's one file: arrivals and twins, kept through a power cut."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -43,6 +45,23 @@ def open_database(path: Path) -> apsw.Connection:
     database.execute("PRAGMA synchronous=FULL")
     database.execute(SCHEMA)
     return database
+
+
+@contextmanager
+def transaction(database: apsw.Connection) -> Iterator[None]:
+    """One transaction around the block; on disk when the block is left, undone when it raises.
+
+    APSW's own context manager uses savepoints, and fails on its own when SQLite has rolled back already, as it does
+    when the disk is full.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
 
 
 def open_to_read(path: Path) -> apsw.Connection:

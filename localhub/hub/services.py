@@ -24,6 +24,7 @@ from localhub.hub.uplink import Uplink
 from localhub.identity import Identity
 from localhub.state import State
 from localhub.twin import Document, PatchError, check_patch, parse_patch
+from localhub.wire.parser import ProtocolError
 
 GET = "$iothub/twin/GET/"
 REPORTED = "$iothub/twin/PATCH/properties/reported/"
@@ -52,10 +53,6 @@ class Hub(Protocol):
 
     def authenticate(self, identity: Identity, token: bytes) -> str | None:
         """Why a token is not good for an identity; None when it is."""
-
-
-class BadTopic(Exception):
-    """A client published to a topic that edgeHub closes the connection for."""
 
 
 class Services:
@@ -105,7 +102,7 @@ class Services:
         self.report.disconnected(client.identity)
 
     def on_publish(self, client: Client, topic: str, payload: bytes) -> None:
-        """A client has published to a topic that begins `$iothub/`; raises BadTopic when edgeHub would hang up."""
+        """A client has published to a topic that begins `$iothub/`; raises ProtocolError when edgeHub would hang up."""
         path, _, query = topic.partition("?")
         request_id = _request_id(query)
         if path in (GET, GET.removesuffix("/")):
@@ -115,10 +112,10 @@ class Services:
         elif path.startswith(RESULT):
             status = path.removeprefix(RESULT).removesuffix("/")
             if not status.isascii() or not status.lstrip("-").isdigit() or len(status) > 11:
-                raise BadTopic(f"{topic!r} holds no status")
+                raise ProtocolError(f"{topic!r} holds no status")
             self.methods.answered(client.identity, request_id, int(status), payload)
         elif path.startswith((GET, REPORTED)):
-            raise BadTopic(f"{topic!r}: a part of a twin cannot be asked for")
+            raise ProtocolError(f"{topic!r}: a part of a twin cannot be asked for")
         else:
             log.warning("%s published to %r, which nothing listens to", client.identity, topic)
 

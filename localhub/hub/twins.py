@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from localhub import link
-from localhub.hub.uplink import LinkDown
+from localhub.hub.pump import LinkDown
 from localhub.identity import Identity
 from localhub.twin import Document, Properties, Twin, difference
 

@@ -18,6 +18,7 @@ import msgspec
 
 from localhub import link
 from localhub.hub.delay import DelayLine
+from localhub.hub.pump import LinkDown
 from localhub.identity import Identity
 from localhub.state import State, write_atomic
 from localhub.twin import Document
@@ -30,10 +31,6 @@ SLOW_BYTES_PER_S = 16_000.0
 SLOW_LATENCY_MS = 300.0
 
 log = logging.getLogger(__name__)
-
-
-class LinkDown(Exception):
-    """The cloud did not acknowledge: keep what was sent, await `up`, send it again."""
 
 
 class Sendable(Protocol):
