@@ -36,9 +36,17 @@ log = logging.getLogger(__name__)
 class Sendable(Protocol):
     """What `send` needs of a queued message."""
 
-    body: bytes
-    properties: dict[str, str]
-    system: dict[str, str]
+    @property
+    def body(self) -> bytes:
+        """The payload."""
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """User properties."""
+
+    @property
+    def system(self) -> dict[str, str]:
+        """System properties, by their long names."""
 
 
 class Receiver(Protocol):
