@@ -36,9 +36,17 @@ log = logging.getLogger(__name__)
 class Sendable(Protocol):
     """What `send` needs of a queued message."""
 
-    body: bytes
-    properties: dict[str, str]
-    system: dict[str, str]
+    @property
+    def body(self) -> bytes:
+        """The payload."""
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """User properties."""
+
+    @property
+    def system(self) -> dict[str, str]:
+        """System properties, by their long names."""
 
 
 class Receiver(Protocol):
@@ -113,7 +121,7 @@ class Uplink:
         """Have `watcher` called whenever the link went up or down or was set otherwise."""
         self._watchers.append(watcher)
 
-    async def up(self) -> None:
+    async def wait_up(self) -> None:
         """Returns when the link is up, at once if it is."""
         await self._up.wait()
 
