@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     folder = options.state / "store" if (options.state / "store").is_dir() else options.state
     if not (folder / DATABASE).exists():
-        print(f"there is no store in {options.state}", file=sys.stderr)
+        sys.stderr.write(f"there is no store in {options.state}\n")
         return EXIT_REFUSED
     try:
         sealer = _sealer(folder) if options.verb in {"verify", "export"} else Blind()
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             if isinstance(error, KeyError)
             else ""
         )
-        print(f"{options.verb}: {hint}{error}", file=sys.stderr)
+        sys.stderr.write(f"{options.verb}: {hint}{error}\n")
         return EXIT_REFUSED
     try:
         return _VERBS[options.verb](store, options)
@@ -69,14 +69,18 @@ def _sealer(folder: Path) -> Sealer:
     return Sealer(keyring.unwrap(Workload.from_environment(os.environ)))
 
 
+def _say(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+
+
 def _stats(store: Store, _options: argparse.Namespace) -> int:
-    print(json.dumps(asdict(store.stats()), indent=2))
+    _say(asdict(store.stats()))
     return EXIT_OK
 
 
 def _inspect(store: Store, options: argparse.Namespace) -> int:
     for entry in store.inspect(options.priority, most=options.count):
-        print(json.dumps(asdict(entry)))
+        _say(asdict(entry))
     return EXIT_OK
 
 
@@ -89,7 +93,7 @@ def _verify(store: Store, _options: argparse.Namespace) -> int:
         while n:
             seen, damaged = seen + n, damaged + bad
             after, n, bad = store.verify(priority, after)
-    print(json.dumps({"records": seen, "damaged": damaged, "file": faults or "ok"}))
+    _say({"records": seen, "damaged": damaged, "file": faults or "ok"})
     return EXIT_DAMAGED if damaged or faults else EXIT_OK
 
 
@@ -101,17 +105,15 @@ def _export(store: Store, _options: argparse.Namespace) -> int:
             after = records[-1].seq
             for record in records:
                 message = unwrap(record.message_id, record.kind, record.source, record.source_seq, record.payload)
-                print(
-                    json.dumps(
-                        {
-                            "message_id": message.message_id,
-                            "priority": priority,
-                            "content_type": message.content_type,
-                            "content_encoding": message.content_encoding,
-                            "properties": message.facts(),
-                            "body": base64.b64encode(message.body).decode(),
-                        }
-                    )
+                _say(
+                    {
+                        "message_id": message.message_id,
+                        "priority": priority,
+                        "content_type": message.content_type,
+                        "content_encoding": message.content_encoding,
+                        "properties": message.facts(),
+                        "body": base64.b64encode(message.body).decode(),
+                    }
                 )
     return EXIT_OK
 
