@@ -71,7 +71,8 @@ def _made(
 
 
 def _npz(path: Path, rate_hz: float | None, rpm: float | None) -> Recording:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here: numpy leaves the file open when a cut archive fails.
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         keys = set(file.files)
         rate = float(file["fs_hz"]) if "fs_hz" in keys else rate_hz
         speed = float(file["rpm"]) if "rpm" in keys else rpm
@@ -102,14 +103,15 @@ def _wav(path: Path, _rate_hz: float | None, rpm: float | None) -> Recording:
 
 
 def _csv(path: Path, rate_hz: float | None, rpm: float | None) -> Recording:
-    with path.open(encoding="utf-8") as lines:
-        first = lines.readline()
-    header = not re.fullmatch(r"[\s\d.,;eE+-]*", first)
-    table = np.loadtxt(path, delimiter=";" if ";" in first else ",", skiprows=int(header), ndmin=2)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines.pop(0) if lines and not re.fullmatch(r"[\s\d.,;eE+-]*", lines[0]) else ""
+    if not lines:
+        raise BadRecording("unreadable", f"{path.name} holds no rows of numbers")
+    table = np.loadtxt(lines, delimiter=";" if ";" in lines[0] else ",", ndmin=2)
     rate = rate_hz
     if table.shape[1] > 1 and rate is None and len(table) > 1:
         steps = np.diff(table[:, 0])
         if np.all(steps > 0):
             rate = float(1 / np.median(steps))
-    unit = "g" if header and re.search(r"\bg\b", first.rsplit(",", 1)[-1]) else "m/s2"
+    unit = "g" if re.search(r"\bg\b", re.split("[,;]", header)[-1]) else "m/s2"
     return _made(table[:, -1], rate, unit, rpm, path, None)

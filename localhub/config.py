@@ -88,12 +88,6 @@ def load(path: Path) -> Config:
     return parse(text, path)
 
 
-def beside(manifest: Path) -> Config:
-    """The localhub.toml beside a manifest, or an empty configuration when there is none."""
-    path = manifest.parent / FILE_NAME
-    return load(path) if path.exists() else Config(folder=manifest.parent.resolve())
-
-
 def parse(text: str, path: Path) -> Config:
     """Check the text of a localhub.toml; `path` names it in errors and its folder resolves `folder` keys."""
     try:

@@ -147,6 +147,11 @@ class State:
         return self.run / "cloud-link.sock"
 
     @property
+    def link_setting(self) -> Path:
+        """What the link was last set to; outlives a restart of the hub."""
+        return self.run / "link.json"
+
+    @property
     def agent_socket(self) -> Path:
         """Control of the agent."""
         return self.run / "agent.sock"

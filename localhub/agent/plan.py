@@ -20,11 +20,11 @@ SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
 
 
 class PlanError(ValueError):
-    """A module of the manifest cannot become a process; `module` names it, the text says what to do."""
+    """Something cannot become a process. `keys` is where localhub.toml says so; None: the manifest does, by `name`."""
 
-    def __init__(self, module: str, text: str) -> None:
-        super().__init__(f"module {module}: {text}")
-        self.module = module
+    def __init__(self, name: str, text: str, *, keys: tuple[str, ...] | None = None) -> None:
+        super().__init__(f"{name}: {text}")
+        self.name, self.keys = name, keys
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +82,8 @@ def make_plan(
     modules = modules_of(content)
     for name in config.modules:
         if name not in modules:
-            raise PlanError(
-                name, f"localhub.toml names it, but the manifest deploys only: {', '.join(sorted(modules))}"
-            )
+            known = ", ".join(sorted(modules)) or "none"
+            raise PlanError(name, f"the manifest deploys no such module; it deploys: {known}", keys=("modules", name))
     planned = [_module(name, entry, config, command_of) for name, entry in modules.items()]
     return Plan(modules=sorted(planned, key=lambda module: module.order), devices=_devices(config, leaves))
 
@@ -122,7 +121,7 @@ def _devices(config: Config, leaves: Iterable[str] | None) -> list[Planned]:
     for name in wanted:
         if name not in config.devices:
             known = ", ".join(config.devices) or "none"
-            raise PlanError(name, f"localhub.toml has no leaf device of this name; it has: {known}")
+            raise PlanError(name, f"there is no leaf device of this name; there are: {known}", keys=("devices",))
         device = config.devices[name]
         devices.append(
             Planned(

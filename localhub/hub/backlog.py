@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-
 from localhub.hub.commits import Commits, Done
 from localhub.hub.message import NEVER, Entry, QueuedMessage, pack
 from localhub.hub.queues import Endpoint, Queue
@@ -56,8 +55,8 @@ class Backlog:
         self._next_id += 1
         return number
 
-    def enqueue(self, message: QueuedMessage, places: Sequence[Place], done: Done) -> None:
-        """Put a message into queues, at least one; `done` is called once it is durable in all, or in none."""
+    def enqueue(self, message: QueuedMessage, size: int, places: Sequence[Place], done: Done) -> None:
+        """Put a message of `size` into queues, at least one; `done` is called once it is durable in all, or in none."""
 
         def committed(error: Exception | None) -> None:
             if error is None:
@@ -69,7 +68,6 @@ class Backlog:
             done(error)
 
         batch = self.commits.open(committed)
-        size = message.size()
         batch.messages.append((message.id, message.body, pack(message)))
         added: list[tuple[Queue, Entry]] = []
         for endpoint, priority, expiry in places:

@@ -27,7 +27,8 @@ class Router(Protocol):
 class Watcher(Protocol):
     """Sees every message that comes in."""
 
-    def __call__(self, message: QueuedMessage, places: Sequence[Place]) -> None: ...
+    def __call__(self, message: QueuedMessage, places: Sequence[Place]) -> None:
+        """Called once a message."""
 
 
 class Intake:
@@ -67,21 +68,23 @@ class Intake:
         if not places:
             self._drop("no_route", sender, message, f"no route matches output {message.output!r}")
             return False
-        return self._enqueue(message, places, done)
+        return self._enqueue(message, size, places, done)
 
     def inject(self, message: QueuedMessage, endpoint: str, priority: int, done: Done) -> None:
         """Put a message into one queue, past the routes; its system properties name a sender."""
         message.id = self._backlog.next_id()
-        self._backlog.enqueue(message, [Place(endpoint, priority)], done)
+        self._backlog.enqueue(message, message.size(), [Place(endpoint, priority)], done)
 
-    def _enqueue(self, message: QueuedMessage, places: Sequence[Place], done: Done) -> bool:
-        living = [place for place in places if place.expiry > message.enqueued]
-        for _ in range(len(places) - len(living)):  # a time to live of 0: expired on arrival (edgehub-contract 5.10)
-            self._metrics.dropped("ttl_expiry", message)
+    def _enqueue(self, message: QueuedMessage, size: int, places: Sequence[Place], done: Done) -> bool:
+        living = places
+        if any(place.expiry <= message.enqueued for place in places):
+            living = [place for place in places if place.expiry > message.enqueued]
+            for _ in range(len(places) - len(living)):  # a time to live of 0: expired on arrival (contract 5.10)
+                self._metrics.dropped("ttl_expiry", message)
         if not living:
             return False
         message.id = self._backlog.next_id()
-        self._backlog.enqueue(message, living, done)
+        self._backlog.enqueue(message, size, living, done)
         return True
 
     def _drop(self, reason: str, sender: Identity, message: QueuedMessage | None, text: str) -> None:
@@ -111,15 +114,16 @@ class Watch:
 
     def __call__(self, message: QueuedMessage, places: Sequence[Place]) -> None:
         """Remember the message if it fits the pattern."""
-        if self._module.casefold() == "$upstream":
-            if all(place.endpoint != UPSTREAM for place in places):
-                return
-        elif self._module not in ("*", message.system.get("connectionModuleId", message.system["connectionDeviceId"])):
-            return
-        elif self._output not in ("", "*", message.output):
+        if not self._fits(message, places):
             return
         if len(self.seen) >= self._limit:
             self.missed += 1
         else:
             self.seen.append(message)
         self._notify()
+
+    def _fits(self, message: QueuedMessage, places: Sequence[Place]) -> bool:
+        if self._module.casefold() == "$upstream":
+            return any(place.endpoint == UPSTREAM for place in places)
+        sender = message.system.get("connectionModuleId", message.system["connectionDeviceId"])
+        return self._module in ("*", sender) and self._output in ("", "*", message.output)

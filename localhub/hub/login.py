@@ -17,7 +17,7 @@ NOT_AUTHORIZED: Final = 5  # the SDK stops reconnecting
 PROTOCOL_LEVEL: Final = 4  # MQTT 3.1.1
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
+class Refused(Exception):
     """A client may not connect; `code` goes into CONNACK, the text says why."""
 
     def __init__(self, code: int, text: str) -> None:

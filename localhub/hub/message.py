@@ -36,11 +36,14 @@ class QueuedMessage(msgspec.Struct, gc=False):
 
     def size(self) -> int:
         """What counts against MAX_MESSAGE: the body's bytes and the characters of every property's key and value."""
-        total = len(self.body)
-        for part in (self.properties, self.system):
-            for key, value in part.items():
-                total += len(key) + len(value)
-        return total
+        properties, system = self.properties, self.system
+        return (
+            len(self.body)
+            + sum(map(len, properties))
+            + sum(map(len, properties.values()))
+            + sum(map(len, system))
+            + sum(map(len, system.values()))
+        )
 
 
 class Entry(msgspec.Struct, gc=False):

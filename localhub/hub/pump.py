@@ -28,7 +28,7 @@ UPSTREAM_BATCH_BYTES: Final = 1 << 20
 MAX_TOPIC: Final = 65_535
 
 
-class LinkDown(Exception):  # noqa: N818 - the name the seam has
+class LinkDown(Exception):
     """The cloud cannot be reached; nothing of the batch is known to have arrived."""
 
 
@@ -56,7 +56,7 @@ class Uplink(Protocol):
     async def send(self, batch: list[QueuedMessage]) -> None:
         """Returns when the cloud has all of it on disk; raises LinkDown."""
 
-    async def up(self) -> None:
+    async def wait_up(self) -> None:
         """Returns when the link is up, at once if it is."""
 
 
@@ -223,7 +223,7 @@ class UpstreamPump:
             await self._uplink.send([entry.message for entry in entries])
         except LinkDown:
             self._backlog.put_back(queue, entries)
-            await self._uplink.up()
+            await self._uplink.wait_up()
             return
         except asyncio.CancelledError:
             self._backlog.put_back(queue, entries)

@@ -19,7 +19,8 @@ WINDOW_BYTES: Final = 1 << 20
 class Fetch(Protocol):
     """Reads entries of a queue behind an id, as Store.fetch."""
 
-    def __call__(self, queue: int, after: int, now: float, limit: int, max_bytes: int) -> list[Entry]: ...
+    def __call__(self, queue: int, after: int, now: float, limit: int, max_bytes: int) -> list[Entry]:
+        """Entries in order."""
 
 
 class Queue:

@@ -132,11 +132,12 @@ class Store:
                 _replace(connection, "fact", "name", name, value)
             if batch.expire is not None:
                 moment, kept = batch.expire
-                expired = connection.execute(
+                rows = connection.execute(
                     "DELETE FROM entry WHERE expiry <= ? AND id NOT IN (SELECT value FROM json_each(?))"
                     " RETURNING queue, id, size",
                     (moment, json.dumps(kept)),
-                ).fetchall()
+                )
+                expired.extend((queue, message_id, size) for queue, message_id, size in rows)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -202,7 +203,7 @@ def _replace(connection: apsw.Connection, table: str, key: str, name: str, value
     if value is None:
         connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (name,))  # noqa: S608 - both are ours
     else:
-        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES(?, ?)", (name, value))  # noqa: S608 - the same
+        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES(?, ?)", (name, value))
 
 
 def _open(path: Path) -> apsw.Connection:

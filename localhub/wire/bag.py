@@ -4,6 +4,7 @@ Source: edgehub-contract 3.1 to 3.3 (SDK mqtt_topic_iothub.py; edgeHub SystemPro
 under short names and are called by their long names inside the hub and in route conditions.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -46,6 +47,8 @@ FORWARDED: Final[Mapping[str, str]] = {
         "$.cmid",
     )
 }
+_safe = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_unquoted = lru_cache(4096)(unquote)
 _FROM_TOPIC = ("$.cdid", "$.cmid")  # the origin is the topic's, whatever a bag says
 
 
@@ -58,12 +61,16 @@ def _name(raw: str) -> tuple[str, str | None]:
 
 
 @lru_cache(4096)
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
+def _escaped(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _quoted(text: str) -> str:
+    return text if _safe(text) else _escaped(text)
 
 
 def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
-    """User properties and system properties of a bag; a key without `=` has the empty value, the last of a kind wins."""
+    """User properties and system properties of a bag; a key without `=` is empty, of two alike the last wins."""
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
     for pair in bag.split("&"):
@@ -71,7 +78,7 @@ def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
         if not raw:
             continue
         if "%" in value:
-            value = unquote(value)
+            value = _unquoted(value)
         key, name = _name(raw)
         if name is None:
             properties[key] = value
@@ -82,17 +89,17 @@ def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def encode(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
     """The bag of a delivery: user properties first, then those system properties that edgeHub forwards."""
-    parts = [f"{_quoted(key)}={quote(value, safe='')}" for key, value in properties.items()]
+    parts = [f"{_quoted(key)}={_quoted(value)}" for key, value in properties.items()]
     for name, value in system.items():
         short = FORWARDED.get(name)
         if short is not None:
-            parts.append(f"{short}={quote(value, safe='')}")
+            parts.append(f"{short}={_quoted(value)}")
     return "&".join(parts)
 
 
 def encode_event(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
     """The bag of an event as a client writes it: system properties first, the output's name among them."""
     shorts = {name: short for short, name in LONG_NAMES.items()}
-    parts = [f"{_quoted(shorts[name])}={quote(value, safe='')}" for name, value in system.items()]
-    parts += [f"{_quoted(key)}={quote(value, safe='')}" for key, value in properties.items()]
+    parts = [f"{_quoted(shorts[name])}={_quoted(value)}" for name, value in system.items()]
+    parts += [f"{_quoted(key)}={_quoted(value)}" for key, value in properties.items()]
     return "&".join(parts)

@@ -22,7 +22,7 @@ class ProtocolError(Exception):
     """The peer broke MQTT 3.1.1; nothing it sends afterwards can be understood, so the connection must be closed."""
 
 
-class TooLarge(ProtocolError):  # noqa: N818 - says what the packet is
+class TooLarge(ProtocolError):
     """A packet is longer than the limit; `size` is its whole length in bytes."""
 
     def __init__(self, size: int, limit: int) -> None:
@@ -59,7 +59,8 @@ class Parser:
         data, at = self._data, self._at
         available = len(data) - at
         if available < 2:
-            return self._wait(2)
+            self._wait(2)
+            return None
         first = data[at]
         length = data[at + 1]
         body = at + 2
@@ -68,7 +69,8 @@ class Parser:
             shift = 7
             while True:
                 if body == len(data):
-                    return self._wait(available + 1)
+                    self._wait(available + 1)
+                    return None
                 byte = data[body]
                 body += 1
                 length |= (byte & 0x7F) << shift
@@ -81,7 +83,8 @@ class Parser:
         if end - at > self._limit:
             raise TooLarge(end - at, self._limit)
         if end > len(data):
-            return self._wait(end - at)
+            self._wait(end - at)
+            return None
         self._at = end
         if first >> 4 == packets.PUBLISH:
             return _publish(first & 0x0F, data, body, end)

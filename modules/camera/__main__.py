@@ -5,7 +5,7 @@ import sys
 from modules.camera.module import CameraModule
 from modules.camera.settings import CameraSettings
 from modules.common.edge import Edge
-from modules.common.main import run
+from modules.common.main import run_module
 
 
 async def main() -> None:
@@ -16,4 +16,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_module(main))

@@ -1,0 +1,137 @@
+"""Twins as the cloud keeps them: it owns the desired half, and has a copy of the reported half.
+
+Desired properties start as the manifest's section of the module. When that section changes they are replaced by it
+whole, as `az iot edge set-modules` does; as long as it stays the same, what `twin set` changed is kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import msgspec
+
+from localhub.identity import Identity
+from localhub.link import TwinState
+from localhub.twin import Document, Properties, Twin, canonical, check_patch, difference, without_service_names
+
+SECTION = "properties.desired"
+SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPatch:
+    """A change of desired properties on its way to the hub."""
+
+    identity: Identity
+    patch: Document
+    version: int
+
+
+class CloudTwins:
+    """Every twin of one gateway. Methods that change a twin return after it is on disk."""
+
+    def __init__(self, database: apsw.Connection, gateway: str) -> None:
+        self._database = database
+        self.gateway = gateway
+
+    def seed(self, modules_content: Mapping[str, Any]) -> list[DesiredPatch]:
+        """Take over a manifest's modulesContent; gives the changes, those of new twins included."""
+        changes = []
+        for module, desired in desired_sections(modules_content).items():
+            identity = Identity(self.gateway, module)
+            seed = canonical(desired).decode()
+            known = self._row(identity)
+            if known is None:
+                self._insert(identity, Twin(Properties(desired, 1), Properties({}, 1)), seed)
+                changes.append(DesiredPatch(identity, desired, 1))
+            elif known[0] != seed:
+                before = known[1].desired
+                values = (seed, _json(desired), before.version + 1)
+                self._update(identity, "seed = ?, desired = ?, desired_version = ?", *values)
+                patch = difference(before.document, desired)
+                changes.append(DesiredPatch(identity, patch, before.version + 1))
+        return changes
+
+    def get(self, identity: Identity) -> Twin | None:
+        """A twin, None when there is none of that name."""
+        row = self._row(identity)
+        return None if row is None else row[1]
+
+    def patch_desired(self, identity: Identity, patch: object) -> DesiredPatch:
+        """Merge a patch into desired properties; raises KeyError for an unknown twin, PatchError for a bad patch."""
+        if isinstance(patch, Mapping):
+            patch = without_service_names(patch)
+        checked = check_patch(patch)
+        twin = self._known(identity)
+        desired = twin.desired.patched(checked)
+        self._update(identity, "desired = ?, desired_version = ?", _json(desired.document), desired.version)
+        return DesiredPatch(identity, checked, desired.version)
+
+    def patch_reported(self, identity: Identity, patch: Document, version: int) -> None:
+        """Merge what the hub reports; the version is the hub's own, which may have taken several patches together."""
+        twin = self.get(identity)
+        if twin is None:  # a leaf device's, or a module's that the manifest has no section for
+            twin = Twin(Properties({}, 1), Properties({}, 1))
+            self._insert(identity, twin, "{}")
+        reported = twin.reported.patched(patch)
+        self._update(identity, "reported = ?, reported_version = ?", _json(reported.document), version)
+
+    def all(self) -> list[TwinState]:
+        """Every twin, as it travels over the link."""
+        cursor = self._database.execute(
+            "SELECT device, module, desired, desired_version, reported, reported_version FROM twins ORDER BY 1, 2"
+        )
+        return [
+            TwinState(device, module or None, desired.encode(), desired_version, reported.encode(), reported_version)
+            for device, module, desired, desired_version, reported, reported_version in cursor
+        ]
+
+    def _known(self, identity: Identity) -> Twin:
+        twin = self.get(identity)
+        if twin is None:
+            raise KeyError(str(identity))
+        return twin
+
+    def _row(self, identity: Identity) -> tuple[str, Twin] | None:
+        query = "SELECT seed, desired, desired_version, reported, reported_version FROM twins"
+        row = self._database.execute(f"{query} WHERE device = ? AND module = ?", _key(identity)).fetchone()
+        if row is None:
+            return None
+        seed, desired, desired_version, reported, reported_version = row
+        return seed, Twin(
+            Properties(msgspec.json.decode(desired), desired_version),
+            Properties(msgspec.json.decode(reported), reported_version),
+        )
+
+    def _insert(self, identity: Identity, twin: Twin, seed: str) -> None:
+        self._database.execute(
+            "INSERT INTO twins VALUES (?,?,?,?,?,?,?)",
+            (
+                *_key(identity),
+                seed,
+                _json(twin.desired.document),
+                twin.desired.version,
+                _json(twin.reported.document),
+                twin.reported.version,
+            ),
+        )
+
+    def _update(self, identity: Identity, columns: str, *values: str | int) -> None:
+        statement = f"UPDATE twins SET {columns} WHERE device = ? AND module = ?"  # noqa: S608  columns are literals above
+        self._database.execute(statement, (*values, *_key(identity)))
+
+
+def desired_sections(modules_content: Mapping[str, Any]) -> dict[str, Document]:
+    """Desired properties by module: one for every section, and an empty one for every module without."""
+    agent = modules_content.get("$edgeAgent", {}).get(SECTION, {})
+    names = dict.fromkeys((*SYSTEM_MODULES, *agent.get("modules", {}), *modules_content))
+    return {name: without_service_names(modules_content.get(name, {}).get(SECTION, {})) for name in names}
+
+
+def _key(identity: Identity) -> tuple[str, str]:
+    return identity.device, identity.module or ""
+
+
+def _json(document: Document) -> str:
+    return msgspec.json.encode(document).decode()

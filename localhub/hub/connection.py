@@ -1,0 +1,272 @@
+"""One client's TCP connection: MQTT packets to and from the broker, by the gateway's rules (edgehub-contract 2.6)."""
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Final, cast
+
+from localhub.hub import login
+from localhub.hub.session import Session
+from localhub.identity import Identity
+from localhub.wire import packets, writer
+from localhub.wire.packets import Acknowledge, Bare, Connect, Packet, Publish, Subscribe, Unsubscribe
+from localhub.wire.parser import Parser, ProtocolError, TooLarge
+
+if TYPE_CHECKING:
+    from localhub.hub.broker import Broker
+
+log = logging.getLogger(__name__)
+
+CONNECT_WITHIN_S: Final = 60.0
+LONGEST_SILENCE_S: Final = 600.0
+MAX_PENDING: Final = 16  # publishes that wait for their PUBACK; with more the hub stops reading
+FIRST_SERVICE_ID: Final = 8_193  # packet ids of $iothub/... topics; those of deliveries are below
+
+
+class Connection(asyncio.Protocol):
+    """From accept to close; `identity` is set once the client has been let in."""
+
+    identity: Identity
+
+    def __init__(self, broker: "Broker") -> None:
+        self._broker = broker
+        self._transport: asyncio.Transport | None = None
+        self._parser = Parser()
+        self._out: list[bytes] = []
+        self._pending = 0
+        self._blocked = False  # nothing more is handled for now
+        self._paused = False  # nothing more is read for now
+        self._broken = False  # nothing more can be understood
+        self._packet_id = FIRST_SERVICE_ID - 1
+        self._will: tuple[str, bytes] | None = None
+        self.session: Session | None = None
+        self.client_id = ""
+        self.peer = ""
+        self.since = 0.0
+        self.congested = False
+        self.silence_s = CONNECT_WITHIN_S
+        self.last_heard = broker.loop.time()
+
+    # The services' side (twins, methods).
+
+    def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        """Send the client a message that is not kept if it goes away; QoS 0 or 1."""
+        packet_id = 0
+        if qos:
+            self._packet_id += 1
+            if self._packet_id > packets.MAX_PACKET_ID:
+                self._packet_id = FIRST_SERVICE_ID
+            packet_id = self._packet_id
+        self._send(writer.publish(topic.encode(), payload, min(qos, 1), packet_id))
+
+    def subscribed(self, prefix: str) -> bool:
+        """Whether the client has a filter for topics that begin with `prefix`."""
+        return self.session is not None and self.session.subscribed(prefix)
+
+    # The pump's side.
+
+    def deliver(self, topic: bytes, payload: bytes, qos: int, packet_id: int) -> None:
+        """Send the client a message of one of its inputs."""
+        self._send(writer.publish(topic, payload, qos, packet_id))
+
+    # The broker's side.
+
+    def flush(self) -> None:
+        """Hand to the socket what was gathered since the last time, as one record."""
+        out, self._out = self._out, []
+        if out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(out) if len(out) > 1 else out[0])
+
+    def close(self, reason: str) -> None:
+        """Close from the hub's side; what was sent before still goes out."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        log.info("%s is disconnected: %s", self, reason)
+        if self._out:
+            self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; nothing more is read or written."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def __str__(self) -> str:
+        return self.client_id or self.peer
+
+    # The socket's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS is up."""
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self._transport = transport
+        self.since = self.last_heard = self._broker.loop.time()
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = transport.get_extra_info("peername")
+        self.peer = f"{peer[0]}:{peer[1]}" if peer else "a client"
+        self._broker.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self.last_heard = self._broker.loop.time()
+        self._parser.feed(data)
+        if self._blocked:
+            self._pause()
+        else:
+            self._consume()
+
+    def pause_writing(self) -> None:
+        """The socket's buffer is full."""
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        """The socket's buffer is empty enough again."""
+        self.congested = False
+        self._broker.writable(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, whoever closed it."""
+        self._transport = None
+        self._broker.closed(self, exc)
+        if self._will is not None and self.session is not None:
+            topic, payload = self._will
+            self._broker.intake.event(self.identity, topic, payload, _ignore)
+
+    def _consume(self) -> None:
+        """Handle whole packets until none is left or too many wait for their PUBACK."""
+        try:
+            while self._transport is not None and not self._transport.is_closing():
+                if self._pending >= MAX_PENDING:
+                    self._blocked = True
+                    return
+                packet = self._parser.next()
+                if packet is None:
+                    return
+                self._handle(packet)
+        except TooLarge as error:
+            self._blocked = self._broken = True
+            self._pause()
+            self._broker.too_large(self, error.size)
+        except ProtocolError as error:
+            self._blocked = self._broken = True
+            self.close(str(error))
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _handle(self, packet: Packet) -> None:
+        if self.session is None:
+            if not isinstance(packet, Connect):
+                raise ProtocolError("the first packet is not CONNECT")
+            self._connect(packet)
+            return
+        match packet:
+            case Publish():
+                self._publish(packet)
+            case Acknowledge(kind=packets.PUBACK):
+                self._broker.acknowledged(self, packet.packet_id)
+            case Subscribe():
+                self._subscribe(packet, self.session)
+            case Unsubscribe():
+                self._unsubscribe(packet, self.session)
+            case Bare(kind=packets.PINGREQ):
+                self._send(writer.PINGRESP)
+            case Bare(kind=packets.DISCONNECT):
+                self._will = None
+                self.close("it said goodbye")
+            case _:
+                raise ProtocolError(f"a {type(packet).__name__} packet that a client may not send")
+
+    def _connect(self, packet: Connect) -> None:
+        try:
+            identity = self._broker.admit(packet)
+        except login.Refused as refusal:
+            self._broker.refused(packet, refusal, self.peer)
+            self._send(writer.connack(refusal.code))
+            self.close(f"refused with code {refusal.code}")
+            return
+        self.identity = identity
+        self.client_id = packet.client_id
+        keep_alive = packet.keep_alive * 1.5 or LONGEST_SILENCE_S
+        self.silence_s = min(keep_alive, LONGEST_SILENCE_S)
+        if packet.will_topic is not None:
+            self._will = packet.will_topic, packet.will_payload
+        self.session, present = self._broker.session(packet, identity)
+        self._send(writer.connack(login.ACCEPTED, session_present=present))
+        self._broker.connected(self)
+
+    def _publish(self, packet: Publish) -> None:
+        if packet.qos == 2:
+            raise ProtocolError("it published at QoS 2, which edgeHub does not take")
+        if packet.topic.startswith("$iothub/"):
+            self._broker.services.on_publish(self, packet.topic, packet.payload)
+            if packet.qos:
+                self._send(writer.puback(packet.packet_id))
+            return
+        if not packet.qos:
+            self._broker.intake.event(self.identity, packet.topic, packet.payload, _ignore)
+            return
+        packet_id = packet.packet_id
+
+        def done(error: Exception | None) -> None:
+            self._durable(packet_id, packet.topic, error)
+
+        self._pending += 1
+        if self._broker.intake.event(self.identity, packet.topic, packet.payload, done):
+            return
+        if self._pending == 1:
+            done(None)
+        else:  # PUBACKs go in the order of the PUBLISHes, those of dropped messages too
+            self._broker.commits.open(done)
+
+    def _durable(self, packet_id: int, topic: str, error: Exception | None) -> None:
+        self._pending -= 1
+        if error is not None:
+            self._broker.not_stored(self, topic)
+            self.close("its message could not be stored; it will send it again")
+            return
+        self._send(writer.puback(packet_id))
+        if self._blocked and not self._broken:
+            self._blocked = False
+            self._consume()
+            if self._paused and not self._blocked and self._transport is not None:
+                self._paused = False
+                self._transport.resume_reading()
+
+    def _subscribe(self, packet: Subscribe, session: Session) -> None:
+        codes = bytes(min(qos, 1) for _, qos in packet.filters)
+        for (name, _), granted in zip(packet.filters, codes, strict=True):
+            session.filters[name] = granted
+        self._broker.sessions.save(self.client_id, session)
+        self._answer(writer.suback(packet.packet_id, codes), [name for name, _ in packet.filters])
+
+    def _unsubscribe(self, packet: Unsubscribe, session: Session) -> None:
+        for name in packet.filters:
+            session.filters.pop(name, None)
+        self._broker.sessions.save(self.client_id, session)
+        self._answer(writer.acknowledge(packets.UNSUBACK, packet.packet_id), [])
+
+    def _answer(self, packet: bytes, subscribed: list[str]) -> None:
+        """Answer once the session is on disk: a client never repeats what was acknowledged."""
+
+        def done(error: Exception | None) -> None:
+            if error is not None:
+                self.close("its session could not be stored")
+                return
+            self._send(packet)
+            self._broker.resubscribed(self, subscribed)
+
+        self._broker.commits.open(done)
+
+    def _send(self, data: bytes) -> None:
+        if not self._out:
+            self._broker.flush_soon(self)
+        self._out.append(data)
+
+
+def _ignore(_error: Exception | None) -> None:
+    """Nobody waits for a message of QoS 0."""

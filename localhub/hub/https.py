@@ -1,0 +1,118 @@
+"""Direct methods over HTTPS, as modules invoke each other's: POST /twins/{device}[/modules/{module}]/methods.
+
+The SDK speaks to port 443 of the gateway and to no other. Where that port cannot be bound, modules cannot call each
+other and everything else works: one line in the log says so.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import unquote_plus
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from localhub.hub.methods import MethodError, MethodRequest, Methods
+from localhub.identity import Identity
+
+CALLER = "x-ms-edge-moduleId"
+BODY_LIMIT = 1 << 20  # bytes; the payload's own limit is 128 KB
+
+Authenticate = Callable[[Identity, bytes], str | None]
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def serving(app: Starlette, context: ssl.SSLContext, address: str, port: int | None) -> AsyncIterator[int | None]:
+    """Serve while the block runs; gives the port, or None when it could not be bound or none was asked for."""
+    server = None
+    state = ServerState()
+    if port is not None:
+        server = await _bind(app, state, context, address, port)
+    try:
+        yield None if server is None else server.sockets[0].getsockname()[1]
+    finally:
+        if server is not None:
+            server.close()
+            for connection in list(state.connections):
+                connection.shutdown()
+
+
+def application(methods: Methods, authenticate: Authenticate, gateway: str) -> Starlette:
+    """The app; `authenticate` says why an identity's token is refused, None when it is good."""
+
+    async def invoke(request: Request) -> Response:
+        try:
+            _authorize(request, authenticate, gateway)
+            target = _target(request)
+            result = await methods.invoke(target, MethodRequest.parse(await _body(request)))
+        except MethodError as error:
+            return _answer(error.status, msgspec.json.encode({"message": str(error)}))
+        payload = result.payload or b"null"
+        return _answer(200, b'{"status":%d,"payload":%b}' % (result.status, payload))
+
+    return Starlette(
+        routes=[
+            Route("/twins/{device}/modules/{module}/methods", invoke, methods=["POST"]),
+            Route("/twins/{device}/methods", invoke, methods=["POST"]),
+        ]
+    )
+
+
+async def _bind(
+    app: Starlette, state: ServerState, context: ssl.SSLContext, address: str, port: int
+) -> asyncio.Server | None:
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
+    config.load()
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(lambda: H11Protocol(config, state, {}), address, port, ssl=context)
+    except OSError as error:
+        log.warning(
+            "methods between modules are not served: port %d of %s cannot be bound (%s); the SDK calls no other port",
+            port,
+            address,
+            error.strerror,
+        )
+        return None
+
+
+def _authorize(request: Request, authenticate: Authenticate, gateway: str) -> None:
+    device, _, module = unquote_plus(request.headers.get(CALLER, "")).partition("/")
+    if not device or not module:
+        raise MethodError(400, f"Invalid header value for {CALLER}")
+    if device != gateway:
+        raise MethodError(401, "Only modules on the same device can invoke DirectMethods")
+    refused = authenticate(Identity(device, module), request.headers.get("authorization", "").encode())
+    if refused is not None:
+        raise MethodError(401, refused)
+
+
+def _target(request: Request) -> Identity:
+    module = request.path_params.get("module")
+    return Identity(unquote_plus(request.path_params["device"]), None if module is None else unquote_plus(module))
+
+
+async def _body(request: Request) -> object:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise MethodError(400, f"the body has more than {BODY_LIMIT} bytes")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MethodError(400, f"the body is not JSON: {error}") from error
+
+
+def _answer(status: int, body: bytes) -> Response:
+    return Response(body, status, media_type="application/json; charset=utf-8")

@@ -1,0 +1,130 @@
+"""`run`: prepare, start, show, stop. Reads as the story of one localhub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from localhub import control
+from localhub.agent.logs import tail
+from localhub.exits import CannotStartError, Exit
+from localhub.overview import overview, totals
+from localhub.prepare import Options, Prepared, prepare
+from localhub.screen import Screen, screen_for
+from localhub.supervisor import Supervisor
+
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HIGHLIGHT_AGAIN_S = 1.0
+
+
+def run(options: Options, *, plain: bool, page: str | None) -> Exit:
+    """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError."""
+    began = time.monotonic()
+    prepared = prepare(options)
+    try:
+        return asyncio.run(_run(prepared, plain=plain, page=page or prepared.config.screen.page, began=began))
+    finally:
+        os.close(prepared.lock)
+
+
+async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: float) -> Exit:
+    supervisor = Supervisor(prepared.state, prepared.records)
+    _listen_to_signals(supervisor)
+    screen = screen_for(sys.stdout, plain=plain, page=page)
+    for name in prepared.ended:
+        screen.say(f"ended {name}, left by an earlier run")
+    for warning in prepared.warnings:
+        screen.say(warning)
+    try:
+        await supervisor.start()
+        _greet(screen, prepared, page, time.monotonic() - began)
+        await _show_until_stopped(supervisor, screen, prepared.config.screen.highlight)
+        screen.close()
+        screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
+        await supervisor.stop_modules()
+        for line in totals(overview(await supervisor.status())):
+            screen.say(line)
+    finally:
+        screen.close()
+        await supervisor.stop()
+    return Exit.OK
+
+
+async def _show_until_stopped(supervisor: Supervisor, screen: Screen, highlight: str | None) -> None:
+    """Redraw at the screen's pace until somebody asks to stop."""
+    async with supervisor.serving():
+        watching = asyncio.create_task(_highlight(supervisor, screen, highlight)) if highlight else None
+        failed: set[str] = set()
+        try:
+            while not supervisor.stopping.is_set():
+                status = await supervisor.status()
+                _explain_failures(supervisor, screen, status, failed)
+                screen.show(overview(status))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(supervisor.stopping.wait(), screen.every_s)
+        finally:
+            if watching:
+                watching.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watching
+
+
+async def _highlight(supervisor: Supervisor, screen: Screen, condition: str) -> None:
+    """Show the messages that meet the condition, over restarts of the hub."""
+    hub = control.AsyncClient(supervisor.state.hub_socket)
+    while True:
+        try:
+            async for message in hub.stream("/watch", pattern="*", where=condition):
+                screen.highlight(message)
+        except control.ControlError as error:
+            screen.say(f"highlight {condition!r} of localhub.toml: {error}")
+            return
+        except control.NotRunningError:
+            await asyncio.sleep(HIGHLIGHT_AGAIN_S)  # the hub restarts
+
+
+def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, Any], known: set[str]) -> None:
+    """Say once, with the end of its log, when a module begins to fail; again only after it has run."""
+    units: Sequence[dict[str, Any]] = [
+        unit for part in ("modules", "leaves") for unit in (status.get("agent") or {}).get(part, [])
+    ]
+    for unit in units:
+        name, failing = unit["name"], unit["state"] in ("failed", "backoff")
+        if failing and name not in known:
+            known.add(name)
+            screen.say(f"{name} ended with exit code {unit['exit_code']}: python -m localhub logs {name}")
+            for line in tail(supervisor.state.log(name), 3):
+                screen.say(f"    {line}")
+        elif unit["state"] == "stopped":
+            known.discard(name)
+
+
+def _greet(screen: Screen, prepared: Prepared, page: str | None, seconds: float) -> None:
+    state = prepared.state
+    screen.say(
+        f"localhub is up after {seconds:.1f} s: {state.gateway} at {state.address}:8883 "
+        f"(metrics :{state.metrics_port}), state {state.root}"
+    )
+    if page:
+        screen.say(f"page: {page}")
+
+
+def _listen_to_signals(supervisor: Supervisor) -> None:
+    """The first signal asks to stop, the second does not ask."""
+
+    def stop() -> None:
+        if supervisor.stopping.is_set():
+            supervisor.kill()
+        supervisor.stopping.set()
+
+    for number in STOPPED_BY:
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+__all__ = ["CannotStartError", "run"]

@@ -1,0 +1,84 @@
+"""Count, mean, central moment sums and range of many sets of values at once, and how two such sets merge."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.vibration.columns import FloatArray
+
+
+@dataclass(slots=True)
+class Moments:
+    """Rows of float64[n]: count, mean, sums of the 2nd to 4th power of deviations from the mean, smallest, largest."""
+
+    count: FloatArray
+    mean: FloatArray
+    m2: FloatArray
+    m3: FloatArray
+    m4: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def empty(cls, size: int) -> Self:
+        """Return `size` rows without values."""
+        low, high = np.full(size, np.inf), np.full(size, -np.inf)
+        count, mean, m2, m3, m4 = np.zeros((5, size))
+        return cls(count, mean, m2, m3, m4, low, high)
+
+    @classmethod
+    def of(cls, values: FloatArray, begin: NDArray[np.int64], end: NDArray[np.int64]) -> Self:
+        """Return the moments of `values[row, begin[row]:end[row]]` for every row of `values` float64[n, m]."""
+        count = (end - begin).astype(np.float64)
+        width = values.shape[1]
+        if count.min(initial=width) < width:
+            # What is not used takes the row's first used value: it then changes neither range nor, as 0, the sums.
+            place = np.arange(width)
+            used = (place >= begin[:, None]) & (place < end[:, None])
+            origin = np.take_along_axis(values, begin[:, None], axis=1)
+            values = np.where(used, values, origin)
+            mean = origin[:, 0] + (values - origin).sum(axis=1) / count
+            deviation = np.where(used, values - mean[:, None], 0.0)
+        else:
+            mean = values.mean(axis=1)
+            deviation = values - mean[:, None]
+        squared = deviation * deviation
+        return cls(
+            count,
+            mean,
+            np.einsum("ij->i", squared),
+            np.einsum("ij,ij->i", squared, deviation),
+            np.einsum("ij,ij->i", squared, squared),
+            values.min(axis=1),
+            values.max(axis=1),
+        )
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Return the moments of the union, row by row.
+
+        Pebay 2008, Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
+        statistical moments (SAND2008-6212), equations 2.1, 3.1 and 3.3.
+        """
+        na, nb = self.count, other.count
+        n = na + nb
+        safe = np.maximum(n, 1)
+        delta = other.mean - self.mean
+        d2 = delta * delta
+        return Moments(
+            count=n,
+            mean=self.mean + delta * nb / safe,
+            m2=self.m2 + other.m2 + d2 * na * nb / safe,
+            m3=self.m3
+            + other.m3
+            + d2 * delta * na * nb * (na - nb) / safe**2
+            + 3 * delta * (na * other.m2 - nb * self.m2) / safe,
+            m4=self.m4
+            + other.m4
+            + d2 * d2 * na * nb * (na * na - na * nb + nb * nb) / safe**3
+            + 6 * d2 * (na * na * other.m2 + nb * nb * self.m2) / safe**2
+            + 4 * delta * (na * other.m3 - nb * self.m3) / safe,
+            low=np.minimum(self.low, other.low),
+            high=np.maximum(self.high, other.high),
+        )

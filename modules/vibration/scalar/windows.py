@@ -1,0 +1,251 @@
+"""Windows by time or by count for all sensors.
+
+Each sensor has a ring of its last readings. Readings are only stored as they come; moments are computed for a whole
+ring at once when it has come round or its window ends (two passes over the values, then merged), which is both
+quicker and more exact than running sums. The ring is also what the status page shows and what raw samples are cut from.
+"""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.vibration.columns import BoolArray, Columns, FloatArray, IntArray
+from modules.vibration.scalar.moments import Moments
+from modules.vibration.scalar.readings import Readings
+from modules.vibration.scalar.rules import Aggregation
+
+_RING_BITS = 6
+RING = 1 << _RING_BITS  # a power of two: a slot is a mask away
+_FOLDED_AT_ONCE = 256  # rings of this many sensors and their temporaries stay in the second-level cache
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBatch:
+    """Finished windows, one row each.
+
+    Moments are the population's: deviation = sqrt(m2), kurtosis = m4 / m2^2 (3 for a Gaussian), skewness = m3 / m2^1.5,
+    both 0 for a constant signal. RMS, peak (largest magnitude) and crest = peak / rms are of the values themselves,
+    not of their deviations from the mean (ISO 13373-1:2002, annex).
+    """
+
+    sensor: IntArray
+    ordinal: NDArray[np.int64]
+    start: FloatArray
+    end: FloatArray
+    first_seq: NDArray[np.int64]
+    last_seq: NDArray[np.int64]
+    count: NDArray[np.int64]
+    gaps: NDArray[np.int64]
+    flags: NDArray[np.int64]
+    partial: BoolArray
+    mean: FloatArray
+    deviation: FloatArray
+    rms: FloatArray
+    peak: FloatArray
+    crest: FloatArray
+    kurtosis: FloatArray
+    skewness: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def __len__(self) -> int:
+        return int(self.sensor.size)
+
+    def rows(self, which: IntArray | BoolArray) -> "WindowBatch":
+        """Return the windows at `which`."""
+        return WindowBatch(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+class Windows(Columns):
+    """The open window of every sensor.
+
+    A window is open from its first reading. A time window covers [k x seconds, (k + 1) x seconds); the first one of
+    a sensor, one that a restart interrupted and one that was ended early are marked partial. Gaps are messages of the
+    source found missing just before messages that brought the window's readings.
+    """
+
+    fills: ClassVar = {
+        "slot": np.int64(0),
+        "folded": np.int64(0),
+        "ends": np.float64(-np.inf),
+        "starts": np.float64(0),
+        "first_seq": np.int64(0),
+        "last_seq": np.int64(0),
+        "gaps": np.int64(0),
+        "flags": np.int64(0),
+        "partial": np.bool_(False),
+        "ordinal": np.int64(0),
+        "count": np.float64(0),
+        "mean": np.float64(0),
+        "m2": np.float64(0),
+        "m3": np.float64(0),
+        "m4": np.float64(0),
+        "low": np.float64(np.inf),
+        "high": np.float64(-np.inf),
+    }
+    slot: NDArray[np.int64]  # readings ever stored; the ring's next place is slot % RING
+    folded: NDArray[np.int64]  # of those, how many the moments already hold
+    ends: FloatArray
+    starts: FloatArray
+    first_seq: NDArray[np.int64]
+    last_seq: NDArray[np.int64]
+    gaps: NDArray[np.int64]
+    flags: NDArray[np.int64]
+    partial: BoolArray
+    ordinal: NDArray[np.int64]  # windows ever finished
+    count: FloatArray
+    mean: FloatArray
+    m2: FloatArray
+    m3: FloatArray
+    m4: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def __init__(self, settings: Aggregation) -> None:
+        super().__init__()
+        self._ring: FloatArray = np.zeros((0, RING))
+        self._flat = self._ring.reshape(-1)
+        self.configure(settings)
+
+    def configure(self, settings: Aggregation) -> None:
+        """Take new settings; open windows end as they began."""
+        self.settings = settings
+
+    def grow(self, size: int) -> None:
+        """Make room for `size` sensors."""
+        if size > self.size:
+            ring = np.zeros((size, RING))
+            ring[: self.size] = self._ring
+            self._ring = ring
+            self._flat = ring.reshape(-1)
+        super().grow(size)
+
+    def step(self, readings: Readings, flagged: IntArray) -> list[WindowBatch]:
+        """Store readings of distinct sensors; return the windows that ended before or with them.
+
+        `flagged`: positions of flagged readings.
+        """
+        sensors, times = readings.rows, readings.times
+        ended = []
+        outside = np.flatnonzero(times >= self.ends[sensors])
+        if outside.size:
+            who = sensors[outside]
+            past = who[self._occupied(who)]
+            if past.size:
+                ended.append(self._close(past))
+            self._open(who, times[outside], readings.seq)
+        slot = self.slot[sensors]
+        self._flat[(sensors << _RING_BITS) + (slot & (RING - 1))] = readings.values
+        slot += 1
+        self.slot[sensors] = slot
+        self.last_seq[sensors] = readings.seq
+        if flagged.size:
+            self.flags[sensors[flagged]] += 1
+        if readings.lost:
+            self.gaps[sensors] += readings.lost
+        round_done = np.flatnonzero((slot & (RING - 1)) == 0)
+        if round_done.size:
+            self._fold(sensors[round_done])
+        if self.settings.count:
+            full = np.flatnonzero(self.count[sensors] + (slot - self.folded[sensors]) >= self.settings.count)
+            if full.size:
+                self.ends[sensors[full]] = times[full]
+                ended.append(self._close(sensors[full]))
+        return ended
+
+    def close_overdue(self, now: float) -> list[WindowBatch]:
+        """End time windows whose end lies more than the grace before `now`: their sensor has gone silent."""
+        overdue = np.flatnonzero(self.ends + self.settings.grace < now)
+        overdue = overdue[self._occupied(overdue)]
+        return [self._close(overdue)] if overdue.size else []
+
+    def interrupted(self) -> None:
+        """Mark every open window partial: readings were missed while nobody listened."""
+        self.partial |= self.ends > -np.inf
+
+    def recent(self, sensor: int) -> FloatArray:
+        """Return the last readings of a sensor, oldest first, at most RING."""
+        slot = int(self.slot[sensor])
+        if slot < RING:
+            return self._ring[sensor, :slot].copy()
+        return np.roll(self._ring[sensor], -(slot % RING))
+
+    def settle(self) -> None:
+        """Fold what the rings hold into the moments, so that a snapshot needs no ring."""
+        self._fold(np.flatnonzero(self.slot > self.folded))
+
+    def _occupied(self, who: IntArray) -> BoolArray:
+        return (self.slot[who] > self.folded[who]) | (self.count[who] > 0)
+
+    def _open(self, who: IntArray, times: FloatArray, seq: int) -> None:
+        if self.settings.count:
+            self.starts[who] = times
+            self.ends[who] = np.inf
+        else:
+            length = self.settings.seconds
+            starts = np.floor(times / length) * length
+            again = (self.ordinal[who] > 0) & (self.starts[who] == starts)
+            self.partial[who] = again | ((self.ordinal[who] == 0) & (times > starts))
+            self.starts[who] = starts
+            self.ends[who] = starts + length
+        self.first_seq[who] = seq
+
+    def _close(self, who: IntArray) -> WindowBatch:
+        self._fold(who)
+        moments = self._rows(who)
+        n = moments.count
+        variance = moments.m2 / n
+        rms = np.sqrt(variance + moments.mean**2)
+        peak = np.maximum(np.abs(moments.low), np.abs(moments.high))
+        spread = np.where(variance > 0, variance, np.inf)
+        batch = WindowBatch(
+            sensor=who,
+            ordinal=self.ordinal[who],
+            start=self.starts[who],
+            end=self.ends[who],
+            first_seq=self.first_seq[who],
+            last_seq=self.last_seq[who],
+            count=n.astype(np.int64),
+            gaps=self.gaps[who],
+            flags=self.flags[who],
+            partial=self.partial[who],
+            mean=moments.mean,
+            deviation=np.sqrt(variance),
+            rms=rms,
+            peak=peak,
+            crest=np.where(rms > 0, peak / np.where(rms > 0, rms, 1), 0),
+            kurtosis=moments.m4 / n / spread**2,
+            skewness=moments.m3 / n / spread**1.5,
+            low=moments.low,
+            high=moments.high,
+        )
+        self._put(who, Moments.empty(who.size))
+        self.ordinal[who] += 1
+        self.ends[who] = -np.inf
+        self.partial[who] = False
+        self.gaps[who] = 0
+        self.flags[who] = 0
+        return batch
+
+    def _fold(self, who: IntArray) -> None:
+        """Move the readings of `who` that the moments do not hold yet from the ring into the moments.
+
+        The ring folds each time it comes round, so these readings never wrap: they are slots [folded, slot).
+        """
+        who = who[self.slot[who] > self.folded[who]]
+        for begin in range(0, who.size, _FOLDED_AT_ONCE):
+            some = who[begin : begin + _FOLDED_AT_ONCE]
+            slot, folded = self.slot[some], self.folded[some]
+            first = folded & (RING - 1)
+            moments = Moments.of(self._ring[some], first, first + slot - folded)
+            self._put(some, self._rows(some).merged(moments))
+            self.folded[some] = slot
+
+    def _rows(self, who: IntArray) -> Moments:
+        return Moments(*(getattr(self, field.name)[who] for field in fields(Moments)))
+
+    def _put(self, who: IntArray, moments: Moments) -> None:
+        for field in fields(Moments):
+            getattr(self, field.name)[who] = getattr(moments, field.name)

@@ -1,0 +1,1 @@
+"""Waveforms: windows out of blocks, time features, spectra, bearing orders. No I/O; time is an argument."""

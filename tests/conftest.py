@@ -1,0 +1,15 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real recordings and pictures; tests that use it skip where it is missing."""
+    folder = Path(os.environ.get("MILLWATCH_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"needs the real recordings and pictures: set MILLWATCH_DATA to their folder ({folder} is missing)")
+    return folder
