@@ -21,10 +21,10 @@ from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFaili
 from modules.cache.store.evict import make_room
 from modules.cache.store.forget import Era, Memory
 from modules.cache.store.mark import Marks
-from modules.cache.store.outgoing import Confirm, Hand, Rewind
+from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
 from modules.cache.store.state import Limits, State
 
-__all__ = ["Append", "Appended", "Confirm", "Hand", "Job", "Limits", "Rewind", "Store"]
+__all__ = ["Append", "Appended", "Confirm", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
 
 DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
@@ -71,7 +71,7 @@ class Store:
         connection = schema.connect(folder / DATABASE, vfs=vfs)
         try:
             schema.limit(connection, budget)
-            marks = Marks(connection)
+            marks = Marks(connection, sealer)
             eras = [Era(*row) for row in connection.execute("SELECT seq, tick FROM era ORDER BY seq")]
             state = State(
                 connection=connection,
@@ -132,10 +132,10 @@ class Store:
                 if found or not damaged:
                     return found
 
-    def unconfirmed(self, priority: int) -> list[int]:
-        """The seqs of the records that edgeHub acknowledged and may still hold, in order."""
+    def flight(self, priority: int) -> InFlight:
+        """What edgeHub acknowledged of a priority and may still hold."""
         with self._guard():
-            return outgoing.unconfirmed(self._state, priority)
+            return outgoing.flight(self._state, priority)
 
     def verify(self, priority: int, after: int, *, most: int = 256) -> tuple[int, int, int]:
         """Authenticate the next records behind `after`: the last seq (0 at the end), how many, how many damaged."""
@@ -162,10 +162,10 @@ class Store:
         self._take_ballast()
         return False
 
-    def stats(self) -> dict[str, object]:
-        """Depths, sizes, ages, drops and wear, as the verb `stats` shows them."""
+    def stats(self) -> report.Stats:
+        """Depths, sizes, ages, drops and wear."""
         with self._guard():
-            return report.stats(self._state) | {"disk_full": self.disk_full}
+            return report.stats(self._state, disk_full=self.disk_full)
 
     def inspect(self, priority: int, *, after: int = 0, most: int = 20) -> list[Entry]:
         """The oldest records of a priority behind `after`, without their payloads."""
@@ -183,6 +183,14 @@ class Store:
         with self._guard():
             statement = "REPLACE INTO meta VALUES(?,?)"
             self._transaction(lambda: self._state.connection.execute(statement, (name, value)), _SMALL_JOB_FRAMES)
+
+    def know(self, ids: Sequence[bytes | str]) -> None:
+        """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
+        state = self._state
+        statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
+        rows = [(packed, state.seq) for packed in ids]
+        with self._guard():
+            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + _SMALL_JOB_FRAMES)
 
     def resize(self, bound: int) -> bool:
         """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
@@ -221,6 +229,16 @@ class Store:
             self._transaction(lambda: None, _SMALL_JOB_FRAMES)
         finally:
             schema.abandon(self._state.connection)
+
+    def check_file(self) -> list[str]:
+        """What SQLite finds wrong with the file; reads all of it. Empty when nothing is."""
+        with self._guard():
+            found = [str(row[0]) for row in self._state.connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def abandon(self) -> None:
+        """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
+        self._state.connection.close(force=True)
 
     # Transactions
 
