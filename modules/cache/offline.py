@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_REFUSED
     try:
         sealer = _sealer(folder) if options.verb in {"verify", "export"} else Blind()
-        store = Store.open(folder, sealer)
+        store = Store.open(folder, sealer, look=True)
     except (
         StoreError,
         KeyError,

@@ -50,7 +50,7 @@ class CacheSettings(Settings):
     )
     window_bytes: int = Field(_MIB, ge=1024, le=64 * _MIB, title="Window", description="bytes of the same")
     upstream_ttl_s: float = Field(
-        7200.0, ge=10, title="Time to live upstream", description="s, as the routes to $upstream have it"
+        1_209_600.0, ge=10, title="Time to live upstream", description="s, as the routes to $upstream have it"
     )
     weights: Weights = Weights()
     retention_hours: Retention = Retention()

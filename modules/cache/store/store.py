@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -60,14 +62,17 @@ class Store:
         limits: Limits | None = None,
         clock: Clock | None = None,
         vfs: str | None = None,
+        look: bool = False,
     ) -> Self:
         """Open or make the store in `folder`; `vfs` names an SQLite VFS (tests fault the disk with one).
+
+        `look`: only to be looked at and then abandoned; takes the file as large as it is and leaves the ballast.
 
         Raises StoreBusyError, StoreDamagedError or StoreForeignError.
         """
         limits, clock = limits or Limits(), clock or Clock()
         budget = Budget.of(limits.bound)
-        ballast = None if vfs else Ballast(folder / "ballast", budget.ballast)
+        ballast = None if vfs or look else Ballast(folder / "ballast", budget.ballast)
         connection = schema.connect(folder / DATABASE, vfs=vfs)
         try:
             schema.limit(connection, budget)
@@ -80,7 +85,7 @@ class Store:
                 clock=clock,
                 marks=marks,
                 budget=budget,
-                measure=lambda: sum(item.stat().st_size for item in folder.iterdir()),
+                measure=partial(_bytes_in, folder),
                 started=clock.monotonic(),
                 base=max(mark.clock for mark in marks.all()),
                 seq=max(mark.last_seq for mark in marks.all()),
@@ -341,3 +346,11 @@ class Store:
         if now - self._ballast_tried >= _BALLAST_AGAIN_MS:
             self._ballast_tried = now
             self.disk_full = not self._ballast.take()
+
+
+def _bytes_in(folder: Path) -> int:
+    """What the files in a folder take; 0 for a folder that only an SQLite VFS knows."""
+    if not folder.is_dir():
+        return 0
+    with os.scandir(folder) as items:
+        return sum(item.stat().st_size for item in items)
