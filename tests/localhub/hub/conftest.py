@@ -22,8 +22,8 @@ from localhub.hub.broker import Broker, Client
 from localhub.hub.login import SasVerifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
-from localhub.hub.store import Store
 from localhub.hub.pump import LinkDown
+from localhub.hub.store import Store
 from localhub.identity import Identities, Identity
 from localhub.state import State
 
