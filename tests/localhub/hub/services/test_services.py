@@ -88,7 +88,7 @@ async def test_the_cloud_calls_a_method_and_hears_why_it_failed(services: Servic
         return await server.call(identity, name, b"{}", response_timeout_s=5, connect_timeout_s=0)
 
     async with cloud.serving() as server:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         calling = asyncio.create_task(call(CAMERA, "ping"))
         topic, _ = await client.next()
         services.on_publish(client, f"$iothub/methods/res/200/?$rid={topic.partition('$rid=')[2]}", b"1")
@@ -107,7 +107,7 @@ async def test_the_hub_reports_its_clients_to_the_cloud(services: Services, hub:
         return cloud.twins.get(HUB).reported.document
 
     async with cloud.serving():
-        await services.uplink.wait_up()
+        await services.uplink.up()
         services.on_connect(client)
         await until(lambda: "clients" in reported())
         assert reported() == {

@@ -85,7 +85,7 @@ async def test_a_reported_patch_is_durable_then_answered_then_told_to_routes_and
     seed(cloud)
     client = hub.connect("camera")
     async with cloud.serving(), running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         services.on_publish(client, PATCH, b'{"a":{"b":1,"c":null}}')
         assert await client.next() == ("$iothub/twin/res/204/?$rid=r2", b"")
         assert b'"b":1' in hub.disk["twin:gw1/camera"]
@@ -101,7 +101,7 @@ async def test_a_bad_patch_is_answered_with_400_and_changes_nothing(
     seed(cloud)
     client = hub.connect("camera")
     async with cloud.serving(), running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         services.on_publish(client, PATCH, payload)
         assert await client.next() == ("$iothub/twin/res/400/?$rid=r2", b"")
         assert hub.events == []
@@ -121,7 +121,7 @@ async def test_desired_patches_come_in_order_to_those_who_subscribed(state: Stat
     seed(cloud, rate=1)
     subscribed, deaf = hub.connect("camera", DESIRED), hub.connect("cache")
     async with cloud.serving() as server, running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         assert json.loads((await subscribed.next())[1]) == {"rate": 1, "$version": 1}
         for rate in (2, 3):
             server.push(cloud.twins.patch_desired(CAMERA, {"rate": rate, "old": None}))
@@ -141,7 +141,7 @@ async def test_offline_the_twin_is_there_and_changes_of_both_sides_meet_later(
     client = hub.connect("camera", DESIRED)
     async with running(state, hub) as services:
         async with cloud.serving():
-            await services.uplink.wait_up()
+            await services.uplink.up()
             await client.next()
             services.on_publish(client, PATCH, b'{"kept":1,"gone":1}')
             await until(lambda: reported(cloud) == {"kept": 1, "gone": 1, "$version": 2})
@@ -165,7 +165,7 @@ async def test_offline_the_twin_is_there_and_changes_of_both_sides_meet_later(
 async def test_both_copies_survive_a_restart_of_the_hub(state: State, hub: Any, cloud: Any, until: Until) -> None:
     seed(cloud, rate=1)
     async with cloud.serving(), running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         client = hub.connect("camera")
         services.uplink.set(LinkSetting("down"))
         services.on_publish(client, PATCH, b'{"a":1}')
@@ -189,7 +189,7 @@ async def test_a_hub_that_lost_its_store_takes_over_what_the_cloud_remembers(
     cloud.twins.patch_reported(CAMERA, {"a": 1}, 7)
     client = hub.connect("camera")
     async with cloud.serving(), running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         assert (await twin_of(services, client))["reported"] == {"a": 1, "$version": 7}
 
 
@@ -197,7 +197,7 @@ async def test_a_gap_in_desired_versions_is_closed(state: State, hub: Any, cloud
     seed(cloud, rate=1)
     client = hub.connect("camera", DESIRED)
     async with cloud.serving() as server, running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         await client.next()
         cloud.twins.patch_desired(CAMERA, {"rate": 2})  # not pushed
         server.push(cloud.twins.patch_desired(CAMERA, {"zone": "a"}))
@@ -222,7 +222,7 @@ async def test_patches_made_during_a_report_go_up_together(state: State, hub: An
     seed(cloud)
     client = hub.connect("camera")
     async with cloud.serving(), running(state, hub) as services:
-        await services.uplink.wait_up()
+        await services.uplink.up()
         services.uplink.set(LinkSetting("slow", latency_ms=20))
         for number in range(50):
             services.on_publish(client, PATCH, b'{"n":%d}' % number)
