@@ -54,14 +54,20 @@ async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: floa
         await _show_until_stopped(supervisor, screen, prepared.config.screen.highlight)
         screen.close()
         screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
-        await supervisor.stop_modules()
-        for line in totals(overview(await supervisor.status())):
+        for line in totals(overview(await _last_figures(supervisor))):
             screen.say(line)
     finally:
         screen.close()
         await supervisor.stop()
         _remove_run_folder(prepared.state)
     return Exit.OK
+
+
+async def _last_figures(supervisor: Supervisor) -> dict[str, Any]:
+    """Stop the modules; what the agent said before, and hub and cloud after, the last message."""
+    modules = (await supervisor.status())["agent"]
+    await supervisor.stop_modules()
+    return await supervisor.status() | {"agent": modules}
 
 
 class _ToScreen(logging.Handler):
