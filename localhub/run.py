@@ -9,11 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from localhub import control
 from localhub.agent.logs import tail
-from localhub.exits import CannotStartError, Exit
+from localhub.agent.policy import Timings
+from localhub.exits import Exit
 from localhub.overview import overview, totals
 from localhub.prepare import Options, Prepared, prepare
 from localhub.screen import Screen, screen_for
@@ -21,6 +23,7 @@ from localhub.supervisor import Supervisor
 
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HIGHLIGHT_AGAIN_S = 1.0
+STEADY_S = Timings().steady_s
 
 
 def run(options: Options, *, plain: bool, page: str | None) -> Exit:
@@ -81,7 +84,8 @@ async def _highlight(supervisor: Supervisor, screen: Screen, condition: str) -> 
     while True:
         try:
             async for message in hub.stream("/watch", pattern="*", where=condition):
-                screen.highlight(message)
+                if "missed" not in message:
+                    screen.highlight(message)
         except control.ControlError as error:
             screen.say(f"highlight {condition!r} of localhub.toml: {error}")
             return
@@ -90,7 +94,7 @@ async def _highlight(supervisor: Supervisor, screen: Screen, condition: str) -> 
 
 
 def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, Any], known: set[str]) -> None:
-    """Say once, with the end of its log, when a module begins to fail; again only after it has run."""
+    """Say once, with the end of its log, when a module begins to fail; again only after it has run steadily."""
     units: Sequence[dict[str, Any]] = [
         unit for part in ("modules", "leaves") for unit in (status.get("agent") or {}).get(part, [])
     ]
@@ -101,8 +105,12 @@ def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, 
             screen.say(f"{name} ended with exit code {unit['exit_code']}: python -m localhub logs {name}")
             for line in tail(supervisor.state.log(name), 3):
                 screen.say(f"    {line}")
-        elif unit["state"] == "stopped":
+        elif name in known and unit["state"] == "running" and _age_s(unit["started"]) > STEADY_S:
             known.discard(name)
+
+
+def _age_s(moment: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
 def _greet(screen: Screen, prepared: Prepared, page: str | None, seconds: float) -> None:
@@ -125,6 +133,3 @@ def _listen_to_signals(supervisor: Supervisor) -> None:
 
     for number in STOPPED_BY:
         asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
-__all__ = ["CannotStartError", "run"]

@@ -70,6 +70,23 @@ class Intake:
             return False
         return self._enqueue(message, size, places, done)
 
+    def twin_changed(self, gateway: str, identity: Identity, patch: bytes) -> None:
+        """The event of a reported patch: it comes from $edgeHub, and names who reported (edgehub-contract 5.9)."""
+        system = {
+            "connectionDeviceId": gateway,
+            "connectionModuleId": "$edgeHub",
+            "contentType": "application/json",
+            "contentEncoding": "utf-8",
+            "messageSchema": "twinChangeNotification",
+            "rpSenderDeviceId": identity.device,
+        }
+        if identity.module is not None:
+            system["rpSenderModuleId"] = identity.module
+        message = QueuedMessage(0, patch, {}, system, self._clock())
+        places = self.router.places(message)
+        if places:
+            self._enqueue(message, message.size(), places, _unheard)
+
     def inject(self, message: QueuedMessage, endpoint: str, priority: int, done: Done) -> None:
         """Put a message into one queue, past the routes; its system properties name a sender."""
         message.id = self._backlog.next_id()
@@ -100,6 +117,11 @@ class Intake:
             more = "" if said < LINES_PER_REASON - 1 else " (further ones are only counted)"
             level = logging.ERROR if reason == "forged" else logging.WARNING
             log.log(level, "a message of %s is acknowledged and dropped, %s: %s%s", sender, reason, text, more)
+
+
+def _unheard(error: Exception | None) -> None:
+    if error is not None:
+        log.error("a twin change event could not be stored: %s", error)
 
 
 class Watch:

@@ -56,7 +56,7 @@ class Uplink(Protocol):
     async def send(self, batch: list[QueuedMessage]) -> None:
         """Returns when the cloud has all of it on disk; raises LinkDown."""
 
-    async def wait_up(self) -> None:
+    async def up(self) -> None:
         """Returns when the link is up, at once if it is."""
 
 
@@ -223,7 +223,7 @@ class UpstreamPump:
             await self._uplink.send([entry.message for entry in entries])
         except LinkDown:
             self._backlog.put_back(queue, entries)
-            await self._uplink.wait_up()
+            await self._uplink.up()
             return
         except asyncio.CancelledError:
             self._backlog.put_back(queue, entries)

@@ -69,6 +69,19 @@ def _quoted(text: str) -> str:
     return text if _safe(text) else _escaped(text)
 
 
+def separate(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """User properties, and system properties by their long names, of pairs that bear the names of a bag."""
+    properties: dict[str, str] = {}
+    system: dict[str, str] = {}
+    for key, value in pairs.items():
+        name = LONG_NAMES.get(key.casefold())
+        if name is None:
+            properties[key] = value
+        else:
+            system[name] = value
+    return properties, system
+
+
 def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
     """User properties and system properties of a bag; a key without `=` is empty, of two alike the last wins."""
     properties: dict[str, str] = {}
@@ -90,6 +103,9 @@ def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
 def encode(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
     """The bag of a delivery: user properties first, then those system properties that edgeHub forwards."""
     parts = [f"{_quoted(key)}={_quoted(value)}" for key, value in properties.items()]
+    if "rpSenderDeviceId" in system:  # a twin change event: it goes out under the name of who reported
+        own = {"connectionDeviceId": system["rpSenderDeviceId"], "connectionModuleId": system.get("rpSenderModuleId")}
+        system = {name: value for name, value in {**system, **own}.items() if value is not None}
     for name, value in system.items():
         short = FORWARDED.get(name)
         if short is not None:
