@@ -10,11 +10,11 @@ from modules.vibration.waveform.rules import Cutting, WaveformRule
 
 # What the groups of the default line look like; a real one names its own in the twin.
 DEFAULT_RULES = (
-    Rule(group="temperatures", match=("*/temperature", "*/temp"), unit="Cel", limit=120.0, min_sigma=0.05),
-    Rule(group="pressures", match=("*/pressure",), unit="Pa", limit=1.6e6, min_sigma=100.0),
-    Rule(group="currents", match=("*/current",), unit="A", limit=40.0, min_sigma=0.01),
-    # ISO 20816-3:2022, group 2, rigid mounting: 7.1 mm/s is the border to zone D.
-    Rule(group="velocities", match=("*/velocity", "*/vibration"), unit="m/s", limit=7.1e-3, min_sigma=1e-5),
+    Rule(group="temperatures", match=("*temperature", "*/temp"), unit="Cel", limit=120.0, min_sigma=0.05),
+    Rule(group="pressures", match=("*pressure",), unit="Pa", limit=25e6, min_sigma=1e3),
+    Rule(group="currents", match=("*current",), unit="A", limit=40.0, min_sigma=0.01),
+    # ISO 20816-1:2016, table 1: beyond 11.2 mm/s vibration does damage to machines of every class.
+    Rule(group="velocities", match=("*velocity",), unit="m/s", limit=11.2e-3, min_sigma=1e-5),
 )
 
 
