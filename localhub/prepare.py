@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localhub import address, certs, config
+from localhub import address, config
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.config import Config, ConfigError
@@ -84,7 +84,6 @@ def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
     except StateError as error:
         raise CannotStartError(str(error)) from error
     state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
-    certs.ensure(state)
     Identities.ensure(
         state.identities,
         state.gateway,

@@ -12,8 +12,9 @@ import time
 from collections.abc import AsyncIterator
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from localhub import certs, control
+from localhub import control
 from localhub.agent import environment
 from localhub.agent.keeper import GRACE_S, Keeper
 from localhub.agent.plan import Plan, Planned
@@ -23,6 +24,9 @@ from localhub.agent.sealing import Sealer
 from localhub.agent.workload import Workload
 from localhub.identity import Identities, Identity
 from localhub.state import State
+
+if TYPE_CHECKING:
+    from localhub.certs import Authority
 
 HUB_WAIT_S = 30.0
 LEAVES_WAIT_S = 15.0  # for the modules to connect, before leaf devices begin to send
@@ -46,7 +50,7 @@ class Edge:
             key_of=self.identities.modules.get,
             belongs=self.belongs,
             sealer=Sealer.of(state.agent / "workload.key"),
-            authority=lambda: certs.ensure(state),
+            authority=self._authority,
         )
         self._uris: dict[str, str] = {}
 
@@ -143,11 +147,17 @@ class Edge:
         )
 
     def _variables(self) -> dict[str, str]:
+        hub = State.load(self.state.root)  # the hub may have had to take another port at its last start
         return {
             "PYTHON": sys.executable,
-            "STATE": str(self.state.root),
-            "HUB_METRICS": f"http://{self.state.address}:{self.state.metrics_port}/metrics",
+            "STATE": str(hub.root),
+            "HUB_METRICS": f"http://{hub.address}:{hub.metrics_port}/metrics",
         }
+
+    def _authority(self) -> Authority:
+        from localhub import certs  # noqa: PLC0415  hardly ever asked for, and X.509 takes a while to import
+
+        return certs.ensure(self.state)
 
     async def _connected(self) -> None:
         """Wait until every running module is connected to the hub, so that leaf devices find the line whole."""

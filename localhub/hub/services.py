@@ -161,7 +161,7 @@ class Services:
     async def _call(self, call: link.Call) -> None:
         request = MethodRequest(call.name, call.payload, call.response_timeout_s, call.connect_timeout_s)
         try:
-            result = await self.methods.invoke(Identity(call.device, call.module), request)
+            result = await self.methods.invoke(Identity(call.device, call.module), request.checked())
             answer = link.MethodAnswer(call.call, result.status, result.payload)
         except MethodError as error:
             answer = link.MethodAnswer(call.call, error.status, b"", str(error))

@@ -36,9 +36,17 @@ log = logging.getLogger(__name__)
 class Sendable(Protocol):
     """What `send` needs of a queued message."""
 
-    body: bytes
-    properties: dict[str, str]
-    system: dict[str, str]
+    @property
+    def body(self) -> bytes:
+        """The payload."""
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """User properties."""
+
+    @property
+    def system(self) -> dict[str, str]:
+        """System properties, by their long names."""
 
 
 class Receiver(Protocol):
@@ -90,6 +98,7 @@ class Uplink:
         self._allowed = asyncio.Event()
         self._up = asyncio.Event()
         self._connection: _Connection | None = None
+        self._reached = False  # whether the present connection has got as far as the cloud's twins
         self.setting = self._stored()
         self.bytes_up = 0
 
@@ -141,11 +150,10 @@ class Uplink:
         try:
             while True:
                 await self._allowed.wait()
+                self._reached = False
                 reason = await self._connected()
-                if self._up.is_set():
-                    self._up.clear()
+                if self._reached:
                     pause, told = FIRST_PAUSE_S, False
-                    self._changed()
                 if not told:
                     log.warning("the cloud is away: %s", reason)
                     told = True
@@ -194,6 +202,7 @@ class Uplink:
         if self.is_set_down:  # cut while it was being made
             connection.cut("the link is set down")
         self._connection = connection
+        connection.ended.add_done_callback(self._lost)
         try:
             connection.shape(self.setting)
             connection.write(link.Hello(self._state.gateway))
@@ -205,16 +214,21 @@ class Uplink:
     def _received(self, frame: link.Down) -> None:
         match frame:
             case link.Sync():
-                first = not self._up.is_set()
+                self._reached = True
                 self._up.set()
                 self._receiver.synced(frame.twins)
-                if first:
-                    log.info("the cloud is connected")
-                    self._changed()
+                log.info("the cloud is connected")
+                self._changed()
             case link.Desired():
                 self._receiver.desired(frame)
             case link.Call():
                 self._receiver.called(frame)
+
+    def _lost(self, _ended: object) -> None:
+        """The connection ended; runs before those whose `send` failed go on, who then find the link down."""
+        if self._up.is_set():
+            self._up.clear()
+            self._changed()
 
     def _counted(self, size: int) -> None:
         self.bytes_up += size
@@ -288,12 +302,12 @@ class _Connection(asyncio.Protocol):
         self._out.clear()
         self._in.clear()
         self._watch(on=False)
+        if not self.ended.done():
+            self.ended.set_result(reason)
         waiting, self._open = self._open, {}
         for acknowledged in waiting.values():
             if not acknowledged.done():
                 acknowledged.set_exception(LinkDown(reason))
-        if not self.ended.done():
-            self.ended.set_result(reason)
 
     def _write(self, number: int, data: bytes) -> None:
         self._counted(len(data))

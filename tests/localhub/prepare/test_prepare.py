@@ -83,7 +83,6 @@ def test_the_state_folder(options: Options) -> None:
     identities = Identities.load(state.identities)
     assert set(identities.modules) == {"echo"}
     assert set(identities.devices) == {"gw1", "press4"}
-    assert state.ca_certificate.exists()
     assert "$edgeHub" in json.loads(state.manifest.read_bytes())
     again = released(prepare(options))
     assert Identities.load(again.state.identities) == identities
