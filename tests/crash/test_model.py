@@ -1,4 +1,4 @@
-"""The store against lists: whatever is done to it, it holds what the lists hold, in their order, and stays within its bound."""
+"""The store against lists: whatever is done to it, it holds what the lists hold, in order and within its bound."""
 
 from __future__ import annotations
 
