@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +21,7 @@ from localhub.exits import Exit
 from localhub.overview import overview, totals
 from localhub.prepare import Options, Prepared, prepare
 from localhub.screen import Screen, screen_for
+from localhub.state import State
 from localhub.supervisor import Supervisor
 
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,6 +43,7 @@ async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: floa
     supervisor = Supervisor(prepared.state, prepared.records)
     _listen_to_signals(supervisor)
     screen = screen_for(sys.stdout, plain=plain, page=page)
+    logging.basicConfig(handlers=[_ToScreen(screen)], level=logging.INFO)
     for name in prepared.ended:
         screen.say(f"ended {name}, left by an earlier run")
     for warning in prepared.warnings:
@@ -50,13 +54,37 @@ async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: floa
         await _show_until_stopped(supervisor, screen, prepared.config.screen.highlight)
         screen.close()
         screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
-        await supervisor.stop_modules()
-        for line in totals(overview(await supervisor.status())):
+        for line in totals(overview(await _last_figures(supervisor))):
             screen.say(line)
     finally:
         screen.close()
         await supervisor.stop()
+        _remove_run_folder(prepared.state)
     return Exit.OK
+
+
+async def _last_figures(supervisor: Supervisor) -> dict[str, Any]:
+    """Stop the modules; what the agent said before, and hub and cloud after, the last message."""
+    modules = (await supervisor.status())["agent"]
+    await supervisor.stop_modules()
+    return await supervisor.status() | {"agent": modules}
+
+
+class _ToScreen(logging.Handler):
+    """What is logged here is said, so that it does not tear the table."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._screen.say(record.getMessage())
+
+
+def _remove_run_folder(state: State) -> None:
+    """The sockets' folder, when it had to be made outside the state folder."""
+    if state.root not in state.run.parents:
+        shutil.rmtree(state.run, ignore_errors=True)
 
 
 async def _show_until_stopped(supervisor: Supervisor, screen: Screen, highlight: str | None) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -30,6 +31,7 @@ from localhub.state import State, StateError
 log = logging.getLogger("localhub.hub")
 
 SWITCH_S = 0.0005  # how long the loop may keep the store's thread from going on (the interpreter's default is 5 ms)
+GC_THRESHOLDS = (20_000, 20, 50)  # what a message needs is freed by reference counts; cycles are rare here
 METRICS_PORT = 9600
 
 
@@ -44,6 +46,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logs.configure()
     sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         state = State.load(arguments.state)
         with contextlib.closing(Store(state.hub_db)) as store:

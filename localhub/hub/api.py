@@ -114,7 +114,7 @@ class HubApi:
         given = (call.body or {}).get("properties") or {}
         properties, system = bag.separate({str(key): str(value) for key, value in given.items()})
         system["connectionDeviceId"] = self.broker.gateway
-        message = QueuedMessage(0, payload, properties, system, time.time())
+        message = QueuedMessage(0, payload, properties, system, time.time(), self.broker.gateway)
         module, name = str(call.field("module")), str(call.field("input"))
         await self.broker.inject(module, name, message, DEFAULT_PRIORITY)
         return {"queued": len(payload)}

@@ -240,9 +240,9 @@ class Broker:
 
     def acknowledged(self, connection: Connection, packet_id: int) -> None:
         """A client has sent PUBACK."""
-        identity = connection.identity
-        if identity.module is not None and self._clients.get(identity) is connection:
-            self._pump(identity.device, identity.module).acknowledged(packet_id)
+        pump = self._pumps.get(connection.client_id)
+        if pump is not None and pump.serves(connection):
+            pump.acknowledged(packet_id)
 
     def writable(self, connection: Connection) -> None:
         """A client's socket takes more again."""

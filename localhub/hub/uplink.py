@@ -122,7 +122,7 @@ class Uplink:
         """Have `watcher` called whenever the link went up or down or was set otherwise."""
         self._watchers.append(watcher)
 
-    async def wait_up(self) -> None:
+    async def up(self) -> None:
         """Returns when the link is up, at once if it is."""
         await self._up.wait()
 

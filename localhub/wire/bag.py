@@ -7,7 +7,7 @@ under short names and are called by their long names inside the hub and in route
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 LONG_NAMES: Final[Mapping[str, str]] = {
@@ -47,6 +47,7 @@ FORWARDED: Final[Mapping[str, str]] = {
         "$.cmid",
     )
 }
+_plain = re.compile(r"[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*(?:&[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*)*").fullmatch
 _safe = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _unquoted = lru_cache(4096)(unquote)
 _FROM_TOPIC = ("$.cdid", "$.cmid")  # the origin is the topic's, whatever a bag says
@@ -82,11 +83,30 @@ def separate(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return properties, system
 
 
-def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
-    """User properties and system properties of a bag; a key without `=` is empty, of two alike the last wins."""
+class Decoded(NamedTuple):
+    """A bag taken apart.
+
+    `characters` counts the keys (long names) and values of both kinds. `forwarded` is the bag of a delivery but for the
+    origin, in the sender's own encoding; None when that is not the plain one and it has to be encoded anew.
+    """
+
+    properties: dict[str, str]
+    system: dict[str, str]
+    characters: int
+    forwarded: str | None
+
+
+def decode(bag: str) -> Decoded:
+    """Take a bag apart; a key without `=` has the empty value, of two alike the last wins."""
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
-    for pair in bag.split("&"):
+    if not bag:
+        return Decoded(properties, system, 0, "")
+    forwarded: list[str] = []
+    special: list[str] = []
+    characters = 0
+    pairs = bag.split("&")
+    for pair in pairs:
         raw, _, value = pair.partition("=")
         if not raw:
             continue
@@ -95,9 +115,17 @@ def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
         key, name = _name(raw)
         if name is None:
             properties[key] = value
+            characters += len(key) + len(value)
+            forwarded.append(pair)
         else:
             system[name] = value
-    return properties, system
+            characters += len(name) + len(value)
+            if name in FORWARDED:
+                special.append(pair)
+    if len(properties) + len(system) == len(pairs) and _plain(bag):
+        return Decoded(properties, system, characters, "&".join(forwarded + special))
+    characters = sum(len(key) + len(value) for part in (properties, system) for key, value in part.items())
+    return Decoded(properties, system, characters, None)
 
 
 def encode(properties: Mapping[str, str], system: Mapping[str, str]) -> str:

@@ -74,7 +74,7 @@ async def hub(state: State, database: apsw.Connection, now: datetime, message: M
     async with server.serving(state.link_socket), control.serving(api.app(), state.cloud_socket):
         fake = FakeHub(state)
         running = asyncio.create_task(fake.uplink.run())
-        await fake.uplink.wait_up()
+        await fake.uplink.up()
         await fake.uplink.send([message("a"), message("b"), message("a")])
         yield fake
         running.cancel()

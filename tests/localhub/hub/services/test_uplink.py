@@ -42,7 +42,7 @@ async def test_what_send_returns_for_is_on_the_clouds_disk(state: State, cloud: 
         with pytest.raises(LinkDown):
             await uplink.send(messages(0, 1))
         async with cloud.serving():
-            await uplink.wait_up()
+            await uplink.up()
             await uplink.send(messages(1, 3))
             assert cloud.ids() == ["1", "2", "3"]
             assert uplink.status()["state"] == "up"
@@ -54,7 +54,7 @@ async def test_a_large_batch_goes_in_parts_and_arrives_whole(
 ) -> None:
     monkeypatch.setattr(uplink_module, "FRAME_BYTES", 8)
     async with cloud.serving(), running(state) as uplink:
-        await uplink.wait_up()
+        await uplink.up()
         await uplink.send(messages(0, 50))
         assert cloud.ids() == [str(number) for number in range(50)]
 
@@ -66,7 +66,7 @@ async def test_cut_in_the_middle_nothing_is_lost(state: State, cloud: Any, messa
     async def deliver(uplink: Uplink, batch: list[link.Telemetry]) -> None:
         nonlocal tries
         while True:
-            await uplink.wait_up()
+            await uplink.up()
             tries += 1
             try:
                 await uplink.send(batch)
@@ -97,7 +97,7 @@ async def test_the_cloud_restarts_and_the_link_comes_back(
         uplink.link_changed(lambda: changes.append(uplink.is_up))
         for first in (0, 1):
             async with cloud.serving():
-                await uplink.wait_up()
+                await uplink.up()
                 await uplink.send(messages(first, 1))
             await until(lambda: not uplink.is_up)
     assert cloud.ids() == ["0", "1"]
@@ -107,7 +107,7 @@ async def test_the_cloud_restarts_and_the_link_comes_back(
 async def test_a_link_set_down_stays_down_over_a_restart_of_the_hub(state: State, cloud: Any) -> None:
     async with cloud.serving() as server:
         async with running(state) as uplink:
-            await uplink.wait_up()
+            await uplink.up()
             uplink.set(LinkSetting("down"))
         async with running(state) as uplink:
             await asyncio.sleep(0.05)
@@ -120,12 +120,12 @@ async def test_a_link_set_down_stays_down_over_a_restart_of_the_hub(state: State
             }
             assert server.connected_since is None
             uplink.set(LinkSetting())
-            await asyncio.wait_for(uplink.wait_up(), 5)
+            await asyncio.wait_for(uplink.up(), 5)
 
 
 async def test_latency_counts_both_ways(state: State, cloud: Any, messages: Messages) -> None:
     async with cloud.serving(), running(state) as uplink:
-        await uplink.wait_up()
+        await uplink.up()
         uplink.set(LinkSetting("slow", latency_ms=40))
         start = asyncio.get_running_loop().time()
         await uplink.send(messages(0, 1))
@@ -142,7 +142,7 @@ async def test_a_silent_cloud_is_left(state: State, messages: Messages, monkeypa
 
     server = await asyncio.start_unix_server(silent, str(state.link_socket))
     async with server, running(state) as uplink:
-        await uplink.wait_up()
+        await uplink.up()
         with pytest.raises(LinkDown, match="no acknowledgement"):
             await uplink.send(messages(0, 1))
 
@@ -158,7 +158,7 @@ async def test_nonsense_from_the_other_side_ends_the_connection(state: State, me
 
     server = await asyncio.start_unix_server(odd, str(state.link_socket))
     async with server, running(state) as uplink:
-        await uplink.wait_up()
+        await uplink.up()
         with pytest.raises(LinkDown, match="could not be read"):
             await uplink.send(messages(0, 1))
 
