@@ -13,6 +13,7 @@ from modules.status.book import Book, condition
 from modules.status.conditions import Conditions
 from modules.status.events import Events
 from modules.status.latency import Latencies
+from modules.status.reading import queue_of, sensors_of
 from modules.status.roster import Member, Roster
 from modules.status.settings import StatusSettings
 from modules.status.trends import Trends
@@ -22,6 +23,7 @@ from modules.status.views import ViewError, Views
 _KEPT_LATENCIES: Final = 200_000
 _TICK_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 60.0
+_SENSORS: Final = 200
 
 
 class StatusModule:
@@ -104,16 +106,11 @@ class StatusModule:
         return [_shown(member, now, silent) for _, member in sorted(self.roster.members.items())]
 
     def queue(self) -> dict[str, Any]:
-        """What the cache says about its queue; `facts.queue` of its heartbeat, or its facts."""
+        """What the cache says about its queue."""
         member = self.roster.members.get("cache")
         if member is None:
             return {"known": False, "depth": 0, "bytes": 0, "link": "unknown"}
-        inner = member.facts.get("queue")
-        facts = dict(inner) if isinstance(inner, Mapping) else dict(member.facts)
-        priorities = facts.get("priorities")
-        rows = [each for each in priorities if isinstance(each, Mapping)] if isinstance(priorities, list) else []
-        known = {"known": True, "depth": sum(each.get("depth", 0) for each in rows), "bytes": 0, "link": "unknown"}
-        return known | facts
+        return queue_of(member.facts, datetime.now(UTC))
 
     def latency(self) -> dict[str, Any]:
         """Receipt minus sample time, ms."""
@@ -157,16 +154,16 @@ class StatusModule:
 
         Raises ViewError, LookupError.
         """
-        shown = await self.views.json("vibration", "sensors")
-        rows = shown.get("sensors") if isinstance(shown, Mapping) else shown
-        if not isinstance(rows, list):
-            raise ViewError("vibration shows no list of sensors")
-        sensors = [dict(each) for each in rows if isinstance(each, Mapping) and isinstance(each.get("source"), str)]
+        sensors = sensors_of(await self.views.json("vibration", "sensors", {"limit": str(_SENSORS)}))
         for each in sensors:
             if record and isinstance(each.get("value"), (int, float)):
                 self.trends.add(each["source"], each["value"])
             each.setdefault("trend", self.trends.of(each["source"]))
         return {"sensors": sensors}
+
+    async def sensor(self, source: str) -> Any:
+        """One sensor in detail. Raises ViewError, LookupError."""
+        return await self.views.json("vibration", "sensor", {"name": source})
 
     # What can be done.
 

@@ -113,6 +113,7 @@ function riskOf(sensor) {
 
 function levelOf(sensor) {
   const risk = riskOf(sensor);
+  if (sensor.state === "ok") return "ok";
   if (["critical", "fail"].includes(sensor.state) || (risk !== null && risk > 0.7)) return "fail";
   if (["warning", "warn"].includes(sensor.state) || (risk !== null && risk > 0.4)) return "warn";
   return "ok";
@@ -198,6 +199,11 @@ export function showHolding(conditions, onAct) {
   }));
 }
 
+// The source stands above already.
+function said(alert) {
+  return alert.text.startsWith(alert.source) ? alert.text.slice(alert.source.length).replace(/^:\s*/, "") : alert.text;
+}
+
 function handledBy({ who, why }) {
   return make("span", { className: "handled", textContent: why ? `${who}: ${why}` : who });
 }
@@ -210,7 +216,7 @@ function row(alert, tag, time, title, last) {
     make("time", { dateTime: time, textContent: timeOf(time), title }),
     make("div", { className: "what" },
       make("b", { textContent: alert.source }), make("span", { className: "tag", textContent: tag }),
-      make("p", { textContent: [alert.text, alert.advice].filter(Boolean).join(" — ") })),
+      make("p", { textContent: [said(alert), alert.advice].filter(Boolean).join(" — ") })),
     last,
   );
 }

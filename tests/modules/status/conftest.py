@@ -126,7 +126,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         view.handlers["sensors"] = lambda _query: ("application/json", orjson.dumps({"sensors": SENSORS}))
         view.handlers["sensor"] = lambda query: (
             "application/json",
-            orjson.dumps({each["source"]: each for each in SENSORS}[query["source"]]),
+            orjson.dumps({each["name"]: each for each in SENSORS}[query["name"]]),
         )
         await view.start()
         run = asyncio.create_task(edge.run())
@@ -158,6 +158,6 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
 
 
 SENSORS: list[dict[str, Any]] = [
-    {"source": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "risk": 0.81},
-    {"source": "press1/temperature", "value": 48.2, "limit": 130.0, "unit": "Cel", "risk": 0.37},
+    {"name": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "level": "critical"},
+    {"name": "press1/temperature", "value": 48.2, "limit": 130.0, "unit": "Cel", "level": "normal"},
 ]
