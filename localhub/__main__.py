@@ -23,7 +23,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return _run(options) if options.command == "run" else _ask(options)
     except CannotStartError as error:
-        print(f"localhub: {error}", file=sys.stderr)
+        # A line that begins with FILE:LINE is one that editors and terminals can follow.
+        print(error if error.code == Exit.REFUSED else f"localhub: {error}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         return Exit.OK
