@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from localhub.manifest import ManifestError, load_deployment
 from localhub.manifest.lint import CLEAN, ERRORS, UNREADABLE, lint, lint_main
 from localhub.manifest.problem import Problem
 
@@ -162,6 +163,20 @@ def test_layers_are_linted_with_the_base(solution: Any) -> None:
     )
     (problem,) = found(solution, layer)
     assert (problem.rule, problem.place.file) == ("route-module", str(layer))
+
+
+def test_a_layer_alone_is_asked_only_what_it_says_itself(solution: Any) -> None:
+    layer = solution.layer(
+        {
+            "$edgeAgent": {"properties.desired.modules.lamp.status": "on"},
+            "$edgeHub": {"properties.desired.routes.a": "FROM /messages/modules/press INTO upstream"},
+        }
+    )
+    rules = {problem.rule for problem in lint(layer, variables=VARIABLES)}
+    assert {"layer", "route-syntax", "module-value"} <= rules
+    assert not rules & {"agent", "hub", "hub-config", "ttl", "route-module"}
+    with pytest.raises(ManifestError, match="cannot run without its base"):
+        load_deployment(layer, variables=VARIABLES)
 
 
 def test_exit_codes_and_json(
