@@ -37,7 +37,8 @@ install: $(VENV)/.run ## the environment that `make run` uses
 
 run: $(VENV)/.run ## the whole line on this machine (DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
 ifeq ($(DATA),)
-	@MILLWATCH_STATUS_PORT=$(PORT) $(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE)
+	@MILLWATCH_STATUS_PORT=$(PORT) $(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE) \
+		--page http://127.0.0.1:$(PORT)
 else
 	@$(BIN)/python -m devices.playback "$(DATA)" --address $(ADDRESS) --port $(PORT) --state $(STATE)-playback \
 		$(if $(ONCE),--once) $(if $(REPORT),--report "$(REPORT)") $(if $(PICTURES),--pictures $(PICTURES))

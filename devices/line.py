@@ -60,6 +60,7 @@ class Line:
         self._log = log
         self._command = [sys.executable, "-m", "localhub", "run", os.fspath(manifest)]
         self._command += ["--state", os.fspath(state), "--address", address]
+        self._command += ["--page", f"http://127.0.0.1:{self.page_port}"]
         self._command += ["--config", os.fspath(config)] if config else []
         for layer in layers:
             self._command += ["--layer", os.fspath(layer)]

@@ -18,15 +18,13 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     if words and words[0] in ELSEWHERE:
         return ELSEWHERE[words[0]]()(words[1:])
-    options = parser().parse_args(words)
-    from localhub import commands  # noqa: PLC0415  `run` and --help do not wait for it
-
+    whole = not words or words[0].startswith("-")
+    options = parser(with_cloud=whole or words[0] in ASKS_CLOUD).parse_args(words)
     try:
-        if options.command == "run":
-            return _run(options)
-        return commands.run(options)
+        return _run(options) if options.command == "run" else _ask(options)
     except CannotStartError as error:
-        print(f"localhub: {error}", file=sys.stderr)
+        # A line that begins with FILE:LINE is one that editors and terminals can follow.
+        print(error if error.code == Exit.REFUSED else f"localhub: {error}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         return Exit.OK
@@ -35,8 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return Exit.OK
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
+def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
+    """The command line; without the cloud's commands it is there sooner."""
     top = argparse.ArgumentParser(
         prog="localhub",
         description="edgeHub, edgeAgent, the workload API and the IoT Hub of one machine.",
@@ -72,11 +70,6 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("pattern", metavar="MODULE/OUTPUT", help="* in either place for any; $upstream")
     watch.add_argument("--where", help="a route condition, as \"kind = 'alert'\"")
     watch.add_argument("-n", type=int, default=0, help="stop after so many")
-    method = command("method", "call a module's direct method")
-    method.add_argument("module")
-    method.add_argument("name")
-    method.add_argument("payload", nargs="?", default="null", help="JSON")
-    method.add_argument("--timeout", type=float, default=30.0, help="seconds")
     env = command("env", "the variables that edgeAgent would inject into a module, for a shell or a debugger")
     env.add_argument("name")
     env.add_argument("--take", action="store_true", help="stop the module here; your process may stand for it")
@@ -84,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("name")
     logs.add_argument("-n", type=int, default=40, help="lines")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
+    if with_cloud:
+        from localhub.cloud.commands import add_parsers  # noqa: PLC0415
+
+        add_parsers(commands, asking)
     for name in ELSEWHERE:  # listed here, parsed by their own
         commands.add_parser(name, add_help=False, help=f"see: localhub {name} --help")
     return top
@@ -117,6 +114,12 @@ def _run(options: argparse.Namespace) -> int:
     return run(wanted, plain=options.plain, page=options.page)
 
 
+def _ask(options: argparse.Namespace) -> int:
+    from localhub import commands  # noqa: PLC0415  `run` does not wait for it
+
+    return commands.run(options)
+
+
 def _lint() -> Callable[[list[str]], int]:
     from localhub.manifest.lint import lint_main  # noqa: PLC0415
 
@@ -129,6 +132,7 @@ def _explain() -> Callable[[list[str]], int]:
     return explain_main
 
 
+ASKS_CLOUD = ("cloud", "twin", "method")
 ELSEWHERE: dict[str, Callable[[], Callable[[list[str]], int]]] = {"lint": _lint, "explain": _explain}
 
 if __name__ == "__main__":

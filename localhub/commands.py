@@ -30,16 +30,24 @@ def run(options: argparse.Namespace) -> int:
     try:
         state = State.load(options.state)
     except StateError:
-        _say(f"localhub: {start_hint(options.state)}", file=sys.stderr)
+        _say(start_hint(options.state), file=sys.stderr)
         return Exit.NOT_RUNNING
     try:
-        return COMMANDS[options.command](options, state)
+        return _command(options.command)(options, state)
     except NotRunningError as error:
-        _say(f"localhub: {error}", file=sys.stderr)
+        _say(str(error), file=sys.stderr)
         return Exit.NOT_RUNNING
     except ControlError as error:
         _say(f"localhub: {error}", file=sys.stderr)
         return Exit.FAILED
+
+
+def _command(name: str) -> Callable[[argparse.Namespace, State], int]:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    from localhub.cloud.commands import COMMANDS as ASKS_CLOUD  # noqa: PLC0415  the database is not for everybody
+
+    return ASKS_CLOUD[name]
 
 
 def _say(text: str, *, file: TextIO | None = None, flush: bool = False) -> None:
@@ -151,6 +159,8 @@ def _watch(options: argparse.Namespace, state: State) -> int:
 
 def message_text(message: dict[str, Any]) -> str:
     """A watched message for a person: where it came from, its properties, its body."""
+    if "missed" in message:
+        return f"({message['missed']} messages came too fast to be shown)"
     facts = [str(message[key]) for key in ("time", "source", "output") if message.get(key)]
     properties = [f"{key}={value}" for key, value in (message.get("properties") or {}).items()]
     return "  ".join(filter(None, (" ".join(facts), " ".join(properties), str(message.get("body", "")))))

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localhub import address, certs, config
+from localhub import address, config
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.config import Config, ConfigError
-from localhub.deployment import Deployment, load_deployment
 from localhub.exits import CannotStartError, Exit
 from localhub.identity import Identities
+from localhub.manifest.deployment import Deployment, load_deployment
+from localhub.manifest.problem import ManifestError
 from localhub.state import FACTS, State, StateError, write_atomic
 
 
@@ -53,7 +54,7 @@ def prepare(options: Options) -> Prepared:
         settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
         deployment = load_deployment(options.manifest, options.layers)
         plan = make_plan(deployment.content, settings, deployment.command_of, leaves=options.leaves)
-    except ConfigError as error:
+    except (ConfigError, ManifestError) as error:
         raise CannotStartError(str(error)) from error
     except PlanError as error:
         if error.keys is None:
@@ -84,7 +85,6 @@ def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
     except StateError as error:
         raise CannotStartError(str(error)) from error
     state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
-    certs.ensure(state)
     Identities.ensure(
         state.identities,
         state.gateway,

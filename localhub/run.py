@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from localhub import control
 from localhub.agent.logs import tail
-from localhub.exits import CannotStartError, Exit
+from localhub.agent.policy import Timings
+from localhub.exits import Exit
 from localhub.overview import overview, totals
 from localhub.prepare import Options, Prepared, prepare
 from localhub.screen import Screen, screen_for
+from localhub.state import State
 from localhub.supervisor import Supervisor
 
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HIGHLIGHT_AGAIN_S = 1.0
+STEADY_S = Timings().steady_s
 
 
 def run(options: Options, *, plain: bool, page: str | None) -> Exit:
@@ -37,6 +43,7 @@ async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: floa
     supervisor = Supervisor(prepared.state, prepared.records)
     _listen_to_signals(supervisor)
     screen = screen_for(sys.stdout, plain=plain, page=page)
+    logging.basicConfig(handlers=[_ToScreen(screen)], level=logging.INFO)
     for name in prepared.ended:
         screen.say(f"ended {name}, left by an earlier run")
     for warning in prepared.warnings:
@@ -47,13 +54,37 @@ async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: floa
         await _show_until_stopped(supervisor, screen, prepared.config.screen.highlight)
         screen.close()
         screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
-        await supervisor.stop_modules()
-        for line in totals(overview(await supervisor.status())):
+        for line in totals(overview(await _last_figures(supervisor))):
             screen.say(line)
     finally:
         screen.close()
         await supervisor.stop()
+        _remove_run_folder(prepared.state)
     return Exit.OK
+
+
+async def _last_figures(supervisor: Supervisor) -> dict[str, Any]:
+    """Stop the modules; what the agent said before, and hub and cloud after, the last message."""
+    modules = (await supervisor.status())["agent"]
+    await supervisor.stop_modules()
+    return await supervisor.status() | {"agent": modules}
+
+
+class _ToScreen(logging.Handler):
+    """What is logged here is said, so that it does not tear the table."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._screen.say(record.getMessage())
+
+
+def _remove_run_folder(state: State) -> None:
+    """The sockets' folder, when it had to be made outside the state folder."""
+    if state.root not in state.run.parents:
+        shutil.rmtree(state.run, ignore_errors=True)
 
 
 async def _show_until_stopped(supervisor: Supervisor, screen: Screen, highlight: str | None) -> None:
@@ -81,7 +112,8 @@ async def _highlight(supervisor: Supervisor, screen: Screen, condition: str) -> 
     while True:
         try:
             async for message in hub.stream("/watch", pattern="*", where=condition):
-                screen.highlight(message)
+                if "missed" not in message:
+                    screen.highlight(message)
         except control.ControlError as error:
             screen.say(f"highlight {condition!r} of localhub.toml: {error}")
             return
@@ -90,7 +122,7 @@ async def _highlight(supervisor: Supervisor, screen: Screen, condition: str) -> 
 
 
 def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, Any], known: set[str]) -> None:
-    """Say once, with the end of its log, when a module begins to fail; again only after it has run."""
+    """Say once, with the end of its log, when a module begins to fail; again only after it has run steadily."""
     units: Sequence[dict[str, Any]] = [
         unit for part in ("modules", "leaves") for unit in (status.get("agent") or {}).get(part, [])
     ]
@@ -101,8 +133,12 @@ def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, 
             screen.say(f"{name} ended with exit code {unit['exit_code']}: python -m localhub logs {name}")
             for line in tail(supervisor.state.log(name), 3):
                 screen.say(f"    {line}")
-        elif unit["state"] == "stopped":
+        elif name in known and unit["state"] == "running" and _age_s(unit["started"]) > STEADY_S:
             known.discard(name)
+
+
+def _age_s(moment: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
 def _greet(screen: Screen, prepared: Prepared, page: str | None, seconds: float) -> None:
@@ -125,6 +161,3 @@ def _listen_to_signals(supervisor: Supervisor) -> None:
 
     for number in STOPPED_BY:
         asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
-__all__ = ["CannotStartError", "run"]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -89,6 +89,7 @@ class Broker:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.gateway = gateway
+        self._store = store
         self.services = services
         self.metrics = metrics
         self.verifier = verifier
@@ -114,6 +115,27 @@ class Broker:
     def client(self, device: str, module: str | None) -> Connection | None:
         """The connection of an identity, if it is there."""
         return self._clients.get(Identity(device, module))
+
+    def fact(self, name: str) -> bytes | None:
+        """A small fact that was kept on disk."""
+        return self._store.fact(name)
+
+    def keep(self, values: Mapping[str, bytes]) -> Awaitable[None]:
+        """Keep facts; resolves when they are on disk, all or none."""
+        self.commits.open().facts.update(values)
+        return self.commits.durable()
+
+    def authenticate(self, identity: Identity, token: bytes) -> str | None:
+        """Why a token is not good for an identity; None when it is."""
+        try:
+            self.verifier.verify(identity, token)
+        except Refused as refusal:
+            return str(refusal)
+        return None
+
+    def twin_changed(self, identity: Identity, patch: bytes) -> None:
+        """A client has changed its reported properties: an event for routes from /twinChangeNotifications."""
+        self.intake.twin_changed(self.gateway, identity, patch)
 
     def clients(self) -> list[Connection]:
         """All clients that are connected."""
@@ -218,9 +240,9 @@ class Broker:
 
     def acknowledged(self, connection: Connection, packet_id: int) -> None:
         """A client has sent PUBACK."""
-        identity = connection.identity
-        if identity.module is not None and self._clients.get(identity) is connection:
-            self._pump(identity.device, identity.module).acknowledged(packet_id)
+        pump = self._pumps.get(connection.client_id)
+        if pump is not None and pump.serves(connection):
+            pump.acknowledged(packet_id)
 
     def writable(self, connection: Connection) -> None:
         """A client's socket takes more again."""

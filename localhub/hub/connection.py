@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Final, cast
 
 from localhub.hub import login
+from localhub.hub.intake import Origin
 from localhub.hub.session import Session
 from localhub.identity import Identity
 from localhub.wire import packets, writer
@@ -27,6 +28,7 @@ class Connection(asyncio.Protocol):
     """From accept to close; `identity` is set once the client has been let in."""
 
     identity: Identity
+    origin: Origin
 
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker
@@ -132,7 +134,7 @@ class Connection(asyncio.Protocol):
         self._broker.closed(self, exc)
         if self._will is not None and self.session is not None:
             topic, payload = self._will
-            self._broker.intake.event(self.identity, topic, payload, _ignore)
+            self._broker.intake.event(self.origin, topic, payload, _ignore)
 
     def _consume(self) -> None:
         """Handle whole packets until none is left or too many wait for their PUBACK."""
@@ -164,15 +166,20 @@ class Connection(asyncio.Protocol):
                 raise ProtocolError("the first packet is not CONNECT")
             self._connect(packet)
             return
+        kind = type(packet)
+        if kind is Publish:
+            self._publish(cast("Publish", packet))
+        elif kind is Acknowledge and cast("Acknowledge", packet).kind == packets.PUBACK:
+            self._broker.acknowledged(self, cast("Acknowledge", packet).packet_id)
+        else:
+            self._handle_seldom(packet, self.session)
+
+    def _handle_seldom(self, packet: Packet, session: Session) -> None:
         match packet:
-            case Publish():
-                self._publish(packet)
-            case Acknowledge(kind=packets.PUBACK):
-                self._broker.acknowledged(self, packet.packet_id)
             case Subscribe():
-                self._subscribe(packet, self.session)
+                self._subscribe(packet, session)
             case Unsubscribe():
-                self._unsubscribe(packet, self.session)
+                self._unsubscribe(packet, session)
             case Bare(kind=packets.PINGREQ):
                 self._send(writer.PINGRESP)
             case Bare(kind=packets.DISCONNECT):
@@ -190,6 +197,7 @@ class Connection(asyncio.Protocol):
             self.close(f"refused with code {refusal.code}")
             return
         self.identity = identity
+        self.origin = Origin(identity)
         self.client_id = packet.client_id
         keep_alive = packet.keep_alive * 1.5 or LONGEST_SILENCE_S
         self.silence_s = min(keep_alive, LONGEST_SILENCE_S)
@@ -208,7 +216,7 @@ class Connection(asyncio.Protocol):
                 self._send(writer.puback(packet.packet_id))
             return
         if not packet.qos:
-            self._broker.intake.event(self.identity, packet.topic, packet.payload, _ignore)
+            self._broker.intake.event(self.origin, packet.topic, packet.payload, _ignore)
             return
         packet_id = packet.packet_id
 
@@ -216,7 +224,7 @@ class Connection(asyncio.Protocol):
             self._durable(packet_id, packet.topic, error)
 
         self._pending += 1
-        if self._broker.intake.event(self.identity, packet.topic, packet.payload, done):
+        if self._broker.intake.event(self.origin, packet.topic, packet.payload, done):
             return
         if self._pending == 1:
             done(None)

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from localhub.hub.backlog import Backlog, Place
 from localhub.hub.commits import Done
-from localhub.hub.message import MAX_MESSAGE, UPSTREAM, QueuedMessage
+from localhub.hub.message import MAX_MESSAGE, UPSTREAM, QueuedMessage, name
 from localhub.hub.metrics import Metrics
 from localhub.identity import Identity
 from localhub.wire import bag, topics
@@ -31,6 +31,28 @@ class Watcher(Protocol):
         """Called once a message."""
 
 
+class Origin:
+    """What is the same in all messages of one client."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.name = name(identity.device, identity.module)
+        self.system = {"connectionDeviceId": identity.device}
+        if identity.module is not None:
+            self.system["connectionModuleId"] = identity.module
+        self.bag = bag.encode({}, self.system)
+        self.characters = sum(len(key) + len(value) for key, value in self.system.items())
+        self._prefix = topics.events_prefix(identity.device, identity.module)
+
+    def bag_of(self, topic: str) -> str | None:
+        """The property bag of the client's own event topic; None for any other topic."""
+        if topic.startswith(self._prefix):
+            ending = topic[len(self._prefix) :]
+            if "/" not in ending:
+                return ending
+        parsed = topics.parse_event(topic)
+        return parsed.bag if parsed is not None and name(parsed.device, parsed.module) == self.name else None
+
+
 class Intake:
     """Accepts messages; edgeHub acknowledges also what it drops, and so does this, but not in silence."""
 
@@ -42,33 +64,45 @@ class Intake:
         self._clock = clock
         self._said: dict[tuple[str, str], int] = {}
 
-    def event(self, sender: Identity, topic: str, payload: bytes, done: Done) -> bool:
+    def event(self, origin: Origin, topic: str, payload: bytes, done: Done) -> bool:
         """Take in a message; False: it was dropped, and `done` will not be called. It is to be acknowledged then."""
-        parsed = topics.parse_event(topic)
-        if parsed is None:
-            self._drop("bad_topic", sender, None, f"its topic {topic!r} matches no template (a raw '/' in a property?)")
+        raw = origin.bag_of(topic)
+        if raw is None:
+            self._refuse(origin, topic)
             return False
-        if parsed.device != sender.device or parsed.module != sender.module:
-            claimed = Identity(parsed.device, parsed.module)
-            self._drop("forged", sender, None, f"it speaks as {claimed}; edgeHub would let this pass")
-            return False
-        properties, system = bag.decode(parsed.bag)
-        system["connectionDeviceId"] = parsed.device
-        if parsed.module is not None:
-            system["connectionModuleId"] = parsed.module
-        message = QueuedMessage(0, payload, properties, system, self._clock())
-        size = message.size()
+        properties, system, characters, forwarded = bag.decode(raw)
+        system |= origin.system
+        ending = None if forwarded is None else f"{forwarded}&{origin.bag}" if forwarded else origin.bag
+        message = QueuedMessage(0, payload, properties, system, self._clock(), origin.name, ending)
+        size = len(payload) + characters + origin.characters
         self._metrics.received(message, size)
         if size > MAX_MESSAGE:
-            self._drop("too_large", sender, message, f"body and properties count {size}, the limit is {MAX_MESSAGE}")
+            self._drop("too_large", origin, message, f"body and properties count {size}, the limit is {MAX_MESSAGE}")
             return False
         places = self.router.places(message)
         for watcher in self.watchers:
             watcher(message, places)
         if not places:
-            self._drop("no_route", sender, message, f"no route matches output {message.output!r}")
+            self._drop("no_route", origin, message, f"no route matches output {message.output!r}")
             return False
         return self._enqueue(message, size, places, done)
+
+    def twin_changed(self, gateway: str, identity: Identity, patch: bytes) -> None:
+        """The event of a reported patch: it comes from $edgeHub, and names who reported (edgehub-contract 5.9)."""
+        system = {
+            "connectionDeviceId": gateway,
+            "connectionModuleId": "$edgeHub",
+            "contentType": "application/json",
+            "contentEncoding": "utf-8",
+            "messageSchema": "twinChangeNotification",
+            "rpSenderDeviceId": identity.device,
+        }
+        if identity.module is not None:
+            system["rpSenderModuleId"] = identity.module
+        message = QueuedMessage(0, patch, {}, system, self._clock(), f"{gateway}/$edgeHub")
+        places = self.router.places(message)
+        if places:
+            self._enqueue(message, message.size(), places, _unheard)
 
     def inject(self, message: QueuedMessage, endpoint: str, priority: int, done: Done) -> None:
         """Put a message into one queue, past the routes; its system properties name a sender."""
@@ -87,19 +121,30 @@ class Intake:
         self._backlog.enqueue(message, size, living, done)
         return True
 
-    def _drop(self, reason: str, sender: Identity, message: QueuedMessage | None, text: str) -> None:
+    def _refuse(self, origin: Origin, topic: str) -> None:
+        parsed = topics.parse_event(topic)
+        if parsed is None:
+            self._drop("bad_topic", origin, None, f"its topic {topic!r} matches no template (a raw '/' in a property?)")
+        else:
+            claimed = name(parsed.device, parsed.module)
+            self._drop("forged", origin, None, f"it speaks as {claimed}; edgeHub would let this pass")
+
+    def _drop(self, reason: str, origin: Origin, message: QueuedMessage | None, text: str) -> None:
         if message is None:
-            message = QueuedMessage(0, b"", {}, {"connectionDeviceId": sender.device}, 0)
-            if sender.module is not None:
-                message.system["connectionModuleId"] = sender.module
+            message = QueuedMessage(0, b"", {}, dict(origin.system), 0, origin.name)
         self._metrics.dropped(reason, message)
-        key = str(sender), reason
+        key = origin.name, reason
         said = self._said.get(key, 0)
         if said < LINES_PER_REASON:
             self._said[key] = said + 1
             more = "" if said < LINES_PER_REASON - 1 else " (further ones are only counted)"
             level = logging.ERROR if reason == "forged" else logging.WARNING
-            log.log(level, "a message of %s is acknowledged and dropped, %s: %s%s", sender, reason, text, more)
+            log.log(level, "a message of %s is acknowledged and dropped, %s: %s%s", origin.name, reason, text, more)
+
+
+def _unheard(error: Exception | None) -> None:
+    if error is not None:
+        log.error("a twin change event could not be stored: %s", error)
 
 
 class Watch:

@@ -14,20 +14,19 @@ _decode = msgspec.msgpack.Decoder(tuple[dict[str, str], dict[str, str], float]).
 
 
 class QueuedMessage(msgspec.Struct, gc=False):
-    """One message. System properties go by their long names; `enqueued` is in seconds since the epoch."""
+    """One message. System properties go by their long names; `enqueued` is in seconds since the epoch.
+
+    `source` is the sender, `device` or `device/module`; `bag` is what a delivery's topic ends with, made from the
+    properties where it is not known.
+    """
 
     id: int
     body: bytes
     properties: dict[str, str]
     system: dict[str, str]
     enqueued: float
-
-    @property
-    def source(self) -> str:
-        """The sender: `device` or `device/module`."""
-        device = self.system["connectionDeviceId"]
-        module = self.system.get("connectionModuleId")
-        return device if module is None else f"{device}/{module}"
+    source: str
+    bag: str | None = None
 
     @property
     def output(self) -> str:
@@ -36,14 +35,8 @@ class QueuedMessage(msgspec.Struct, gc=False):
 
     def size(self) -> int:
         """What counts against MAX_MESSAGE: the body's bytes and the characters of every property's key and value."""
-        properties, system = self.properties, self.system
-        return (
-            len(self.body)
-            + sum(map(len, properties))
-            + sum(map(len, properties.values()))
-            + sum(map(len, system))
-            + sum(map(len, system.values()))
-        )
+        parts = (self.properties, self.system)
+        return len(self.body) + sum(len(key) + len(value) for part in parts for key, value in part.items())
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -62,4 +55,10 @@ def pack(message: QueuedMessage) -> bytes:
 def unpack(number: int, body: bytes, packed: bytes) -> QueuedMessage:
     """The reverse of pack."""
     properties, system, enqueued = _decode(packed)
-    return QueuedMessage(number, body, properties, system, enqueued)
+    source = name(system["connectionDeviceId"], system.get("connectionModuleId"))
+    return QueuedMessage(number, body, properties, system, enqueued, source)
+
+
+def name(device: str, module: str | None) -> str:
+    """A client as it is written in labels and logs."""
+    return device if module is None else f"{device}/{module}"

@@ -6,13 +6,14 @@ when somebody asks.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from localhub.hub.message import Entry, QueuedMessage
+from localhub.hub.message import QueuedMessage
 from localhub.hub.queues import Queue
 
 QUANTILES: Final = (0.1, 0.5, 0.9, 0.99)
@@ -66,12 +67,21 @@ class Traffic:
         return self.messages_in, self.messages_out, self.bytes_in, self.bytes_out
 
 
+@dataclass(slots=True)
+class Flow:
+    """From one sender's output to one queue."""
+
+    send: Summary
+    process: Summary
+    traffic: Traffic
+    count: int = 0
+
+
 class Metrics(Collector):
     """Every figure of one hub; queue lengths and connected clients are asked for when they are wanted."""
 
     def __init__(self, hub_name: str, gateway: str, clock: Callable[[], float]) -> None:
         self.received_total: defaultdict[Labels, int] = defaultdict(int)
-        self.sent_total: defaultdict[Labels, int] = defaultdict(int)
         self.dropped_total: defaultdict[Labels, int] = defaultdict(int)
         self.unack_total: defaultdict[Labels, int] = defaultdict(int)
         self.connects: defaultdict[Labels, int] = defaultdict(int)
@@ -84,6 +94,8 @@ class Metrics(Collector):
         self.rates: dict[str, Rate] = {}
         self.queues: Callable[[], Iterable[Queue]] = tuple
         self.clients: Callable[[], int] = int
+        self._flows: dict[tuple[int, str, str], Flow] = {}
+        self._sent: dict[Labels, Flow] = {}
         self._common = (hub_name, gateway, "1")
         self._clock = clock
         self._last: dict[str, tuple[int, int, int, int]] = {}
@@ -99,16 +111,33 @@ class Metrics(Collector):
         traffic.messages_in += 1
         traffic.bytes_in += size
 
-    def sent(self, entry: Entry, to: str, to_input: str, priority: int, seconds: float) -> None:
+    def sent(self, message: QueuedMessage, size: int, to: str, queue: Queue, seconds: float) -> None:
         """A receiver has acknowledged a message, `seconds` after it was sent."""
-        message = entry.message
-        source, output = message.source, message.output
-        self.sent_total[source, to, output, to_input, str(priority)] += 1
-        self.send_seconds[source, to, output, to_input].observe(seconds)
-        self.process_seconds[source, to, str(priority)].observe(self._clock() - message.enqueued)
-        traffic = self.traffic[to]
-        traffic.messages_out += 1
-        traffic.bytes_out += entry.size
+        key = queue.no, message.source, message.system.get("outputName", "")
+        flow = self._flows.get(key)
+        if flow is None:
+            flow = self._flows[key] = self._flow(message, to, queue)
+        flow.count += 1
+        flow.send.observe(seconds)
+        flow.process.observe(self._clock() - message.enqueued)
+        flow.traffic.messages_out += 1
+        flow.traffic.bytes_out += size
+
+    def _flow(self, message: QueuedMessage, to: str, queue: Queue) -> "Flow":
+        source, output, priority = message.source, message.output, str(queue.priority)
+        to_input = "" if to == queue.endpoint else queue.input
+        flow = Flow(
+            self.send_seconds[source, to, output, to_input],
+            self.process_seconds[source, to, priority],
+            self.traffic[to],
+        )
+        self._sent[source, to, output, to_input, priority] = flow
+        return flow
+
+    @property
+    def sent_total(self) -> dict[Labels, int]:
+        """Messages delivered."""
+        return {labels: flow.count for labels, flow in self._sent.items()}
 
     def dropped(self, reason: str, message: QueuedMessage | None) -> None:
         """A message is gone without having been delivered; None: it is not known any more which."""

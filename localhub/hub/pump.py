@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from localhub.hub.backlog import Backlog
 from localhub.hub.message import Entry, QueuedMessage
 from localhub.hub.queues import Endpoint, Queue
-from localhub.wire import topics
+from localhub.wire import bag, topics
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Receiver(Protocol):
 class Meter(Protocol):
     """Where deliveries are counted."""
 
-    def sent(self, entry: Entry, to: str, to_input: str, priority: int, seconds: float) -> None:
+    def sent(self, message: QueuedMessage, size: int, to: str, queue: Queue, seconds: float) -> None:
         """A receiver has acknowledged a message; `seconds` since it was given to the socket or link."""
 
 
@@ -56,7 +56,7 @@ class Uplink(Protocol):
     async def send(self, batch: list[QueuedMessage]) -> None:
         """Returns when the cloud has all of it on disk; raises LinkDown."""
 
-    async def wait_up(self) -> None:
+    async def up(self) -> None:
         """Returns when the link is up, at once if it is."""
 
 
@@ -98,6 +98,10 @@ class ModulePump:
         """There may be something to deliver."""
         if self._current is None:
             self._go_on()
+
+    def serves(self, receiver: Receiver) -> bool:
+        """Whether this is the connection that messages go to."""
+        return self._receiver is receiver
 
     def acknowledged(self, packet_id: int) -> None:
         """The module has sent PUBACK."""
@@ -154,9 +158,12 @@ class ModulePump:
             return
         queue, entry = self._current
         message = entry.message
-        name = queue.endpoint.rpartition("/")[2]
-        topic = topics.delivery(self._prefix, name, message.properties, message.system).encode()
-        if len(topic) > MAX_TOPIC:
+        ending = message.bag
+        if ending is None:
+            ending = message.bag = bag.encode(message.properties, message.system)
+        topic = f"{self._prefix}{queue.input}/{ending}" if ending else self._prefix + queue.input
+        encoded = topic.encode()
+        if len(encoded) > MAX_TOPIC:
             log.error(
                 "a message of %s for %s was dropped: its properties do not fit a topic", message.source, self.name
             )
@@ -167,11 +174,11 @@ class ModulePump:
             self._packet_id = self._packet_id % MAX_DELIVERY_ID + 1
         self._sent = self._time()
         if self._qos == 0:
-            self._receiver.deliver(topic, message.body, 0, 0)
+            self._receiver.deliver(encoded, message.body, 0, 0)
             self._done()
             return
         self._packet_ids.append(self._packet_id)
-        self._receiver.deliver(topic, message.body, 1, self._packet_id)
+        self._receiver.deliver(encoded, message.body, 1, self._packet_id)
 
     def _done(self) -> None:
         if self._current is None:
@@ -183,7 +190,7 @@ class ModulePump:
         self._packet_ids.clear()
         self._resend = None
         self._failures = 0
-        self._meter.sent(entry, self.name, queue.endpoint.rpartition("/")[2], queue.priority, self._time() - self._sent)
+        self._meter.sent(entry.message, entry.size, self.name, queue, self._time() - self._sent)
         self._backlog.delivered(queue, entry)
 
 
@@ -223,13 +230,13 @@ class UpstreamPump:
             await self._uplink.send([entry.message for entry in entries])
         except LinkDown:
             self._backlog.put_back(queue, entries)
-            await self._uplink.wait_up()
+            await self._uplink.up()
             return
         except asyncio.CancelledError:
             self._backlog.put_back(queue, entries)
             raise
         seconds = self._time() - started
         for entry in entries:
-            self._meter.sent(entry, queue.endpoint, "", queue.priority, seconds)
+            self._meter.sent(entry.message, entry.size, queue.endpoint, queue, seconds)
             self._backlog.delivered(queue, entry)
         await self._backlog.commits.durable()  # a crash repeats one batch at most

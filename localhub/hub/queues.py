@@ -29,6 +29,7 @@ class Queue:
     def __init__(self, no: int, endpoint: str, priority: int, fetch: Fetch, *, depth: int = 0, size: int = 0) -> None:
         self.no = no
         self.endpoint = endpoint
+        self.input = endpoint.rpartition("/")[2]
         self.priority = priority
         self.depth = depth  # messages on disk, those on their way included
         self.bytes = size

@@ -7,7 +7,7 @@ under short names and are called by their long names inside the hub and in route
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 LONG_NAMES: Final[Mapping[str, str]] = {
@@ -47,6 +47,7 @@ FORWARDED: Final[Mapping[str, str]] = {
         "$.cmid",
     )
 }
+_plain = re.compile(r"[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*(?:&[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*)*").fullmatch
 _safe = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _unquoted = lru_cache(4096)(unquote)
 _FROM_TOPIC = ("$.cdid", "$.cmid")  # the origin is the topic's, whatever a bag says
@@ -69,11 +70,43 @@ def _quoted(text: str) -> str:
     return text if _safe(text) else _escaped(text)
 
 
-def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
-    """User properties and system properties of a bag; a key without `=` is empty, of two alike the last wins."""
+def separate(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """User properties, and system properties by their long names, of pairs that bear the names of a bag."""
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
-    for pair in bag.split("&"):
+    for key, value in pairs.items():
+        name = LONG_NAMES.get(key.casefold())
+        if name is None:
+            properties[key] = value
+        else:
+            system[name] = value
+    return properties, system
+
+
+class Decoded(NamedTuple):
+    """A bag taken apart.
+
+    `characters` counts the keys (long names) and values of both kinds. `forwarded` is the bag of a delivery but for the
+    origin, in the sender's own encoding; None when that is not the plain one and it has to be encoded anew.
+    """
+
+    properties: dict[str, str]
+    system: dict[str, str]
+    characters: int
+    forwarded: str | None
+
+
+def decode(bag: str) -> Decoded:
+    """Take a bag apart; a key without `=` has the empty value, of two alike the last wins."""
+    properties: dict[str, str] = {}
+    system: dict[str, str] = {}
+    if not bag:
+        return Decoded(properties, system, 0, "")
+    forwarded: list[str] = []
+    special: list[str] = []
+    characters = 0
+    pairs = bag.split("&")
+    for pair in pairs:
         raw, _, value = pair.partition("=")
         if not raw:
             continue
@@ -82,14 +115,25 @@ def decode(bag: str) -> tuple[dict[str, str], dict[str, str]]:
         key, name = _name(raw)
         if name is None:
             properties[key] = value
+            characters += len(key) + len(value)
+            forwarded.append(pair)
         else:
             system[name] = value
-    return properties, system
+            characters += len(name) + len(value)
+            if name in FORWARDED:
+                special.append(pair)
+    if len(properties) + len(system) == len(pairs) and _plain(bag):
+        return Decoded(properties, system, characters, "&".join(forwarded + special))
+    characters = sum(len(key) + len(value) for part in (properties, system) for key, value in part.items())
+    return Decoded(properties, system, characters, None)
 
 
 def encode(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
     """The bag of a delivery: user properties first, then those system properties that edgeHub forwards."""
     parts = [f"{_quoted(key)}={_quoted(value)}" for key, value in properties.items()]
+    if "rpSenderDeviceId" in system:  # a twin change event: it goes out under the name of who reported
+        own = {"connectionDeviceId": system["rpSenderDeviceId"], "connectionModuleId": system.get("rpSenderModuleId")}
+        system = {name: value for name, value in {**system, **own}.items() if value is not None}
     for name, value in system.items():
         short = FORWARDED.get(name)
         if short is not None:

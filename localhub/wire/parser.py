@@ -15,6 +15,7 @@ from localhub.wire.packets import (
 )
 
 MAX_FIXED_HEADER = 5  # one byte of type and flags, at most four of length
+_PUBACK = packets.PUBACK << 4
 _PROTOCOLS = {"MQTT": 4, "MQIsdp": 3}
 
 
@@ -88,6 +89,10 @@ class Parser:
         self._at = end
         if first >> 4 == packets.PUBLISH:
             return _publish(first & 0x0F, data, body, end)
+        if first == _PUBACK and length == 2:
+            packet_id = data[body] << 8 | data[body + 1]
+            if packet_id:
+                return Acknowledge(packets.PUBACK, packet_id)
         return _decode(first, data[body:end])
 
     def _wait(self, needed: int) -> None:

@@ -38,17 +38,16 @@ def client_base(device: str, module: str | None) -> str:
     return f"devices/{device}" if module is None else f"devices/{device}/modules/{module}"
 
 
+def events_prefix(device: str, module: str | None) -> str:
+    """What the topics of a client's events begin with; the bag follows."""
+    return f"{client_base(device, module)}/messages/events/"
+
+
 def inputs_prefix(device: str, module: str) -> str:
     """What the topics of a module's inputs begin with."""
     return f"devices/{device}/modules/{module}/inputs/"
 
 
-def delivery(prefix: str, name: str, properties: Mapping[str, str], system: Mapping[str, str]) -> str:
-    """The topic of a message for an input, with `prefix` as from inputs_prefix; no bag segment without properties."""
-    encoded = bag.encode(properties, system)
-    return f"{prefix}{name}/{encoded}" if encoded else f"{prefix}{name}"
-
-
 def event(device: str, module: str | None, properties: Mapping[str, str], system: Mapping[str, str]) -> str:
     """The topic on which a client sends an event, for raw clients in tests and benchmarks."""
-    return f"{client_base(device, module)}/messages/events/{bag.encode_event(properties, system)}"
+    return events_prefix(device, module) + bag.encode_event(properties, system)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,10 +23,10 @@ from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFaili
 from modules.cache.store.evict import make_room
 from modules.cache.store.forget import Era, Memory
 from modules.cache.store.mark import Marks
-from modules.cache.store.outgoing import Confirm, Hand, Rewind
+from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
 from modules.cache.store.state import Limits, State
 
-__all__ = ["Append", "Appended", "Confirm", "Hand", "Job", "Limits", "Rewind", "Store"]
+__all__ = ["Append", "Appended", "Confirm", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
 
 DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
@@ -60,18 +62,21 @@ class Store:
         limits: Limits | None = None,
         clock: Clock | None = None,
         vfs: str | None = None,
+        look: bool = False,
     ) -> Self:
         """Open or make the store in `folder`; `vfs` names an SQLite VFS (tests fault the disk with one).
+
+        `look`: only to be looked at and then abandoned; takes the file as large as it is and leaves the ballast.
 
         Raises StoreBusyError, StoreDamagedError or StoreForeignError.
         """
         limits, clock = limits or Limits(), clock or Clock()
         budget = Budget.of(limits.bound)
-        ballast = None if vfs else Ballast(folder / "ballast", budget.ballast)
+        ballast = None if vfs or look else Ballast(folder / "ballast", budget.ballast)
         connection = schema.connect(folder / DATABASE, vfs=vfs)
         try:
             schema.limit(connection, budget)
-            marks = Marks(connection)
+            marks = Marks(connection, sealer)
             eras = [Era(*row) for row in connection.execute("SELECT seq, tick FROM era ORDER BY seq")]
             state = State(
                 connection=connection,
@@ -80,7 +85,7 @@ class Store:
                 clock=clock,
                 marks=marks,
                 budget=budget,
-                measure=lambda: sum(item.stat().st_size for item in folder.iterdir()),
+                measure=partial(_bytes_in, folder),
                 started=clock.monotonic(),
                 base=max(mark.clock for mark in marks.all()),
                 seq=max(mark.last_seq for mark in marks.all()),
@@ -132,10 +137,10 @@ class Store:
                 if found or not damaged:
                     return found
 
-    def unconfirmed(self, priority: int) -> list[int]:
-        """The seqs of the records that edgeHub acknowledged and may still hold, in order."""
+    def flight(self, priority: int) -> InFlight:
+        """What edgeHub acknowledged of a priority and may still hold."""
         with self._guard():
-            return outgoing.unconfirmed(self._state, priority)
+            return outgoing.flight(self._state, priority)
 
     def verify(self, priority: int, after: int, *, most: int = 256) -> tuple[int, int, int]:
         """Authenticate the next records behind `after`: the last seq (0 at the end), how many, how many damaged."""
@@ -162,10 +167,10 @@ class Store:
         self._take_ballast()
         return False
 
-    def stats(self) -> dict[str, object]:
-        """Depths, sizes, ages, drops and wear, as the verb `stats` shows them."""
+    def stats(self) -> report.Stats:
+        """Depths, sizes, ages, drops and wear."""
         with self._guard():
-            return report.stats(self._state) | {"disk_full": self.disk_full}
+            return report.stats(self._state, disk_full=self.disk_full)
 
     def inspect(self, priority: int, *, after: int = 0, most: int = 20) -> list[Entry]:
         """The oldest records of a priority behind `after`, without their payloads."""
@@ -183,6 +188,14 @@ class Store:
         with self._guard():
             statement = "REPLACE INTO meta VALUES(?,?)"
             self._transaction(lambda: self._state.connection.execute(statement, (name, value)), _SMALL_JOB_FRAMES)
+
+    def know(self, ids: Sequence[bytes | str]) -> None:
+        """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
+        state = self._state
+        statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
+        rows = [(packed, state.seq) for packed in ids]
+        with self._guard():
+            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + _SMALL_JOB_FRAMES)
 
     def resize(self, bound: int) -> bool:
         """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
@@ -221,6 +234,16 @@ class Store:
             self._transaction(lambda: None, _SMALL_JOB_FRAMES)
         finally:
             schema.abandon(self._state.connection)
+
+    def check_file(self) -> list[str]:
+        """What SQLite finds wrong with the file; reads all of it. Empty when nothing is."""
+        with self._guard():
+            found = [str(row[0]) for row in self._state.connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def abandon(self) -> None:
+        """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
+        self._state.connection.close(force=True)
 
     # Transactions
 
@@ -323,3 +346,11 @@ class Store:
         if now - self._ballast_tried >= _BALLAST_AGAIN_MS:
             self._ballast_tried = now
             self.disk_full = not self._ballast.take()
+
+
+def _bytes_in(folder: Path) -> int:
+    """What the files in a folder take; 0 for a folder that only an SQLite VFS knows."""
+    if not folder.is_dir():
+        return 0
+    with os.scandir(folder) as items:
+        return sum(item.stat().st_size for item in items)

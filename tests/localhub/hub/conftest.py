@@ -22,8 +22,8 @@ from localhub.hub.broker import Broker, Client
 from localhub.hub.login import SasVerifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
-from localhub.hub.store import Store
 from localhub.hub.pump import LinkDown
+from localhub.hub.store import Store
 from localhub.identity import Identities, Identity
 from localhub.state import State
 
@@ -76,7 +76,7 @@ class Cloud:
         self.batches.append([message.id for message in batch])
         self.arrived += batch
 
-    async def wait_up(self) -> None:
+    async def up(self) -> None:
         await self._up.wait()
 
     def set(self, *, up: bool) -> None:
@@ -146,7 +146,9 @@ class Hub:
 
     def depth(self, endpoint: str) -> int:
         """How many messages an endpoint's queues hold."""
-        return sum(queue.depth for queue in self.call(lambda: list(self.broker.backlog.queues())) if queue.endpoint == endpoint)
+        return sum(
+            queue.depth for queue in self.call(lambda: list(self.broker.backlog.queues())) if queue.endpoint == endpoint
+        )
 
     def password(self, identity: Identity, ttl: int = 3600) -> str:
         """A token for an identity."""
@@ -182,7 +184,9 @@ class Hub:
 class Module:
     """A raw client with paho: what it received is in `inbox`, in order."""
 
-    def __init__(self, hub: Hub, name: str | None, device: str = "gw1", *, clean: bool = False, hold: bool = False) -> None:
+    def __init__(
+        self, hub: Hub, name: str | None, device: str = "gw1", *, clean: bool = False, hold: bool = False
+    ) -> None:
         self.identity = Identity(device, name)
         self.inbox: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
         self.codes: queue.Queue[int] = queue.Queue()
@@ -295,6 +299,7 @@ def module(hub: Hub) -> Iterator[Callable[..., Module]]:
 
 
 def _quietly(client: Module) -> None:
+    client.client.disconnect()
     client.client.loop_stop()
     client.client._sock_close()
 

@@ -1,0 +1,174 @@
+"""localhub's hub: durable messages in and out per second, and the same work on Mosquitto.
+
+Eight senders and eight receivers, QoS 1 over TLS, 1,000-byte bodies, one receiver for each sender. The hub writes every
+message to disk before it acknowledges it; Mosquitto keeps its own rules (persistence on, saved now and then), with
+set_tcp_nodelay, without which larger messages would measure the kernel's timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvloop
+
+from bench._mqtt import BenchError, Login, Receiver, Sender, connected
+from bench.claim import Claim
+from localhub import certs, sas
+from localhub.identity import Identities, Identity
+from localhub.state import State, write_atomic
+
+PAIRS = 8
+BODY_BYTES = 1000
+WARM_UP = 500
+START_S = 20.0
+MQTT_PORT = 8883
+PEER_PORT = 28_883
+PEER_CONFIG = """\
+listener {port} {address}
+cafile {ca}
+certfile {certificate}
+keyfile {key}
+allow_anonymous true
+set_tcp_nodelay true
+max_queued_messages 0
+persistence true
+persistence_location {folder}/
+user root
+log_type error
+"""
+
+
+def run(*, quick: bool) -> dict[str, Claim]:
+    """Measure the hub, then Mosquitto where it is installed, with the same clients."""
+    count = 1_000 if quick else 6_000
+    with tempfile.TemporaryDirectory(prefix="bench-hub-") as folder:
+        state = _state(Path(folder))
+        identities = Identities.load(state.identities)
+        with _hub(state):
+            ours = uvloop.run(_measure(state, MQTT_PORT, count, identities))
+        claims = {"raw_per_s": Claim(ours, "messages/s", floor=3_000, aim=6_000)}
+        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+        if program is None:
+            print("hub:vs_mosquitto is left out: mosquitto is not installed", file=sys.stderr)
+            return claims
+        with _mosquitto(program, state):
+            theirs = uvloop.run(_measure(state, PEER_PORT, count, None))
+        claims["vs_mosquitto"] = Claim(
+            ours / theirs, "x", floor=0.15, aim=0.4, peer=f"Mosquitto, {theirs:,.0f} messages/s"
+        )
+        return claims
+
+
+async def _measure(state: State, port: int, count: int, identities: Identities | None) -> float:
+    """Messages per second from eight senders to eight receivers; identities are those of the hub, None for the peer."""
+    context = ssl.create_default_context(cafile=str(state.ca_certificate))
+    senders, receivers = [], []
+    for index in range(PAIRS):
+        source, sink = f"s{index}", f"r{index}"
+        bag = f"%24.mid=0190-{index}&%24.ct=application%2Fjson&%24.ce=utf-8&kind=readings&schema=1&seq=1"
+        inputs = f"devices/{state.gateway}/modules/{sink}/inputs/"
+        topic = f"devices/{state.gateway}/modules/{source}/messages/events/%24.on=x&{bag}"
+        if identities is None:
+            topic = f"{inputs}in/{bag}"
+        senders.append(Sender(_login(state, identities, source), topic, BODY_BYTES))
+        receivers.append(Receiver(_login(state, identities, sink), f"{inputs}#"))
+    await connected([*receivers, *senders], state.address, port, context)
+
+    async def work(each: int) -> float:
+        began = time.perf_counter()
+        flows = [receiver.receive(each) for receiver in receivers] + [sender.send(each) for sender in senders]
+        await asyncio.wait_for(asyncio.gather(*flows), 300)
+        return PAIRS * each / (time.perf_counter() - began)
+
+    await work(WARM_UP)
+    rate = await work(count)
+    for client in (*senders, *receivers):
+        client.transport.abort()
+    return rate
+
+
+def _login(state: State, identities: Identities | None, module: str) -> Login:
+    if identities is None:
+        return Login(module)
+    identity = Identity(state.gateway, module)
+    token = sas.make(identities.modules[module].key, state.hub_name, identity, int(time.time()) + 3600)
+    return Login(str(identity), f"{state.hub_name}/{identity}/?api-version=2019-10-01", token)
+
+
+def _state(root: Path) -> State:
+    address = f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}.77"
+    state = State.prepare(root, address=address, https_port=None)
+    certs.ensure(state)
+    names = [f"{kind}{index}" for kind in "sr" for index in range(PAIRS)]
+    Identities.ensure(state.identities, state.gateway, names)
+    routes = {
+        f"flow{index}": f'FROM /messages/modules/s{index}/outputs/x INTO BrokeredEndpoint("/modules/r{index}/inputs/in")'
+        for index in range(PAIRS)
+    }
+    desired = {
+        "schemaVersion": "1.1",
+        "routes": routes,
+        "storeAndForwardConfiguration": {"timeToLiveSecs": 7200},
+    }
+    write_atomic(state.manifest, json.dumps({"$edgeHub": {"properties.desired": desired}}).encode())
+    return state
+
+
+@contextlib.contextmanager
+def _hub(state: State) -> Iterator[None]:
+    with _process([sys.executable, "-m", "localhub.hub", "--state", str(state.root)], state.address, MQTT_PORT):
+        yield
+
+
+@contextlib.contextmanager
+def _mosquitto(program: str, state: State) -> Iterator[None]:
+    config = state.root / "mosquitto.conf"
+    config.write_text(
+        PEER_CONFIG.format(
+            port=PEER_PORT,
+            address=state.address,
+            ca=state.ca_certificate,
+            certificate=state.server_certificate,
+            key=state.server_key,
+            folder=state.root,
+        ),
+        encoding="utf-8",
+    )
+    with _process([program, "-c", str(config)], state.address, PEER_PORT):
+        yield
+
+
+@contextlib.contextmanager
+def _process(command: list[str], address: str, port: int) -> Iterator[None]:
+    """A server, from the moment it answers."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    try:
+        end = time.monotonic() + START_S
+        while not _answers(address, port):
+            if process.poll() is not None or time.monotonic() > end:
+                process.kill()
+                raise BenchError(f"{command[0]} does not serve: {process.communicate()[1].decode()[-500:]}")
+            time.sleep(0.02)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=START_S)
+
+
+def _answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0

@@ -1,0 +1,179 @@
+"""`python -m localhub.hub --state DIR`: the hub process; it runs until SIGTERM."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import ssl
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+import uvloop
+
+from localhub import certs, control
+from localhub.hub import logs
+from localhub.hub.api import HubApi, metrics_app
+from localhub.hub.broker import PORT, Broker
+from localhub.hub.login import SasVerifier
+from localhub.hub.metrics import Metrics
+from localhub.hub.routing import ManifestRouter, RoutesRefused
+from localhub.hub.services import Services
+from localhub.hub.store import Store
+from localhub.identity import Identities
+from localhub.state import State, StateError
+
+log = logging.getLogger("localhub.hub")
+
+SWITCH_S = 0.0005  # how long the loop may keep the store's thread from going on (the interpreter's default is 5 ms)
+GC_THRESHOLDS = (20_000, 20, 50)  # what a message needs is freed by reference counts; cycles are rare here
+METRICS_PORT = 9600
+
+
+class CannotStart(Exception):
+    """The hub cannot serve as it was asked to."""
+
+
+def main() -> int:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m localhub.hub", description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path(".state"), help="the state folder of this localhub")
+    arguments = parser.parse_args()
+    logs.configure()
+    sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        state = State.load(arguments.state)
+        with contextlib.closing(Store(state.hub_db)) as store:
+            uvloop.run(serve(state, store))
+    except (StateError, RoutesRefused, CannotStart, FileExistsError, apsw.Error) as error:
+        log.critical("%s", error)
+        return 1
+    return 0
+
+
+async def serve(state: State, store: Store) -> None:
+    """Load keys and routes, open the ports, serve until a signal."""
+    certs.ensure(state)
+    context = tls(state)
+    verifier = SasVerifier(Identities.load(state.identities), state.hub_names, time.time)
+    router = ManifestRouter(state.gateway)
+    router.load(state.manifest)
+    services = Services(state, time.time)
+    metrics = Metrics(state.hub_name, state.gateway, time.time)
+    broker = Broker(
+        gateway=state.gateway,
+        store=store,
+        verifier=verifier,
+        router=router,
+        services=services,
+        uplink=services.uplink,
+        metrics=metrics,
+        clock=time.time,
+    )
+    services.attach(broker)
+
+    def reload() -> None:
+        verifier.identities = Identities.load(state.identities)
+        router.load(state.manifest)
+        log.info("identities and %d routes are loaded", router.routes)
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(explain)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(metrics_listener(state))
+        await stack.enter_async_context(control.serving_on(metrics_app(metrics.exposition), listener))
+        try:
+            await stack.enter_async_context(broker.serving(state.address, context))
+        except OSError as error:
+            raise CannotStart(port_taken(state, error)) from error
+        await stack.enter_async_context(services.serving(context))
+        api = HubApi(broker, services, reload)
+        await stack.enter_async_context(control.serving(api.app(), state.hub_socket))
+        log.info(
+            "serving %s:%d with %d routes, metrics on port %d",
+            state.address,
+            PORT,
+            router.routes,
+            metrics_port(listener),
+        )
+        await stop.wait()
+        log.info("stopping")
+
+
+def tls(state: State) -> ssl.SSLContext:
+    """The server's side of TLS: 1.2 must be allowed, the Python SDK can do no other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(state.server_certificate, state.server_key)
+    return context
+
+
+def metrics_listener(state: State) -> socket.socket:
+    """A socket for /metrics, on the port of last time or of edgeHub if it is free; what was chosen is recorded."""
+    listener = None
+    for port in dict.fromkeys((state.metrics_port or METRICS_PORT, 0)):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((state.address, port))
+            break
+        except OSError as error:
+            listener.close()
+            if not port:
+                raise CannotStart(f"{state.address} cannot be used: {error.strerror}") from error
+    assert listener is not None
+    listener.listen()
+    listener.setblocking(False)
+    if metrics_port(listener) != state.metrics_port:
+        replace(State.load(state.root), metrics_port=metrics_port(listener)).save()
+    return listener
+
+
+def metrics_port(listener: socket.socket) -> int:
+    """The port a socket is bound to."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def port_taken(state: State, error: OSError) -> str:
+    """What to do when the MQTT port cannot be bound."""
+    return (
+        f"{state.address}:{PORT} cannot be used ({error.strerror}): another hub or broker has it. "
+        "Go round it with another loopback address, for example `--address 127.0.0.2`"
+    )
+
+
+def explain(_loop: asyncio.AbstractEventLoop, facts: dict[str, object]) -> None:
+    """Name the likely cause of what asyncio reports, TLS failures above all."""
+    error = facts.get("exception")
+    if isinstance(error, ssl.SSLError | ConnectionError):
+        cause = getattr(error, "reason", None) or str(error)
+        hint = _TLS_HINTS.get(str(cause), "")
+        log.warning("a TLS connection failed: %s%s", cause, hint)
+    elif isinstance(error, BaseException):
+        log.error("%s", facts.get("message"), exc_info=error)
+    else:
+        log.error("%s", facts.get("message"))
+
+
+_TLS_HINTS = {
+    "TLSV1_ALERT_UNKNOWN_CA": " (the client does not trust this CA: is its bundle of this state folder?)",
+    "SSLV3_ALERT_BAD_CERTIFICATE": " (the client refused the certificate: does its gateway host name match?)",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": " (the client refused the certificate: does its gateway host name match?)",
+    "TLSV1_ALERT_PROTOCOL_VERSION": " (no common TLS version; 1.2 and 1.3 are spoken here)",
+    "WRONG_VERSION_NUMBER": " (the client does not speak TLS)",
+    "HTTP_REQUEST": " (an HTTP client; MQTT over TLS is spoken here)",
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
