@@ -28,7 +28,18 @@ _CHECKS: Final = (agent, modules, create_options, placeholders, hub, routes, con
 
 # Without these a manifest cannot run; what the others find does not keep it from running on one machine.
 _NEEDED: Final = frozenset(
-    {"content", "section", "agent", "module-entry", "module-value", "module-name", "image", "env", "create-options"}
+    {
+        "content",
+        "section",
+        "agent",
+        "system-modules",
+        "module-entry",
+        "module-value",
+        "module-name",
+        "image",
+        "env",
+        "create-options",
+    }
     | {"module-placeholder", "hub", "hub-config", "route-syntax", "route-compile", "route-module", "twin"}
 )
 # Worth a line when the manifest is run: what vanishes or goes in circles at run time.
