@@ -31,9 +31,11 @@ HIGHLIGHT_AGAIN_S = 1.0
 STEADY_S = Timings().steady_s
 
 
-def run(options: Options, *, plain: bool, page: str | None) -> Exit:
-    """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError."""
-    began = time.monotonic()
+def run(options: Options, *, plain: bool, page: str | None, began: float) -> Exit:
+    """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError.
+
+    `began` is the moment (time.monotonic) from which a person waits.
+    """
     prepared = prepare(options)
     try:
         return asyncio.run(_run(prepared, plain=plain, page=page or prepared.config.screen.page, began=began))
