@@ -100,7 +100,7 @@ class Disk(apsw.VFS):
         self.files: dict[str, bytearray] = files if files is not None else {}
         self.events: list[Event] = []
         self.most_bytes = 0
-        self.fail: Callable[[str, str], None] = lambda kind, path: None
+        self.fail: Callable[[str, str], None] = lambda _kind, _path: None
         super().__init__(self.name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802

@@ -32,7 +32,9 @@ def contents(store: Store) -> Contents:
         for priority in PRIORITIES
         for entry in store.inspect(priority, most=100_000)
     )
-    depths = tuple((depth.depth, depth.bytes, depth.accepted, depth.confirmed, depth.kept) for depth in stats.priorities)
+    depths = tuple(
+        (depth.depth, depth.bytes, depth.accepted, depth.confirmed, depth.kept) for depth in stats.priorities
+    )
     return records, depths, stats.dropped
 
 
@@ -139,7 +141,9 @@ class Life:
 MOVES = (*("append",) * 8, "repeat", *("hand",) * 3, *("confirm",) * 3, "rewind", "upkeep", "reopen", "rekey")
 
 
-def crash_everywhere(life: Life, new_disk: Callable[..., Any], images: type[Any], points: int, dice: random.Random) -> None:
+def crash_everywhere(
+    life: Life, new_disk: Callable[..., Any], images: type[Any], points: int, dice: random.Random
+) -> None:
     """At `points` places of a life: lose the power, open, and compare with what was acknowledged by then."""
     events = life.disk.events
     assert life.disk.most_bytes <= LEAST_BOUND
