@@ -32,8 +32,6 @@ DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
 _STEP_FRAMES = 120  # of an upkeep or quarantine step: some dozen rows or moved pages, and what leads to them
 _SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window
-    8  # what moving a watermark writes beside BASE_FRAMES: the mark, the leaves at both ends of a window
-)
 
 
 @dataclass(frozen=True, slots=True)
