@@ -10,11 +10,12 @@ from modules.cache.flight import Reading
 from modules.cache.hubqueue import HubQueue, HubSilentError, parse
 
 # As docs/BuiltInMetrics.md of edgeHub has it, and with what else stands there.
-TEXT = b"""# HELP edgehub_queue_length Number of messages pending to be processed for the endpoint
+TEXT = b"""\
+# HELP edgehub_queue_length Number of messages pending to be processed for the endpoint
 # TYPE edgehub_queue_length gauge
-edgehub_queue_length{iothub="h.azure-devices.net",edge_device="gw1",instance_number="7f3a",endpoint="iothub",priority="0",ms_telemetry="True"} 3
-edgehub_queue_length{iothub="h.azure-devices.net",edge_device="gw1",instance_number="7f3a",endpoint="iothub",priority="2",ms_telemetry="True"} -4
-edgehub_queue_length{iothub="h.azure-devices.net",edge_device="gw1",instance_number="7f3a",endpoint="gw1/vibration/readings",priority="1"} 99
+edgehub_queue_length{iothub="h",instance_number="7f3a",endpoint="iothub",priority="0",ms_telemetry="True"} 3
+edgehub_queue_length{iothub="h",instance_number="7f3a",endpoint="iothub",priority="2",ms_telemetry="True"} -4
+edgehub_queue_length{iothub="h",instance_number="7f3a",endpoint="gw1/vibration/readings",priority="1"} 99
 edgehub_messages_received_total{instance_number="7f3a",route_output="a \\"b\\" {c}",id="gw1/cache"} 10
 edgehub_messages_received_total{instance_number="7f3a",route_output="b",id="gw1/vibration"} 5.0
 edgehub_message_size_bytes{id="gw1/cache",quantile="0.5"} NaN
@@ -42,7 +43,7 @@ class Page(BaseHTTPRequestHandler):
         type(self).connections += 1
         super().setup()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()

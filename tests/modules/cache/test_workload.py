@@ -17,7 +17,7 @@ asked: list[tuple[str, dict[str, str]]] = []
 class Edged(BaseHTTPRequestHandler):
     """Encrypts by turning the text round, and refuses what begins with 'no'."""
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         asked.append((self.path, body))
         name, answer = ("plaintext", "ciphertext") if "/encrypt?" in self.path else ("ciphertext", "plaintext")
