@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    began = time.monotonic()
     from localhub.prepare import Options  # noqa: PLC0415  a status command does not need all this
     from localhub.run import run  # noqa: PLC0415
 
@@ -111,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
         fresh=options.fresh,
         leaves=[] if options.no_leaves else options.leaf,
     )
-    return run(wanted, plain=options.plain, page=options.page)
+    return run(wanted, plain=options.plain, page=options.page, began=began)
 
 
 def _ask(options: argparse.Namespace) -> int:
