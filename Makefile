@@ -15,6 +15,7 @@ DATA ?=
 ONCE ?=
 REPORT ?=
 PICTURES ?=
+PORT ?= 8080
 ADDRESS ?= 127.0.0.1
 STATE ?= .state
 
@@ -36,9 +37,10 @@ install: $(VENV)/.run ## the environment that `make run` uses
 
 run: $(VENV)/.run ## the whole line on this machine (DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
 ifeq ($(DATA),)
-	@$(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE)
+	@MILLWATCH_STATUS_PORT=$(PORT) $(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE) \
+		--page http://127.0.0.1:$(PORT)
 else
-	@$(BIN)/python -m devices.playback "$(DATA)" --address $(ADDRESS) --state $(STATE)-playback \
+	@$(BIN)/python -m devices.playback "$(DATA)" --address $(ADDRESS) --port $(PORT) --state $(STATE)-playback \
 		$(if $(ONCE),--once) $(if $(REPORT),--report "$(REPORT)") $(if $(PICTURES),--pictures $(PICTURES))
 endif
 

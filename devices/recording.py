@@ -71,7 +71,8 @@ def _made(
 
 
 def _npz(path: Path, rate_hz: float | None, rpm: float | None) -> Recording:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here: numpy leaves the file open when a cut archive fails.
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         keys = set(file.files)
         rate = float(file["fs_hz"]) if "fs_hz" in keys else rate_hz
         speed = float(file["rpm"]) if "rpm" in keys else rpm

@@ -12,8 +12,9 @@ import time
 from collections.abc import AsyncIterator
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from localhub import certs, control
+from localhub import control
 from localhub.agent import environment
 from localhub.agent.keeper import GRACE_S, Keeper
 from localhub.agent.plan import Plan, Planned
@@ -23,6 +24,9 @@ from localhub.agent.sealing import Sealer
 from localhub.agent.workload import Workload
 from localhub.identity import Identities, Identity
 from localhub.state import State
+
+if TYPE_CHECKING:
+    from localhub.certs import Authority
 
 HUB_WAIT_S = 30.0
 LEAVES_WAIT_S = 15.0  # for the modules to connect, before leaf devices begin to send
@@ -46,7 +50,7 @@ class Edge:
             key_of=self.identities.modules.get,
             belongs=self.belongs,
             sealer=Sealer.of(state.agent / "workload.key"),
-            authority=lambda: certs.ensure(state),
+            authority=self._authority,
         )
         self._uris: dict[str, str] = {}
 
@@ -143,18 +147,24 @@ class Edge:
         )
 
     def _variables(self) -> dict[str, str]:
+        hub = State.load(self.state.root)  # the hub may have had to take another port at its last start
         return {
             "PYTHON": sys.executable,
-            "STATE": str(self.state.root),
-            "HUB_METRICS": f"http://{self.state.address}:{self.state.metrics_port}/metrics",
+            "STATE": str(hub.root),
+            "HUB_METRICS": f"http://{hub.address}:{hub.metrics_port}/metrics",
         }
+
+    def _authority(self) -> Authority:
+        from localhub import certs  # noqa: PLC0415  hardly ever asked for, and X.509 takes a while to import
+
+        return certs.ensure(self.state)
 
     async def _connected(self) -> None:
         """Wait until every running module is connected to the hub, so that leaf devices find the line whole."""
         hub = control.AsyncClient(self.state.hub_socket)
         end = time.monotonic() + LEAVES_WAIT_S
         while time.monotonic() < end:
-            waiting = {f"{self.state.gateway}/{name}" for name, module in self.modules.items() if _up(module)}
+            waiting = {f"{self.state.gateway}/{name}" for name, module in self.modules.items() if _coming(module)}
             with contextlib.suppress(control.NotRunningError, control.ControlError):  # a hub that restarts just now
                 waiting -= {client["id"] for client in (await hub.get("/status"))["clients"]}
                 if not waiting:
@@ -163,5 +173,6 @@ class Edge:
         LOG.warning("not connected after %g s: %s; leaf devices start", LEAVES_WAIT_S, ", ".join(sorted(waiting)))
 
 
-def _up(keeper: Keeper) -> bool:
-    return keeper.state is Runtime.RUNNING
+def _coming(keeper: Keeper) -> bool:
+    """It runs and has not failed yet: worth waiting for."""
+    return keeper.state is Runtime.RUNNING and keeper.exit_code is None

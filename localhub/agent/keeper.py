@@ -80,6 +80,11 @@ class Keeper:
         if self.running:
             self.running.kill()
 
+    async def started_again(self) -> None:
+        """Wait until it has ended and runs once more, or stays ended."""
+        self._up.clear()
+        await self._until_up()
+
     async def ended(self) -> None:
         """Wait until it neither runs nor will be started again."""
         if self._life:
@@ -107,6 +112,11 @@ class Keeper:
         self._up.clear()
         self._expected_since = time.monotonic()
         self._life = asyncio.create_task(self._live(), name=f"keeper of {self.name}")
+        await self._until_up()
+
+    async def _until_up(self) -> None:
+        if self._life is None:
+            return
         up = asyncio.create_task(self._up.wait())
         try:
             await asyncio.wait({up, self._life}, return_when=asyncio.FIRST_COMPLETED)

@@ -121,15 +121,24 @@ def adopt_orphans() -> None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_adopted(known: set[int]) -> list[int]:
-    """Kill and reap the children of this process that are not `known`: orphans it adopted. Their ids."""
-    strangers = [pid for pid in proc.children(os.getpid()) if pid not in known]
-    for pid in strangers:
-        _signal(pid, signal.SIGKILL)
-    for pid in strangers:
+def end_adopted(known: set[int], owner: str) -> list[int]:
+    """Kill the children of this process that are not `known` and bear our mark, reap those that have ended; their ids.
+
+    For a process that starts nothing but what it knows: whatever else is its child, it has adopted.
+    """
+    ended = []
+    for pid in proc.children(os.getpid()):
+        facts = proc.stat(pid)
+        if pid in known or facts is None:
+            continue
+        if facts.state != "Z":
+            if proc.environment(pid).get(OWNER) != owner:
+                continue
+            _signal(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-    return strangers
+        ended.append(pid)
+    return ended
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

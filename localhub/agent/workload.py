@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
 from localhub import sas
 from localhub.agent.sealing import SealBrokenError, Sealer
-from localhub.certs import Authority
 from localhub.control.server import Call, Refused, application, get, post, route
 from localhub.identity import ModuleKey
+
+if TYPE_CHECKING:
+    from localhub.certs import Authority
 
 API_VERSIONS = ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
 MOST_CERTIFICATE_DAYS = 90

@@ -6,6 +6,7 @@ other and everything else works: one line in the log says so.
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -81,7 +82,7 @@ async def _bind(
             "methods between modules are not served: port %d of %s cannot be bound (%s); the SDK calls no other port",
             port,
             address,
-            error.strerror,
+            os.strerror(error.errno or 0),  # asyncio's own text repeats the address
         )
         return None
 

@@ -42,7 +42,7 @@ def for_token(text: str, tokens: list[Token], index: int) -> str:
         return _in_source(token)
     if before is not None and before.kind == "INTO":
         return "write $upstream" if token.text.lower() == "upstream" else ""
-    return _in_condition(token, before)
+    return _in_condition(tokens, index)
 
 
 def _in_source(token: Token) -> str:
@@ -56,8 +56,9 @@ def _in_source(token: Token) -> str:
     return "a source does not end with '/'; write /* for everything below"
 
 
-def _in_condition(token: Token, before: Token | None) -> str:
+def _in_condition(tokens: list[Token], index: int) -> str:
     """Anywhere else."""
+    token, before = tokens[index], tokens[index - 1] if index else None
     word = token.text.upper()
     if token.kind == "=" and before is not None and before.kind == "=":
         return "equality is a single ="
@@ -71,6 +72,9 @@ def _in_condition(token: Token, before: Token | None) -> str:
         return "put a space between '-' and the number"
     if token.kind in _NUMBERS and before is not None and before.kind in {"WHERE", "(", "AND", "OR", "NOT"}:
         return ""
+    kinds = [earlier.kind for earlier in tokens[:index]]
+    if kinds.count("(") > kinds.count(")"):
+        return "a '(' before is never closed"
     if token.kind in _KEYWORDS and token.kind not in {"AND", "OR", "INTO", "WHERE"}:
         return f"{token.text!r} is a keyword and cannot be a name"
     if token.kind == "PATH":

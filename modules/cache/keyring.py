@@ -27,6 +27,10 @@ class Wrapper(Protocol):
         """Unwrap."""
 
 
+class KeyLostError(Exception):
+    """The data keys cannot be had: the key store is another one, or keys.json and its copy are gone."""
+
+
 class KeyringDamagedError(Exception):
     """keys.json cannot be read."""
 

@@ -53,6 +53,9 @@ class Stored:
     seq: int
     message_id: str
     priority: int
+    kind: str
+    source: str
+    source_seq: int
     attempts: int
     size: int
     payload: bytes
@@ -81,7 +84,7 @@ def unpack_id(packed: bytes | str) -> str:
     return str(uuid.UUID(bytes=packed)) if isinstance(packed, bytes) else packed
 
 
-def associated(  # noqa: PLR0917 -- the columns in their order
+def associated(
     priority: int,
     seq: int,
     at: int,

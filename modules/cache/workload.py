@@ -1,4 +1,4 @@
-"""The two calls of IoT Edge's workload API that wrap and unwrap a key: encrypt and decrypt, with the module's own identity."""
+"""Two calls of IoT Edge's workload API, encrypt and decrypt: they wrap a key with the module's own identity."""
 
 from __future__ import annotations
 

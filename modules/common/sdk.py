@@ -84,7 +84,7 @@ class SdkTransport:
             if self._wire is None:
                 require_environment()
                 await asyncio.to_thread(self._create, listener, asyncio.get_running_loop())
-                await self._client.connect()
+            await self._client.connect()
         except (*_DOWN, OSError, ValueError) as error:
             raise TransportDownError(_reason(error)) from error
 

@@ -10,7 +10,8 @@ from modules.cache.store.errors import (
     StoreForeignError,
     StoreFullError,
 )
-from modules.cache.store.store import Append, Appended, Confirm, Hand, Job, Limits, Rewind, Store
+from modules.cache.store.report import Depth, Drop, Stats
+from modules.cache.store.store import Append, Appended, Confirm, Hand, InFlight, Job, Limits, Rewind, Store
 
 __all__ = [
     "LEAST_BOUND",
@@ -19,10 +20,14 @@ __all__ = [
     "Budget",
     "Clock",
     "Confirm",
+    "Depth",
+    "Drop",
     "Hand",
+    "InFlight",
     "Job",
     "Limits",
     "Rewind",
+    "Stats",
     "Store",
     "StoreBusyError",
     "StoreDamagedError",

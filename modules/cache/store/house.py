@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import mmap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from modules.cache.keyring import Keyring, KeyringDamagedError, Wrapper, save, sync_folder
+from modules.cache.keyring import KeyLostError, Keyring, KeyringDamagedError, Wrapper, save, sync_folder
 from modules.cache.sealing import Sealer
 from modules.cache.store.clock import Clock
-from modules.cache.store.errors import StoreDamagedError, StoreError
-from modules.cache.store.salvage import salvage
+from modules.cache.store.errors import StoreDamagedError
+from modules.cache.store.salvage import Salvage
 from modules.cache.store.state import Limits
-from modules.cache.store.store import DATABASE, Append, Store
+from modules.cache.store.store import DATABASE, Append, Appended, Store
 from modules.cache.workload import WorkloadRefusedError
+
+T = TypeVar("T")
 
 _KEYS = "keys.json"
 _SALVAGE_BATCH = 100
@@ -36,7 +41,7 @@ class SetAside:
 
 @dataclass(slots=True)
 class House:
-    """The state folder: `store/` and what was set aside. `say` is told, in one line, of everything out of the ordinary."""
+    """The state folder: `store/` and what was set aside. `say` is told, in a line, whatever is out of the ordinary."""
 
     root: Path
     wrapper: Wrapper
@@ -45,6 +50,7 @@ class House:
     clock: Clock = field(default_factory=Clock)
     patience_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    _keys: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def live(self) -> Path:
@@ -52,42 +58,42 @@ class House:
         return self.root / "store"
 
     def open(self) -> Store:
-        """The live store; a new one where there is none or the old one had to be set aside.
+        """The live store; a new one where there is none or the old one had to be set aside. Blocks.
 
-        Blocks while the workload API cannot be reached (WorkloadUnreachableError after one try is the caller's to repeat).
+        Raises WorkloadUnreachableError (nothing was touched: try again) and StoreBusyError.
         """
         try:
-            sealer = self._sealer()
-        except WorkloadRefusedError as error:
+            self._keys = self._unlock()
+        except KeyLostError as error:
             self._set_aside("key")
-            self.say(f"the key of the store cannot be unwrapped ({error}); a new store begins; {ADVICE['key']}")
-            sealer = self._sealer()
+            self.say(f"the key of the store cannot be had ({error}); a new store begins; {ADVICE['key']}")
+            self._keys = self._unlock()
         try:
-            return self._open(sealer)
+            return self._open()
         except StoreDamagedError as error:
             return self.replace(error)
 
     def replace(self, error: StoreDamagedError) -> Store:
-        """Set the live store aside as damaged and begin a new one with what can be saved. The old one must be closed."""
-        keyring = self._read_keyring()
+        """Set the live store, which is closed, aside as damaged and begin a new one with what can be saved.
+
+        Needs the keys that `open` unwrapped, and not the workload API.
+        """
+        keyring = (self.live / _KEYS).read_bytes()
         aside = self._set_aside("damaged")
         self.say(f"the store is damaged ({error}); it is now {aside.name}")
-        if keyring is None:
-            sealer, records = self._sealer(), []
-        else:
-            self.live.mkdir(mode=0o700)
-            save(self.live / _KEYS, keyring.encode())
-            sealer = self._sealer()
-            records = [item.record for item in salvage(aside / DATABASE, sealer)]
-        store = self._open(sealer)
+        self.live.mkdir(mode=0o700)
+        save(self.live / _KEYS, keyring.decode())
+        store = self._open()
+        found = Salvage(aside / DATABASE, Sealer(self._keys))
         saved = 0
-        for start in range(0, len(records), _SALVAGE_BATCH):
-            batch = records[start : start + _SALVAGE_BATCH]
+        for batch in batched(found.records(), _SALVAGE_BATCH):
             (result,) = store.apply([Append(batch)])
-            if isinstance(result, StoreError):
+            if not isinstance(result, Appended):
                 self.say(f"not all that was saved fits the new store: {result}")
                 break
-            saved += len(batch)
+            saved += result.stored
+        for ids in batched(found.ids(), _SALVAGE_BATCH):
+            store.know(ids)
         self.say(f"{saved} records were saved from {aside.name}")
         return store
 
@@ -106,22 +112,22 @@ class House:
         keyring.add(self.wrapper)
         save(self.live / _KEYS, keyring.encode())
 
-    def _open(self, sealer: Sealer) -> Store:
-        store = Store.open(self.live, sealer, limits=self.limits, clock=self.clock)
+    def _open(self) -> Store:
+        store = Store.open(self.live, Sealer(self._keys), limits=self.limits, clock=self.clock)
         store.set("keys", (self.live / _KEYS).read_text())
         return store
 
-    def _sealer(self) -> Sealer:
-        """With the live store's keys unwrapped; a new key where there is no store."""
+    def _unlock(self) -> dict[int, bytes]:
+        """The live store's data keys; a new one where there is no store. Raises KeyLostError."""
         self.live.mkdir(mode=0o700, parents=True, exist_ok=True)
         keyring = self._read_keyring()
         if keyring is None:
             if (self.live / DATABASE).exists():
-                raise WorkloadRefusedError("keys.json is gone or damaged, and so is its copy", 0)
+                raise KeyLostError("keys.json is gone or damaged, and so is its copy")
             keyring = Keyring()
             keyring.add(self.wrapper)
             save(self.live / _KEYS, keyring.encode())
-        return Sealer(self._unwrap(keyring))
+        return self._unwrap(keyring)
 
     def _unwrap(self, keyring: Keyring) -> dict[int, bytes]:
         """Patiently: the key service may only be starting, and its refusal then looks no different."""
@@ -129,9 +135,9 @@ class House:
         while True:
             try:
                 return keyring.unwrap(self.wrapper)
-            except WorkloadRefusedError:
+            except WorkloadRefusedError as error:
                 if waited >= self.patience_s:
-                    raise
+                    raise KeyLostError(str(error)) from error
                 pause = max(0.5, waited)
                 self.sleep(pause)
                 waited += pause
@@ -161,16 +167,23 @@ class House:
         return target
 
 
+def batched(items: Iterable[T], n: int) -> Iterator[tuple[T, ...]]:
+    """Tuples of up to `n` (itertools.batched begins with Python 3.12)."""
+    rest = iter(items)
+    while batch := tuple(islice(rest, n)):
+        yield batch
+
+
 def _copy_of_keys(database: Path) -> Keyring | None:
     """The copy is plain JSON in a page of the database; it is looked for as text, so that no tree need be whole."""
     if not database.exists():
         return None
-    raw = database.read_bytes()
-    start = raw.find(b'{"format": ')
-    if start < 0:
+    if not database.stat().st_size:
         return None
-    end = raw.find(b"]}", start)
+    with database.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+        start = raw.find(b'{"format": ')
+        text = raw[start : raw.find(b"]}", start) + 2] if start >= 0 else b""
     try:
-        return Keyring.decode(raw[start : end + 2])
+        return Keyring.decode(text)
     except KeyringDamagedError:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from modules.cache.record import Stored, associated, each, unpack_id
 from modules.cache.sealing import DamagedRecordError
@@ -14,15 +15,14 @@ from modules.cache.store.state import State
 # Texts are read as bytes: a flipped bit may have left them no text, and that must not cost more than the record.
 _COLUMNS = (
     "seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick,"
-    " total_n, total_bytes, resent, body"
+    " total_n, total_bytes, body"
 )
 _READ = each("SELECT " + _COLUMNS + " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")  # noqa: S608 -- names of ours
-_SEQS = each("SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
+_SIZES = each("SELECT seq, length(body) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
 _SIZE = each("SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE seq > ? AND seq <= ?")
 _DELETE = each("DELETE FROM {table} WHERE seq > ? AND seq <= ?")
-_SENT_AGAIN = each("UPDATE {table} SET resent = resent + 1 WHERE seq > ? AND seq <= ?")
 
-Row = tuple[int, str, bytes, bytes, bytes, int, int, int, int, int, int, bytes]
+Row = tuple[int, str, bytes, bytes, bytes, int, int, int, int, int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,36 @@ class Damaged:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Seq and sealed bytes of the records behind `confirmed` up to `handed`; `at`: wall clock (ms), oldest hand."""
+
+    confirmed: int
+    handed: int
+    at: int
+    records: list[tuple[int, int]]
+
+
 def open_row(state: State, priority: int, row: Row) -> Stored:
     """The record in a row. Raises DamagedRecordError when any of it is not what was written."""
-    seq, kind_of_id, packed, kind, source, source_seq, at, tick, total_n, total_bytes, resent, body = row
+    seq, kind_of_id, packed, kind, source, source_seq, at, tick, total_n, total_bytes, body = row
     try:
-        message_id = unpack_id(packed if kind_of_id == "blob" else packed.decode())
-        bound = associated(
-            priority, seq, at, tick, total_n, total_bytes, source_seq, message_id, kind.decode(), source.decode()
-        )
+        texts = (unpack_id(packed if kind_of_id == "blob" else packed.decode()), kind.decode(), source.decode())
+        bound = associated(priority, seq, at, tick, total_n, total_bytes, source_seq, *texts)
         payload = state.sealer.open(body, bound)
     except (ValueError, TypeError, AttributeError, struct.error) as error:
         raise DamagedRecordError(f"a column is damaged: {error}") from error
-    mark = state.marks[priority]
-    attempts = resent + (1 if seq <= mark.handed else 0)
-    return Stored(seq=seq, message_id=message_id, priority=priority, attempts=attempts, size=len(body), payload=payload)
+    return Stored(
+        seq=seq,
+        message_id=texts[0],
+        priority=priority,
+        kind=texts[1],
+        source=texts[2],
+        source_seq=source_seq,
+        attempts=state.marks[priority].attempts(seq),
+        size=len(body),
+        payload=payload,
+    )
 
 
 def peek(state: State, priority: int, after: int, most: int, most_bytes: int) -> tuple[list[Stored], list[Damaged]]:
@@ -97,16 +113,16 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
 def _expect_none(state: State, priority: int, after: int) -> None:
     """There are no records behind `after`; when the count says otherwise, the tree has lost some."""
     mark = state.marks[priority]
-    held = len(unconfirmed(state, priority, until=max(after, mark.handed)))
+    ((held, _),) = state.connection.execute(_SIZE[priority], (mark.confirmed, max(after, mark.handed)))
     if held != mark.depth_n:
         raise StoreDamagedError(f"priority {priority} should hold {mark.depth_n} records; {held} are found")
 
 
-def unconfirmed(state: State, priority: int, until: int | None = None) -> list[int]:
-    """Seqs behind `confirmed` up to `handed` (or `until`)."""
+def flight(state: State, priority: int) -> InFlight:
+    """What is between the watermarks."""
     mark = state.marks[priority]
-    until = mark.handed if until is None else until
-    return [seq for (seq,) in state.connection.execute(_SEQS[priority], (mark.confirmed, until))]
+    rows = state.connection.execute(_SIZES[priority], (mark.confirmed, mark.handed)).fetchall()
+    return InFlight(mark.confirmed, mark.handed, mark.handed_at, cast("list[tuple[int, int]]", rows))
 
 
 def verify(state: State, priority: int, after: int, most: int) -> tuple[int, int, list[Damaged]]:
@@ -154,7 +170,9 @@ def move(state: State, job: Hand | Confirm | Rewind) -> None:
         mark.handed_at = job.at
         return
     if isinstance(job, Rewind):
-        state.connection.execute(_SENT_AGAIN[job.priority], (mark.confirmed, mark.handed))
+        if mark.handed > mark.confirmed:
+            mark.again_n = mark.again_n + 1 if mark.confirmed < mark.again else 1
+            mark.again = max(mark.again, mark.handed)
         mark.handed = mark.confirmed
         mark.handed_at = 0
         state.claimed[job.priority] = mark.confirmed

@@ -2,50 +2,97 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import cast
+
 from modules.cache.record import PRIORITIES, Entry, each, unpack_id
 from modules.cache.store.budget import PAGE
 from modules.cache.store.state import State
 
 _OLDEST = each("SELECT tick, at FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
 _ENTRIES = each(
-    "SELECT seq, id, CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick, resent, length(body)"
+    "SELECT seq, id, CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick, length(body)"
     " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 
 
-def stats(state: State) -> dict[str, object]:
-    """Plain figures: counts, bytes, ms; by priority where it says so."""
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """One priority: what waits, what was accepted and confirmed since the store began. Times are wall clock, ms."""
+
+    depth: int
+    bytes: int
+    oldest_age_s: float
+    oldest_at_ms: int | None
+    accepted: int
+    accepted_bytes: int
+    confirmed: int
+    last_confirmed_at_ms: int | None
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """What was lost of one priority for one reason."""
+
+    priority: int
+    reason: str
+    n: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """An open store at one moment; `written_bytes` since it was opened."""
+
+    priorities: tuple[Depth, ...]
+    dropped: tuple[Drop, ...]
+    quarantined: int
+    duplicates: int
+    bound_bytes: int
+    file_bytes: int
+    free_bytes: int
+    used_bytes: int
+    written_bytes: int
+    commits: int
+    checkpoints: int
+    disk_full: bool
+
+
+def stats(state: State, *, disk_full: bool) -> Stats:
+    """The figures now; `free_bytes` is what appends may still fill."""
     free = state.read_free()
     drops = state.connection.execute("SELECT priority, reason, n, bytes FROM dropped").fetchall()
-    return {
-        "priorities": {str(priority): _priority(state, priority) for priority in PRIORITIES},
-        "dropped": [{"priority": p, "reason": reason, "n": n, "bytes": size} for p, reason, n, size in drops],
-        "quarantined": state.quarantined,
-        "duplicates": state.duplicates,
-        "bound_bytes": state.limits.bound,
-        "file_bytes": state.measure(),
-        "free_bytes": max(0, free - state.budget.reserve) * PAGE,
-        "used_bytes": (state.budget.pages - free) * PAGE,
-        "written_bytes": state.wear.wal + state.wear.database,
-        "commits": state.wear.commits,
-        "checkpoints": state.wear.checkpoints,
-    }
+    return Stats(
+        priorities=tuple(_depth(state, priority) for priority in PRIORITIES),
+        dropped=tuple(Drop(*row) for row in cast("list[tuple[int, str, int, int]]", drops)),
+        quarantined=state.quarantined,
+        duplicates=state.duplicates,
+        bound_bytes=state.limits.bound,
+        file_bytes=state.measure(),
+        free_bytes=max(0, free - state.budget.reserve) * PAGE,
+        used_bytes=(state.budget.pages - free) * PAGE,
+        written_bytes=state.wear.wal + state.wear.database,
+        commits=state.wear.commits,
+        checkpoints=state.wear.checkpoints,
+        disk_full=disk_full,
+    )
 
 
-def _priority(state: State, priority: int) -> dict[str, object]:
+def _depth(state: State, priority: int) -> Depth:
     mark = state.marks[priority]
     oldest = state.connection.execute(_OLDEST[priority], (mark.confirmed,)).fetchone()
-    return {
-        "depth": mark.depth_n,
-        "bytes": mark.depth_bytes,
-        "oldest_age_s": round((state.tick() - oldest[0]) / 1000, 3) if oldest else 0.0,
-        "oldest_at_ms": oldest[1] if oldest else None,
-        "accepted": mark.total_n,
-        "accepted_bytes": mark.total_bytes,
-        "confirmed": mark.confirmed_n,
-        "last_confirmed_at_ms": mark.confirmed_at or None,
-        "kept": mark.kept_n,
-    }
+    return Depth(
+        depth=mark.depth_n,
+        bytes=mark.depth_bytes,
+        oldest_age_s=round((state.tick() - oldest[0]) / 1000, 3) if oldest else 0.0,
+        oldest_at_ms=oldest[1] if oldest else None,
+        accepted=mark.total_n,
+        accepted_bytes=mark.total_bytes,
+        confirmed=mark.confirmed_n,
+        last_confirmed_at_ms=mark.confirmed_at or None,
+        kept=mark.kept_n,
+    )
 
 
 def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
@@ -62,9 +109,9 @@ def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
             source_seq=source_seq,
             at=at,
             tick=tick,
-            attempts=resent + (1 if seq <= mark.handed else 0),
+            attempts=mark.attempts(seq),
             size=size,
             state="confirmed" if seq <= mark.confirmed else "handed" if seq <= mark.handed else "stored",
         )
-        for seq, packed, kind, source, source_seq, at, tick, resent, size in rows
+        for seq, packed, kind, source, source_seq, at, tick, size in rows
     ]

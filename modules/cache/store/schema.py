@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from modules.cache.record import PRIORITIES, each
+from modules.cache.record import each
 from modules.cache.store.budget import PAGE, Budget
 from modules.cache.store.errors import StoreBusyError, StoreDamagedError, StoreForeignError
 
@@ -18,14 +18,15 @@ _TABLES = (
         """CREATE TABLE {table}(
             seq INTEGER PRIMARY KEY, id NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, source_seq INTEGER NOT NULL,
             at INTEGER NOT NULL, tick INTEGER NOT NULL, total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL,
-            resent INTEGER NOT NULL, body BLOB NOT NULL)"""
+            body BLOB NOT NULL)"""
     ),
     "CREATE TABLE ids(id PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE mark(
         priority INTEGER PRIMARY KEY, confirmed INTEGER NOT NULL, handed INTEGER NOT NULL, handed_at INTEGER NOT NULL,
         depth_n INTEGER NOT NULL, depth_bytes INTEGER NOT NULL, kept_n INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,
         total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL, confirmed_n INTEGER NOT NULL,
-        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, clock INTEGER NOT NULL)""",
+        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, again INTEGER NOT NULL, again_n INTEGER NOT NULL,
+        clock INTEGER NOT NULL, seal BLOB)""",
     """CREATE TABLE dropped(
         priority INTEGER, reason TEXT, n INTEGER, bytes INTEGER, PRIMARY KEY(priority, reason)) WITHOUT ROWID""",
     "CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, priority INTEGER, id, reason TEXT, at INTEGER, body BLOB)",
@@ -88,9 +89,6 @@ def _create(connection: apsw.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for table in _TABLES:
         connection.execute(table)
-    columns = len(connection.execute("SELECT * FROM pragma_table_info('mark')").fetchall())
-    for priority in PRIORITIES:
-        connection.execute(f"INSERT INTO mark VALUES({priority}{', 0' * (columns - 1)})")
     connection.execute(f"PRAGMA application_id={APPLICATION}")
     connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("COMMIT")

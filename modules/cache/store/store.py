@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -15,20 +17,21 @@ from modules.cache.sealing import OVERHEAD, Sealer
 from modules.cache.store import outgoing, report, schema, upkeep
 from modules.cache.store.append import Appended, append, check
 from modules.cache.store.ballast import Ballast
-from modules.cache.store.budget import MIB, Budget, frames_for_all
+from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for_all
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 from modules.cache.store.evict import make_room
 from modules.cache.store.forget import Era, Memory
 from modules.cache.store.mark import Marks
-from modules.cache.store.outgoing import Confirm, Hand, Rewind
+from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
 from modules.cache.store.state import Limits, State
 
-__all__ = ["Append", "Appended", "Confirm", "Hand", "Job", "Limits", "Rewind", "Store"]
+__all__ = ["Append", "Appended", "Confirm", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
 
 DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
-_SMALL_JOB_FRAMES = 48  # what moving a watermark may write: the mark, and the leaves of a window's records
+_STEP_FRAMES = 120  # of an upkeep or quarantine step: some dozen rows or moved pages, and what leads to them
+_SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,21 @@ class Store:
         limits: Limits | None = None,
         clock: Clock | None = None,
         vfs: str | None = None,
+        look: bool = False,
     ) -> Self:
         """Open or make the store in `folder`; `vfs` names an SQLite VFS (tests fault the disk with one).
+
+        `look`: only to be looked at and then abandoned; takes the file as large as it is and leaves the ballast.
 
         Raises StoreBusyError, StoreDamagedError or StoreForeignError.
         """
         limits, clock = limits or Limits(), clock or Clock()
         budget = Budget.of(limits.bound)
-        ballast = None if vfs else Ballast(folder / "ballast", budget.ballast)
+        ballast = None if vfs or look else Ballast(folder / "ballast", budget.ballast)
         connection = schema.connect(folder / DATABASE, vfs=vfs)
         try:
             schema.limit(connection, budget)
-            marks = Marks(connection)
+            marks = Marks(connection, sealer)
             eras = [Era(*row) for row in connection.execute("SELECT seq, tick FROM era ORDER BY seq")]
             state = State(
                 connection=connection,
@@ -80,7 +86,7 @@ class Store:
                 clock=clock,
                 marks=marks,
                 budget=budget,
-                measure=lambda: sum(item.stat().st_size for item in folder.iterdir()),
+                measure=partial(_bytes_in, folder),
                 started=clock.monotonic(),
                 base=max(mark.clock for mark in marks.all()),
                 seq=max(mark.last_seq for mark in marks.all()),
@@ -89,6 +95,8 @@ class Store:
             )
             connection.set_wal_hook(state.note_commit)
             store = cls(state, ballast)
+            if marks.fresh or marks.damaged:
+                store._transaction(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
         except (apsw.CorruptError, apsw.NotADBError, KeyError, TypeError) as error:
             connection.close(force=True)
@@ -107,13 +115,13 @@ class Store:
         """
         results: list[Result] = []
         group: list[Job] = []
-        total = 0
+        total = BASE_FRAMES
         for job in jobs:
             frames = self._frames(job)
             if group and total + frames > self._state.budget.most_frames:
                 results += self._group(group, total)
-                group, total = [], 0
-            if frames > self._state.budget.most_frames:
+                group, total = [], BASE_FRAMES
+            if frames + BASE_FRAMES > self._state.budget.most_frames:
                 results.append(self._large(job))
                 continue
             group.append(job)
@@ -132,10 +140,10 @@ class Store:
                 if found or not damaged:
                     return found
 
-    def unconfirmed(self, priority: int) -> list[int]:
-        """The seqs of the records that edgeHub acknowledged and may still hold, in order."""
+    def flight(self, priority: int) -> InFlight:
+        """What edgeHub acknowledged of a priority and may still hold."""
         with self._guard():
-            return outgoing.unconfirmed(self._state, priority)
+            return outgoing.flight(self._state, priority)
 
     def verify(self, priority: int, after: int, *, most: int = 256) -> tuple[int, int, int]:
         """Authenticate the next records behind `after`: the last seq (0 at the end), how many, how many damaged."""
@@ -150,11 +158,11 @@ class Store:
         with self._guard():
             if any(mark.kept_n for mark in state.marks.all()):
                 more: list[bool] = []
-                self._transaction(lambda: more.append(upkeep.purge(state)), 2 * _SMALL_JOB_FRAMES)
+                self._transaction(lambda: more.append(upkeep.purge(state)), _STEP_FRAMES)
                 if more[0]:
                     return True
             if upkeep.worth_giving_back(state):
-                self._room_in_wal(3 * _SMALL_JOB_FRAMES)
+                self._room_in_wal(_STEP_FRAMES)
                 upkeep.give_back(state)
                 if not upkeep.worth_giving_back(state):
                     state.checkpoint(truncate=True)
@@ -162,10 +170,10 @@ class Store:
         self._take_ballast()
         return False
 
-    def stats(self) -> dict[str, object]:
-        """Depths, sizes, ages, drops and wear, as the verb `stats` shows them."""
+    def stats(self) -> report.Stats:
+        """Depths, sizes, ages, drops and wear."""
         with self._guard():
-            return report.stats(self._state) | {"disk_full": self.disk_full}
+            return report.stats(self._state, disk_full=self.disk_full)
 
     def inspect(self, priority: int, *, after: int = 0, most: int = 20) -> list[Entry]:
         """The oldest records of a priority behind `after`, without their payloads."""
@@ -182,7 +190,15 @@ class Store:
         """Keep a note in the table meta."""
         with self._guard():
             statement = "REPLACE INTO meta VALUES(?,?)"
-            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), _SMALL_JOB_FRAMES)
+            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
+
+    def know(self, ids: Sequence[bytes | str]) -> None:
+        """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
+        state = self._state
+        statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
+        rows = [(packed, state.seq) for packed in ids]
+        with self._guard():
+            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + BASE_FRAMES)
 
     def resize(self, bound: int) -> bool:
         """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
@@ -194,7 +210,7 @@ class Store:
                 state.budget, state.free = before, 0
                 return False
             while int(state.connection.pragma("page_count")) > state.budget.pages:
-                self._room_in_wal(3 * _SMALL_JOB_FRAMES)
+                self._room_in_wal(_STEP_FRAMES)
                 upkeep.give_back(state)
             state.checkpoint(truncate=True)
             schema.limit(state.connection, state.budget)
@@ -217,16 +233,25 @@ class Store:
     def close(self) -> None:
         """Checkpoint and let go of the lock. A closed store cannot be used."""
         try:
-            self._state.marks.touch()
-            self._transaction(lambda: None, _SMALL_JOB_FRAMES)
+            self._transaction(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
+
+    def check_file(self) -> list[str]:
+        """What SQLite finds wrong with the file; reads all of it. Empty when nothing is."""
+        with self._guard():
+            found = [str(row[0]) for row in self._state.connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def abandon(self) -> None:
+        """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
+        self._state.connection.close(force=True)
 
     # Transactions
 
     def _quarantine(self, priority: int, damaged: Sequence[outgoing.Damaged]) -> None:
         if damaged:
-            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _SMALL_JOB_FRAMES)
+            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _STEP_FRAMES)
 
     def _frames(self, job: Job) -> int:
         """Pages that a job writes at most."""
@@ -259,7 +284,7 @@ class Store:
         except StoreError as error:
             if len(jobs) == 1:
                 return [error]
-            return [self._group([job], self._frames(job))[0] for job in jobs]
+            return [self._group([job], BASE_FRAMES + self._frames(job))[0] for job in jobs]
         return results
 
     def _do(self, job: Job) -> Result:
@@ -323,3 +348,11 @@ class Store:
         if now - self._ballast_tried >= _BALLAST_AGAIN_MS:
             self._ballast_tried = now
             self.disk_full = not self._ballast.take()
+
+
+def _bytes_in(folder: Path) -> int:
+    """What the files in a folder take; 0 for a folder that only an SQLite VFS knows."""
+    if not folder.is_dir():
+        return 0
+    with os.scandir(folder) as items:
+        return sum(item.stat().st_size for item in items)

@@ -61,11 +61,11 @@ def test_a_plan(tmp_path: Path) -> None:
 
 def test_what_cannot_be_planned(tmp_path: Path) -> None:
     config = parse(TOML, tmp_path / "localhub.toml")
-    with pytest.raises(PlanError, match=r"module b: localhub.toml names it, but the manifest deploys only: a"):
+    with pytest.raises(PlanError, match=r"b: the manifest deploys no such module; it deploys: a"):
         make_plan(content(a=entry()), config, no_command)
-    with pytest.raises(PlanError, match=r"module a: image a:1 has no command here: add \[modules.a\]"):
+    with pytest.raises(PlanError, match=r"a: image a:1 has no command here: add \[modules.a\]"):
         make_plan(content(a=entry(), b=entry()), config, no_command)
-    with pytest.raises(PlanError, match="it has: d, m"):
+    with pytest.raises(PlanError, match="there are: d, m"):
         make_plan(content(b=entry()), config, no_command, leaves=["x"])
 
 

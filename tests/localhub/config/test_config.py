@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localhub.config import Config, ConfigError, beside, expand, line_of, load, parse
+from localhub.config import ConfigError, expand, line_of, load, parse
 
 GOOD = """
 [modules.camera]
@@ -55,10 +55,9 @@ def test_what_is_wrong_and_on_which_line(tmp_path: Path, text: str, line: int, s
     assert error.value.line == line
 
 
-def test_no_file_is_an_empty_configuration(tmp_path: Path) -> None:
-    assert beside(tmp_path / "deployment.json") == Config(folder=tmp_path)
-    (tmp_path / "localhub.toml").write_text(GOOD)
-    assert list(beside(tmp_path / "deployment.json").devices) == ["sensors"]
+def test_a_file_is_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text(GOOD)
+    assert list(load(tmp_path / "good.toml").devices) == ["sensors"]
     (tmp_path / "latin.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="UTF-8"):
         load(tmp_path / "latin.toml")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from devices.bearings import Bearing, Defect, Geometry, Machine
+from devices.rolling_bearing import Bearing, Defect, Geometry, Machine
 
 RATE = 12_000
 

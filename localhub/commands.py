@@ -1,0 +1,229 @@
+"""The commands that ask or touch a running localhub. Each prints for a person, or with `--format json` the document."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from localhub.agent import proc
+from localhub.agent.logs import tail
+from localhub.control.client import Client, ControlError, NotRunningError, start_hint
+from localhub.exits import CannotStartError, Exit
+from localhub.overview import Overview, duration, overview, size
+from localhub.state import State, StateError
+
+PARTS = ("hub", "cloud", "agent")
+FOLLOW_EVERY_S = 0.2
+STOP_S = 15.0
+MODULE_TIMEOUT_S = 30.0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one command; its exit code."""
+    try:
+        state = State.load(options.state)
+    except StateError:
+        _say(start_hint(options.state), file=sys.stderr)
+        return Exit.NOT_RUNNING
+    try:
+        return _command(options.command)(options, state)
+    except NotRunningError as error:
+        _say(str(error), file=sys.stderr)
+        return Exit.NOT_RUNNING
+    except ControlError as error:
+        _say(f"localhub: {error}", file=sys.stderr)
+        return Exit.FAILED
+
+
+def _command(name: str) -> Callable[[argparse.Namespace, State], int]:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    from localhub.cloud.commands import COMMANDS as ASKS_CLOUD  # noqa: PLC0415  the database is not for everybody
+
+    return ASKS_CLOUD[name]
+
+
+def _say(text: str, *, file: TextIO | None = None, flush: bool = False) -> None:
+    print(text, file=file or sys.stdout, flush=flush)
+
+
+def _client(state: State, path: Path) -> Client:
+    return Client(path, hint=start_hint(state.root), timeout_s=MODULE_TIMEOUT_S)
+
+
+def _print(options: argparse.Namespace, document: Any, text: str) -> None:
+    _say(json.dumps(document, indent=2) if options.format == "json" else text)
+
+
+def _status(options: argparse.Namespace, state: State) -> int:
+    document = _client(state, state.supervisor_socket).get("/status")
+    if options.pss:
+        document["agent"] = _client(state, state.agent_socket).get("/status", pss=1)
+    _print(options, document, status_text(overview(document), document))
+    return Exit.OK
+
+
+def status_text(now: Overview, document: dict[str, Any]) -> str:
+    """A status for a person."""
+    lines = [f"up {duration(now.uptime_s)} at {document['address']}:8883, state {document['state']}"]
+    lines.append("  ".join(f"{name} {state}" for name, state in now.processes.items()))
+    width = max((len(row.name) for row in now.rows), default=0)
+    for row in now.rows:
+        what = "leaf  " if row.leaf else "module"
+        where = "connected" if row.connected else "not connected" if row.state == "running" else ""
+        lines.append(
+            f"{what} {row.name:{width}} {row.state:8} {where:13} cpu {row.cpu_percent:3.0f} %  {size(row.rss):>8}  "
+            f"sent {row.sent_per_s:.1f}/s  received {row.received_per_s:.1f}/s  restarts {row.restarts}"
+        )
+    reduction = "" if now.reduction is None else f" ({now.reduction:.2%} of it)"
+    lines.append(f"in {size(now.bytes_in)}, up {size(now.bytes_up)}{reduction}, arrived {now.arrivals}")
+    lines.append(f"link {now.link}, queued {now.queued}, {now.queued_up} of them for the cloud")
+    lines += [f"dropped {count}: {reason}" for reason, count in now.dropped.items() if count]
+    return "\n".join(lines)
+
+
+def _restart(options: argparse.Namespace, state: State) -> int:
+    if options.name in PARTS:
+        path = f"/restart/{options.name}{'?kill=1' if options.kill else ''}"
+        facts = _client(state, state.supervisor_socket).post(path)
+    else:
+        verb = "kill" if options.kill else "restart"
+        facts = _client(state, state.agent_socket).post(f"/module/{options.name}/{verb}")
+    _print(options, facts, f"{options.name} {facts['state']}, process {facts['pid']}")
+    return Exit.OK
+
+
+def _act(verb: str) -> Callable[[argparse.Namespace, State], int]:
+    def act(options: argparse.Namespace, state: State) -> int:
+        facts = _client(state, state.agent_socket).post(f"/module/{options.name}/{verb}")
+        _print(options, facts, f"{options.name} {facts['state']}")
+        return Exit.OK
+
+    return act
+
+
+def _stop(options: argparse.Namespace, state: State) -> int:
+    facts = _client(state, state.supervisor_socket).post("/stop")
+    end = time.monotonic() + STOP_S
+    while proc.started(facts["pid"]):
+        if time.monotonic() > end:
+            raise CannotStartError(f"process {facts['pid']} still runs after {STOP_S:g} s: kill it", Exit.FAILED)
+        time.sleep(FOLLOW_EVERY_S / 4)
+    _print(options, {"stopped": True}, "stopped")
+    return Exit.OK
+
+
+def _link(options: argparse.Namespace, state: State) -> int:
+    body: dict[str, Any] = {"state": options.link}
+    if options.bytes_per_s is not None:
+        body["bytes_per_s"] = options.bytes_per_s
+    facts = _client(state, state.hub_socket).post("/link", body)
+    _print(options, facts, f"link {options.link}")
+    return Exit.OK
+
+
+def _send(options: argparse.Namespace, state: State) -> int:
+    module, slash, target = options.target.partition("/")
+    properties = dict(item.partition("=")[::2] for item in options.property)
+    if not (module and slash and target) or not all("=" in item for item in options.property):
+        raise CannotStartError("write MODULE/INPUT, and each -p as KEY=VALUE", Exit.USAGE)
+    body = sys.stdin.buffer.read() if str(options.file) == "-" else _read(options.file)
+    message = {"module": module, "input": target, "body_b64": base64.b64encode(body).decode(), "properties": properties}
+    facts = _client(state, state.hub_socket).post("/inject", message)
+    _print(options, facts, f"queued {len(body)} bytes for {options.target}")
+    return Exit.OK
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotStartError(f"{path}: {error.strerror}", Exit.USAGE) from error
+
+
+def _watch(options: argparse.Namespace, state: State) -> int:
+    query = {"pattern": options.pattern, **({"where": options.where} if options.where else {})}
+    for number, message in enumerate(_client(state, state.hub_socket).stream("/watch", **query), 1):
+        _say(json.dumps(message) if options.format == "json" else message_text(message), flush=True)
+        if number == options.n:
+            break
+    return Exit.OK
+
+
+def message_text(message: dict[str, Any]) -> str:
+    """A watched message for a person: where it came from, its properties, its body."""
+    if "missed" in message:
+        return f"({message['missed']} messages came too fast to be shown)"
+    facts = [str(message[key]) for key in ("time", "source", "output") if message.get(key)]
+    properties = [f"{key}={value}" for key, value in (message.get("properties") or {}).items()]
+    return "  ".join(filter(None, (" ".join(facts), " ".join(properties), str(message.get("body", "")))))
+
+
+def _env(options: argparse.Namespace, state: State) -> int:
+    agent = _client(state, state.agent_socket)
+    facts = agent.post(f"/module/{options.name}/lend") if options.take else agent.get(f"/env/{options.name}")
+    _print(options, facts, "\n".join(f"export {key}='{value}'" for key, value in facts.items()))
+    if not options.take:
+        _say(
+            f"# {options.name} runs here and only its own process is believed: "
+            f"`localhub env {options.name} --take` stops it so that yours can stand for it",
+            file=sys.stderr,
+        )
+    return Exit.OK
+
+
+def _logs(options: argparse.Namespace, state: State) -> int:
+    path = state.log(options.name)
+    if not path.exists():
+        known = sorted(log.stem for log in path.parent.glob("*.log"))
+        _say(f"localhub: no log of {options.name}; there are: {', '.join(known) or 'none'}", file=sys.stderr)
+        return Exit.FAILED
+    for line in tail(path, options.n):
+        _say(line)
+    if options.follow:
+        _follow(path)
+    return Exit.OK
+
+
+def _follow(path: Path) -> None:
+    """Print what is added, over the change to a new file, until Ctrl-C."""
+    file = path.open("rb")
+    file.seek(0, 2)
+    try:
+        while True:
+            data = file.read()
+            if data:
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+            elif path.exists() and path.stat().st_ino != _inode(file):
+                file.close()
+                file = path.open("rb")
+            else:
+                time.sleep(FOLLOW_EVERY_S)
+    finally:
+        file.close()
+
+
+def _inode(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_ino
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, State], int]] = {
+    "status": _status,
+    "restart": _restart,
+    "start": _act("start"),
+    "halt": _act("stop"),
+    "stop": _stop,
+    "link": _link,
+    "send": _send,
+    "watch": _watch,
+    "env": _env,
+    "logs": _logs,
+}

@@ -1,0 +1,127 @@
+"""Everything `run` does before the first process starts: check, refuse with the line, make the state folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from localhub import address, config
+from localhub.agent.orphans import Records
+from localhub.agent.plan import Plan, PlanError, make_plan
+from localhub.config import Config, ConfigError
+from localhub.exits import CannotStartError, Exit
+from localhub.identity import Identities
+from localhub.manifest.deployment import Deployment, load_deployment
+from localhub.manifest.problem import ManifestError
+from localhub.state import FACTS, State, StateError, write_atomic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line of `run` says. `leaves` None: those that start by themselves."""
+
+    manifest: Path
+    layers: Sequence[Path] = ()
+    config: Path | None = None
+    state: Path = Path(".state")
+    address: str = "127.0.0.1"
+    fresh: bool = False
+    leaves: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A state folder ready for hub, cloud and agent. `lock` is held as long as it is open."""
+
+    state: State
+    config: Config
+    plan: Plan
+    records: Records
+    lock: int
+    warnings: Sequence[str]
+    ended: Sequence[str]
+
+
+def prepare(options: Options) -> Prepared:
+    """Check manifest, configuration, address and state folder; write the state. Raises CannotStartError."""
+    toml = options.config or options.manifest.parent / config.FILE_NAME
+    try:
+        settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
+        deployment = load_deployment(options.manifest, options.layers)
+        plan = make_plan(deployment.content, settings, deployment.command_of, leaves=options.leaves)
+    except (ConfigError, ManifestError) as error:
+        raise CannotStartError(str(error)) from error
+    except PlanError as error:
+        if error.keys is None:
+            raise CannotStartError(f"{options.manifest}:{deployment.line_of(error.name)}: {error}") from error
+        line = config.line_of(toml.read_text(encoding="utf-8"), error.keys) if toml.exists() else 1
+        raise CannotStartError(f"{toml}:{line}: {error}") from error
+    except OSError as error:
+        raise CannotStartError(f"{error.filename}: {error.strerror}") from error
+    root = options.state.resolve()
+    lock = _locked(root)
+    try:
+        records = Records(root / "living.json", str(root))
+        ended = records.end_leftovers() + Records(root / "agent" / "living.json", str(root)).end_leftovers()
+        state = _write(options, deployment, plan)
+    except BaseException:
+        os.close(lock)
+        raise
+    return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
+
+
+def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
+    root = options.state.resolve()
+    if options.fresh:
+        _clear(root)
+    address.check(options.address)
+    try:
+        state = State.prepare(root, address=options.address)
+    except StateError as error:
+        raise CannotStartError(str(error)) from error
+    state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
+    Identities.ensure(
+        state.identities,
+        state.gateway,
+        [module.name for module in plan.modules],
+        [device.name for device in plan.devices],
+    )
+    write_atomic(state.manifest, json.dumps(deployment.content, indent=2).encode())
+    write_atomic(state.agent / "plan.json", plan.to_json())
+    return state
+
+
+def _locked(root: Path) -> int:
+    """Take the state folder for this process alone; the kernel lets go of it when the process ends, however it ends."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 32).decode() or "unknown"
+        os.close(descriptor)
+        raise CannotStartError(
+            f"another localhub (process {holder}) runs with state {root}; "
+            f"stop it (python -m localhub stop --state {root}) or use another --state",
+            Exit.BUSY,
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _clear(root: Path) -> None:
+    """Empty a state folder, and only a state folder."""
+    entries = [entry for entry in root.iterdir() if entry.name != "lock"]
+    if entries and not (root / FACTS).exists():
+        raise CannotStartError(f"--fresh would empty {root}, which is not a state folder of localhub; name another")
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -1,0 +1,172 @@
+"""`run`: prepare, start, show, stop. Reads as the story of one localhub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from localhub import control
+from localhub.agent.logs import tail
+from localhub.agent.policy import Timings
+from localhub.config import ScreenConfig
+from localhub.exits import Exit
+from localhub.highlight import Highlights
+from localhub.overview import overview, totals
+from localhub.prepare import Options, Prepared, prepare
+from localhub.screen import Screen, screen_for
+from localhub.state import State
+from localhub.supervisor import Supervisor
+
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HIGHLIGHT_AGAIN_S = 1.0
+STEADY_S = Timings().steady_s
+
+
+def run(options: Options, *, plain: bool, page: str | None, began: float) -> Exit:
+    """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError.
+
+    `began` is the moment (time.monotonic) from which a person waits.
+    """
+    prepared = prepare(options)
+    try:
+        return asyncio.run(_run(prepared, plain=plain, page=page or prepared.config.screen.page, began=began))
+    finally:
+        os.close(prepared.lock)
+
+
+async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: float) -> Exit:
+    supervisor = Supervisor(prepared.state, prepared.records)
+    _listen_to_signals(supervisor)
+    screen = screen_for(sys.stdout, plain=plain, page=page)
+    logging.basicConfig(handlers=[_ToScreen(screen)], level=logging.INFO)
+    for name in prepared.ended:
+        screen.say(f"ended {name}, left by an earlier run")
+    for warning in prepared.warnings:
+        screen.say(warning)
+    try:
+        await supervisor.start()
+        _greet(screen, prepared, page, time.monotonic() - began)
+        await _show_until_stopped(supervisor, screen, prepared.config.screen)
+        screen.close()
+        screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
+        for line in totals(overview(await _last_figures(supervisor))):
+            screen.say(line)
+    finally:
+        screen.close()
+        await supervisor.stop()
+        _remove_run_folder(prepared.state)
+    return Exit.OK
+
+
+async def _last_figures(supervisor: Supervisor) -> dict[str, Any]:
+    """Stop the modules; what the agent said before, and hub and cloud after, the last message."""
+    modules = (await supervisor.status())["agent"]
+    await supervisor.stop_modules()
+    return await supervisor.status() | {"agent": modules}
+
+
+class _ToScreen(logging.Handler):
+    """What is logged here is said, so that it does not tear the table."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._screen.say(record.getMessage())
+
+
+def _remove_run_folder(state: State) -> None:
+    """The sockets' folder, when it had to be made outside the state folder."""
+    if state.root not in state.run.parents:
+        shutil.rmtree(state.run, ignore_errors=True)
+
+
+async def _show_until_stopped(supervisor: Supervisor, screen: Screen, config: ScreenConfig) -> None:
+    """Redraw at the screen's pace until somebody asks to stop."""
+    async with supervisor.serving():
+        watching = (
+            asyncio.create_task(_highlight(supervisor, screen, config.highlight, config.line))
+            if config.highlight
+            else None
+        )
+        failed: set[str] = set()
+        try:
+            while not supervisor.stopping.is_set():
+                status = await supervisor.status()
+                _explain_failures(supervisor, screen, status, failed)
+                screen.show(overview(status))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(supervisor.stopping.wait(), screen.every_s)
+        finally:
+            if watching:
+                watching.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watching
+
+
+async def _highlight(supervisor: Supervisor, screen: Screen, condition: str, line: str | None) -> None:
+    """Show the messages that meet the condition, over restarts of the hub."""
+    highlights = Highlights(line)
+    hub = control.AsyncClient(supervisor.state.hub_socket)
+    while True:
+        try:
+            async for message in hub.stream("/watch", pattern="*", where=condition):
+                if line := highlights.line(message):
+                    screen.highlight(line)
+        except control.ControlError as error:
+            screen.say(f"highlight {condition!r} of localhub.toml: {error}")
+            return
+        except control.NotRunningError:
+            await asyncio.sleep(HIGHLIGHT_AGAIN_S)  # the hub restarts
+
+
+def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, Any], known: set[str]) -> None:
+    """Say once, with the end of its log, when a module begins to fail; again only after it has run steadily."""
+    units: Sequence[dict[str, Any]] = [
+        unit for part in ("modules", "leaves") for unit in (status.get("agent") or {}).get(part, [])
+    ]
+    for unit in units:
+        name, failing = unit["name"], unit["state"] in ("failed", "backoff")
+        if failing and name not in known:
+            known.add(name)
+            screen.say(f"{name} ended with exit code {unit['exit_code']}: python -m localhub logs {name}")
+            for line in tail(supervisor.state.log(name), 3):
+                screen.say(f"    {line}")
+        elif name in known and unit["state"] == "running" and _age_s(unit["started"]) > STEADY_S:
+            known.discard(name)
+
+
+def _age_s(moment: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def _greet(screen: Screen, prepared: Prepared, page: str | None, seconds: float) -> None:
+    state = prepared.state
+    screen.say(
+        f"localhub is up after {seconds:.1f} s: {state.gateway} at {state.address}:8883 "
+        f"(metrics :{state.metrics_port}), state {state.root}"
+    )
+    if page:
+        screen.say(f"page: {page}")
+
+
+def _listen_to_signals(supervisor: Supervisor) -> None:
+    """The first signal asks to stop, the second does not ask."""
+
+    def stop() -> None:
+        if supervisor.stopping.is_set():
+            supervisor.kill()
+        supervisor.stopping.set()
+
+    for number in STOPPED_BY:
+        asyncio.get_running_loop().add_signal_handler(number, stop)

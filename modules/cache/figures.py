@@ -1,0 +1,94 @@
+"""The cache's figures as one document: for the verb `stats`, the heartbeat and the view (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from modules.cache.record import PRIORITIES
+from modules.cache.store import Stats
+from modules.cache.store.house import SetAside
+from modules.common.messages import rfc3339
+
+_MIB = 1024 * 1024
+_USUAL_OVERHEAD = 1.35  # bytes in the files for a sealed byte: rows, ids and pages that are not full
+_ENOUGH_TO_TELL = 4 * _MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What the drain and the input know that the store does not."""
+
+    in_flight: tuple[int, ...]
+    resent: int
+    sent_bytes_per_s: float
+    paused: bool
+    blocked: str
+    hub_silent: str
+    hours_left: float | None
+
+
+def overhead(stats: Stats) -> float:
+    """Bytes in the files for each sealed byte that is stored."""
+    stored = sum(depth.bytes for depth in stats.priorities)
+    return max(1.0, stats.used_bytes / stored) if stored > _ENOUGH_TO_TELL else _USUAL_OVERHEAD
+
+
+def document(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> dict[str, object]:
+    """Everything, with `state` (ok, warn, fail) and `text` that say what an operator should know first."""
+    state, text = judge(stats, moment, aside)
+    confirmed = [depth.last_confirmed_at_ms for depth in stats.priorities if depth.last_confirmed_at_ms]
+    return {
+        "state": state,
+        "text": text,
+        "depth": sum(depth.depth for depth in stats.priorities),
+        "bytes": sum(depth.bytes for depth in stats.priorities),
+        "priorities": [
+            asdict(stats.priorities[priority]) | {"priority": priority, "in_flight": moment.in_flight[priority]}
+            for priority in PRIORITIES
+        ],
+        "dropped": [asdict(drop) for drop in stats.dropped],
+        "duplicates": stats.duplicates,
+        "quarantined": stats.quarantined,
+        "resent": moment.resent,
+        "drain_bytes_per_s": round(moment.sent_bytes_per_s, 1),
+        "last_confirmed": _time(max(confirmed)) if confirmed else None,
+        "outage_hours_left": None if moment.hours_left is None else round(moment.hours_left, 2),
+        "bound_bytes": stats.bound_bytes,
+        "file_bytes": stats.file_bytes,
+        "free_bytes": stats.free_bytes,
+        "written_bytes": stats.written_bytes,
+        "commits": stats.commits,
+        "paused": moment.paused,
+        "set_aside": [
+            {"folder": item.folder.name, "reason": item.reason, "bytes": item.size, "advice": item.advice}
+            for item in aside
+        ],
+    }
+
+
+def judge(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> tuple[str, str]:
+    """State and text of the heartbeat."""
+    if moment.blocked:
+        return "fail", f"nothing is accepted: {moment.blocked}"
+    if moment.hub_silent:
+        return "warn", "edgeHub's metrics cannot be read: nothing can be confirmed"
+    if moment.paused:
+        return "warn", "paused: nothing is sent until `resume`"
+    if aside:
+        return "warn", f"an earlier store was set aside ({aside[-1].reason}): {aside[-1].advice}"
+    if stats.quarantined:
+        return "warn", f"{stats.quarantined} damaged records are in quarantine"
+    if moment.hours_left is not None and moment.hours_left < 1 and _waiting(stats):
+        return "warn", "less than an hour of outage is left before the first eviction"
+    return "ok", ""
+
+
+def _waiting(stats: Stats) -> bool:
+    """Whether so much waits that it is more than the moment between storing and sending."""
+    return any(depth.oldest_age_s > 60 for depth in stats.priorities)
+
+
+def _time(ms: int) -> str:
+    return rfc3339(datetime.fromtimestamp(ms / 1000, UTC))

@@ -1,0 +1,63 @@
+"""What is wrong right now: each (source, rule) that was raised and not cleared. Pure; times are passed in.
+
+An alert about one item (a defective part) has no end of its own: it counts for some seconds after it was seen.
+"""
+
+from dataclasses import dataclass, replace
+
+from modules.common.messages import SEVERITIES
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The newest alert of one (source, rule)."""
+
+    alert_id: str
+    source: str
+    rule: str
+    severity: str
+    state: str
+    text: str
+    advice: str | None
+    since: float
+    """Epoch seconds when it was raised."""
+    seen: float
+    """Epoch seconds of the newest alert."""
+    item: bool = False
+    acknowledged: bool = False
+
+    @property
+    def rank(self) -> int:
+        """0 info, 1 warning, 2 critical."""
+        return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else 1
+
+
+class Conditions:
+    """The newest alert of every condition; those that are over are forgotten."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[str, str], Condition] = {}
+
+    def take(self, new: Condition) -> None:
+        """A newer alert."""
+        key = (new.source, new.rule)
+        before = self._by_key.get(key)
+        if new.state == "cleared":
+            self._by_key.pop(key, None)
+        elif before is None or new.state == "raised" or new.item:
+            self._by_key[key] = new
+        else:
+            self._by_key[key] = replace(new, since=before.since)
+
+    def acknowledge(self, alert_id: str) -> None:
+        """A person has taken care of the condition whose newest alert this is."""
+        for key, condition in self._by_key.items():
+            if condition.alert_id == alert_id:
+                self._by_key[key] = replace(condition, acknowledged=True)
+
+    def active(self, now: float, event_holds: float) -> list[Condition]:
+        """Those that hold at epoch second `now`, the worst first, machines before parts, then the newest."""
+        for key, condition in list(self._by_key.items()):
+            if condition.item and now - condition.seen > event_holds:
+                del self._by_key[key]
+        return sorted(self._by_key.values(), key=lambda each: (each.acknowledged, -each.rank, each.item, -each.since))

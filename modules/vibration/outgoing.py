@@ -1,0 +1,201 @@
+"""Findings, windows and samples as messages (docs/formats/messages.md, vibration)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from modules.common.messages import Alert, Message, Waveform, derived_id, json_message, new_id
+from modules.vibration.columns import IntArray
+from modules.vibration.finding import Finding
+from modules.vibration.reporting import Anomalies
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.waveform.channel import SIXTHS
+from modules.vibration.waveform.core import Cut, Summary
+from modules.vibration.waveform.orders import PARTS
+from modules.vibration.waveform.trend import figure
+
+MODULE = "vibration"
+_WINDOWS_AT_ONCE = 1000  # about 120 bytes each: half of what a packet holds
+_ANOMALIES_AT_ONCE = 1000
+_WHOLE = ("first_seq", "last_seq", "count", "gaps", "flags")
+_FIGURES = ("mean", "deviation", "rms", "peak", "crest", "kurtosis", "skewness", "low", "high")
+
+Outgoing = tuple[str, Message]
+
+
+def utc(seconds: float) -> datetime:
+    """Return Unix seconds as an aware time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@dataclass
+class Answer:
+    """The messages that one input message leads to; their ids derive from its id, output and place.
+
+    Without a parent (windows that end because a sensor is silent) each gets an id of its own. `number` gives the next
+    sequence number of a named series.
+    """
+
+    parent: Message | None
+    number: Callable[[str], int]
+    time: datetime
+
+    def __post_init__(self) -> None:
+        self.messages: list[Outgoing] = []
+        self._places: dict[str, int] = {}
+
+    def alert(self, finding: Finding) -> None:
+        """Add an alert."""
+        alert = Alert(
+            source=finding.sensor,
+            rule=finding.rule,
+            severity=finding.severity,
+            state=finding.state,
+            text=finding.text,
+            advice=finding.advice,
+            sampled=utc(finding.time),
+            value=_finite(finding.value),
+            limit=finding.limit,
+            unit=finding.unit,
+            label=finding.label,
+            evidence={key: figure(v) if isinstance(v, float) else v for key, v in finding.evidence.items()},
+        )
+        message = json_message(
+            alert.document(),
+            kind="alert",
+            source=finding.sensor,
+            seq=self.number(f"alerts of {finding.sensor}"),
+            time=alert.sampled,
+            message_id=self._id("alerts"),
+            severity=finding.severity,
+            trace_id=self._trace(),
+        )
+        self.messages.append(("alerts", message))
+
+    def windows(self, windows: WindowBatch, core: ScalarCore) -> None:
+        """Add finished windows of readings, many sensors in one message, column by column."""
+        for begin in range(0, len(windows), _WINDOWS_AT_ONCE):
+            part = windows.rows(np.arange(begin, min(begin + _WINDOWS_AT_ONCE, len(windows))))
+            rows = part.sensor.tolist()
+            document: dict[str, object] = {
+                "of": "readings",
+                "sensor": [core.sensors.names[row] for row in rows],
+                "unit": _same([core.sensors.unit(row) for row in rows]),
+                "start": _same([round(value, 3) for value in part.start.tolist()]),
+                "end": _same([round(value, 3) for value in part.end.tolist()]),
+                "partial": _same(part.partial.tolist()),
+            }
+            document |= {name: _same(getattr(part, name).tolist()) for name in _WHOLE}
+            document |= {name: [figure(value) for value in getattr(part, name).tolist()] for name in _FIGURES}
+            self._document("windows", "window", document)
+
+    def summaries(self, summaries: Sequence[Summary]) -> None:
+        """Add summaries of waveform windows."""
+        if not summaries:
+            return
+        documents = [{"sensor": summary.sensor, **summary.trend.document()} for summary in summaries]
+        shared = {"of": "waveforms", "unit": "m/s2", "bands": SIXTHS, "parts": list(PARTS)}
+        self._document("windows", "window", shared | {"summaries": documents})
+
+    def anomalies(self, anomalies: Anomalies, now: float, names: Sequence[str]) -> None:
+        """Add the record of flags since the last one, and start the next."""
+        begun, rows = anomalies.take(now)
+        if anomalies.flags:
+            # Most extreme first, should there be more than a message holds.
+            kept = rows[np.argsort(-np.abs(anomalies.z[rows]), kind="stable")][:_ANOMALIES_AT_ONCE]
+            document = {
+                "start": round(begun, 3),
+                "end": round(now, 3),
+                "readings": anomalies.readings,
+                "flags": anomalies.flags,
+                "named": int(rows.size),
+                "sensor": [names[row] for row in kept.tolist()],
+                "count": anomalies.count[kept].tolist(),
+                "z": [figure(value) for value in anomalies.z[kept].tolist()],
+                "value": [figure(value) for value in anomalies.value[kept].tolist()],
+                "time": [round(value, 3) for value in anomalies.time[kept].tolist()],
+            }
+            self._document("windows", "anomaly", document)
+        anomalies.forget()
+
+    def raw_readings(self, rows: IntArray, core: ScalarCore) -> None:
+        """Add the last readings of some sensors as they came."""
+        if rows.size:
+            kept = [
+                {
+                    "sensor": core.sensors.names[row],
+                    "unit": core.sensors.unit(row),
+                    "end": round(float(core.clock.time[row]), 3),
+                    "values": core.windows.recent(row).tolist(),
+                }
+                for row in rows.tolist()
+            ]
+            self._document("samples", "sample", {"of": "readings", "sensors": kept})
+
+    def waveform(self, cut: Cut) -> None:
+        """Add a window that is worth classifying."""
+        message = self._waveform("waveforms", cut)
+        more = {**message.properties, "unusual": "1" if cut.unusual else "0"}
+        self.messages.append(("waveforms", replace(message, properties=more)))
+
+    def raw_waveform(self, cut: Cut) -> None:
+        """Add a window that is kept as it is, for retraining and audit."""
+        self.messages.append(("samples", replace(self._waveform("samples", cut), kind="sample")))
+
+    def _waveform(self, output: str, cut: Cut) -> Message:
+        message = Waveform(
+            samples=np.ascontiguousarray(cut.samples, dtype="<f4").tobytes(),
+            rate_hz=cut.rate_hz,
+            unit="m/s2",
+            time=utc(cut.start),
+            source=cut.sensor,
+            seq=self.number(f"{output} of {cut.sensor}"),
+            rpm=cut.rpm,
+        ).message(self._id(output))
+        return replace(message, trace_id=self._trace())
+
+    def _document(self, output: str, kind: str, document: dict[str, Any]) -> None:
+        message = json_message(
+            document,
+            kind=kind,
+            source=MODULE,
+            seq=self.number(output),
+            time=self.time,
+            message_id=self._id(output),
+            trace_id=self._trace(),
+        )
+        self.messages.append((output, message))
+
+    def _id(self, output: str) -> str:
+        if self.parent is None:
+            return new_id()
+        place = self._places.get(output, 0)
+        self._places[output] = place + 1
+        return derived_id(self.parent.message_id, MODULE, output, place)
+
+    def _trace(self) -> str | None:
+        return None if self.parent is None else self.parent.trace_id or self.parent.message_id
+
+
+def _same(values: list[Any]) -> object:
+    """Return the one value if all are equal, else the list: a column that says nothing costs nothing."""
+    return values[0] if values and values.count(values[0]) == len(values) else values
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else value
+
+
+def upward(output: str) -> bool:
+    """Tell whether an output's messages leave the gateway; waveforms stay on it."""
+    return output in {"alerts", "windows", "samples"}
+
+
+def chunks(messages: Sequence[Outgoing], most: int) -> Iterator[Sequence[Outgoing]]:
+    """Yield `messages` in order, at most `most` at a time."""
+    for begin in range(0, len(messages), most):
+        yield messages[begin : begin + most]

@@ -1,0 +1,124 @@
+"""Decides what of the routine goes upward: windows that differ, flags summed up, raw samples spread evenly."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.vibration.columns import Columns, FloatArray, IntArray
+from modules.vibration.scalar.core import Flags
+from modules.vibration.scalar.windows import WindowBatch
+
+_LOUD = 5.0  # a lone flag beyond this |z| is worth a record; below it, one in 370 clean readings is flagged anyway
+_SPREAD = 0.5  # a deviation that grew or shrank by more than this share counts as a change
+_SURE = 4.0  # standard errors by which a difference must exceed chance
+_MANY_FLAGS = 3
+
+
+class OnChange(Columns):
+    """Which finished windows are reported: a sensor's first, one that differs from the last reported, one now and then.
+
+    A window of clean readings differs from another by chance: what counts as a change is four standard errors or more.
+    """
+
+    fills: ClassVar = {
+        "mean": np.float64(0),
+        "deviation": np.float64(0),
+        "reported": np.float64(-np.inf),
+    }
+    mean: FloatArray
+    deviation: FloatArray
+    reported: FloatArray
+
+    def __init__(self, every: float, change: float) -> None:
+        super().__init__()
+        self.configure(every, change)
+
+    def configure(self, every: float, change: float) -> None:
+        """Report at least every `every` seconds, and when the mean moved by `change` deviations."""
+        self._every = every
+        self._change = change
+
+    def choose(self, windows: WindowBatch) -> WindowBatch:
+        """Return those of `windows` (distinct sensors) that are reported, and remember them."""
+        who = windows.sensor
+        if who.size:
+            self.grow(int(who.max()) + 1)
+        before, spread = self.mean[who], self.deviation[who]
+        tiny = np.finfo(np.float32).eps * np.abs(before)
+        # Of n Gaussian readings the mean scatters by 1 / sqrt(n) deviations, the deviation by 1 / sqrt(2 n) of itself;
+        # a difference between two windows by sqrt(2) times that.
+        scatter = np.sqrt(2 / windows.count)
+        moved = np.abs(windows.mean - before) > np.maximum(self._change, _SURE * scatter) * spread + tiny
+        ratio = 1 + np.maximum(_SPREAD, _SURE * scatter)
+        wider = windows.deviation > ratio * spread + tiny
+        narrower = windows.deviation * ratio < spread - tiny
+        due = windows.end - self.reported[who] >= self._every
+        chosen = np.flatnonzero(due | moved | wider | narrower | (windows.flags >= _MANY_FLAGS))
+        picked = windows.rows(chosen)
+        self.mean[picked.sensor] = picked.mean
+        self.deviation[picked.sensor] = picked.deviation
+        self.reported[picked.sensor] = picked.end
+        return picked
+
+
+def sampled(windows: WindowBatch, share: float) -> IntArray:
+    """Return rows of sensors whose raw readings are kept from these windows, spread evenly over sensors and time.
+
+    Of every sensor each 1 / share-th window is kept, and neighbouring sensors have their turn in different windows.
+    """
+    if share <= 0:
+        return np.zeros(0, dtype=np.intp)
+    turn = round(1 / share)
+    return windows.sensor[np.flatnonzero((windows.sensor + windows.ordinal) % turn == turn - 1)]
+
+
+class Anomalies(Columns):
+    """Flags of all sensors since the last record: how many, and each sensor's most extreme one."""
+
+    fills: ClassVar = {
+        "count": np.int64(0),
+        "z": np.float64(0),
+        "time": np.float64(0),
+        "value": np.float64(0),
+    }
+    count: NDArray[np.int64]
+    z: FloatArray
+    time: FloatArray
+    value: FloatArray
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: float | None = None
+        self.readings = 0
+        self.flags = 0
+
+    def add(self, flags: Flags) -> None:
+        """Take in flags of distinct sensors."""
+        who = flags.sensor
+        self.grow(int(who.max()) + 1)
+        self.count[who] += 1
+        self.flags += who.size
+        worse = np.abs(flags.z) > np.abs(self.z[who])
+        worst = who[worse]
+        self.z[worst] = flags.z[worse]
+        self.time[worst] = flags.time[worse]
+        self.value[worst] = flags.value[worse]
+
+    def due(self, now: float, every: float) -> bool:
+        """Tell whether a record is due; the first call begins the first period."""
+        if self.begun is None:
+            self.begun = now
+        return now - self.begun >= every
+
+    def take(self, now: float) -> tuple[float, IntArray]:
+        """End the period: return when it began and the rows worth naming; `forget` starts the next."""
+        begun, self.begun = self.begun or now, now
+        return begun, np.flatnonzero((self.count >= 2) | (np.abs(self.z) >= _LOUD))
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        for name, fill in self.fills.items():
+            getattr(self, name)[:] = fill
+        self.readings = 0
+        self.flags = 0

@@ -1,0 +1,95 @@
+"""Sums up a waveform sensor's windows over a minute or so: what goes up instead of the samples."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from modules.vibration.waveform.channel import Judged
+from modules.vibration.waveform.features import Float64
+from modules.vibration.waveform.orders import PARTS
+
+
+@dataclass(slots=True)
+class Trend:
+    """Running totals of the windows since `start`; empty until the first one."""
+
+    partial: bool = False
+    count: int = 0
+    start: float = 0.0
+    end: float = 0.0
+    first_seq: int = 0
+    last_seq: int = 0
+    gaps: int = 0
+    unusual: int = 0
+    square: float = 0.0
+    peak: float = 0.0
+    crest: float = 0.0
+    kurtosis: float = 0.0
+    kurtosis_most: float = 0.0
+    skewness: float = 0.0
+    velocity: float = 0.0
+    bands: Float64 = field(default_factory=lambda: np.zeros(0))
+    levels: Float64 = field(default_factory=lambda: np.zeros(len(PARTS)))
+
+    def add(self, judged: Judged) -> None:
+        """Take a window in."""
+        window, time, spectrum = judged.window, judged.time, judged.spectrum
+        if self.count == 0:
+            self.start, self.first_seq = window.start, window.first_seq
+            self.bands = np.zeros(spectrum.band_rms.shape[1])
+            self.levels = np.zeros(len(PARTS))
+        self.count += 1
+        self.end, self.last_seq = window.end, window.last_seq
+        self.gaps += window.gaps
+        self.unusual += judged.unusual
+        self.square += float(time.rms[0]) ** 2
+        self.peak = max(self.peak, float(time.peak[0]))
+        self.crest = max(self.crest, float(time.crest[0]))
+        self.kurtosis += float(time.kurtosis[0])
+        self.kurtosis_most = max(self.kurtosis_most, float(time.kurtosis[0]))
+        self.skewness += float(time.skewness[0])
+        self.velocity += float(spectrum.velocity[0]) ** 2
+        self.bands = self.bands + spectrum.band_rms[0] ** 2
+        self.levels = np.maximum(self.levels, judged.levels)
+
+    def saved(self) -> dict[str, object]:
+        """Return the totals for a snapshot."""
+        return asdict(self) | {"bands": self.bands.tolist(), "levels": self.levels.tolist()}
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the totals of a snapshot, marked partial if there were any. Raises KeyError or TypeError."""
+        trend = cls(**saved)
+        trend.bands, trend.levels = np.array(saved["bands"]), np.array(saved["levels"])
+        trend.partial = trend.count > 0
+        return trend
+
+    def document(self) -> dict[str, object]:
+        """Return the summary, numbers to five figures; RMS values are root mean squares over the windows."""
+        n = max(self.count, 1)
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "first_seq": self.first_seq,
+            "last_seq": self.last_seq,
+            "count": self.count,
+            "gaps": self.gaps,
+            "partial": self.partial,
+            "unusual": self.unusual,
+            "rms": figure((self.square / n) ** 0.5),
+            "peak": figure(self.peak),
+            "crest": figure(self.crest),
+            "kurtosis": figure(self.kurtosis / n),
+            "kurtosis_most": figure(self.kurtosis_most),
+            "skewness": figure(self.skewness / n),
+            "velocity": figure((self.velocity / n) ** 0.5),
+            "bands": [figure(value) for value in np.sqrt(self.bands / n)],
+            "orders": [figure(value) for value in self.levels],
+        }
+
+
+def figure(value: float) -> float:
+    """Round to five significant figures: what a sensor is good for, in few bytes."""
+    return float(f"{value:.5g}")

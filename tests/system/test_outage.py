@@ -1,0 +1,46 @@
+"""The cloud is away, the cache is killed, the hub restarts: afterwards everything is there, once."""
+
+import time
+
+from devices.line import Line
+
+WINDOW = 256  # messages that may be under way to the cloud at a crash
+
+
+def given_out(line: Line) -> set[str]:
+    found = set()
+    for path in (line.state.parent / "ledger").glob("*.ids"):
+        if path.stem != "cache":
+            for each in path.read_text(encoding="ascii").splitlines():
+                output, _, identity = each.partition(" ")
+                if output in {"alerts", "windows", "scores"}:
+                    found.add(identity)
+    return found
+
+
+def depth(line: Line) -> int:
+    queue = line.api("/api/v1/queue")
+    return int(queue["depth"])
+
+
+def test_nothing_is_lost_over_an_outage_with_crashes(line: Line) -> None:
+    line.wait("first arrival", lambda: line.control("cloud", "/count")["arrivals"])
+    assert line.command("link", "down").returncode == 0
+    before = line.control("cloud", "/count")["arrivals"]
+    line.wait("messages kept in the cache", lambda: depth(line) >= 5)
+    line.control("agent", "/module/cache/kill", {})
+    time.sleep(1.0)
+    assert line.command("restart", "hub").returncode == 0
+    line.wait("a cache that is back and keeps more", lambda: depth(line) >= 8)
+    assert line.control("cloud", "/count")["arrivals"] == before
+
+    kept = given_out(line)
+    assert line.command("link", "up").returncode == 0
+
+    def missing() -> set[str]:
+        return kept - {each["message_id"] for each in line.arrivals()}
+
+    line.wait("everything given out before", lambda: not missing(), timeout_s=90)
+    count = line.control("cloud", "/count")
+    assert count["repeats"] <= WINDOW
+    assert count["differing"] == 0
