@@ -18,7 +18,7 @@ from modules.cache.store.state import State
 from modules.cache.store.upkeep import remember
 
 LARGEST_PAYLOAD = 320 * 1024  # edgeHub's packets end at 256 KB; the rest is room for the sealed properties
-_INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,0,?)" for priority in PRIORITIES}
+_INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,?)" for priority in PRIORITIES}
 _INSERT_ID = "INSERT INTO ids VALUES(?,?)"
 
 

@@ -17,6 +17,7 @@ LEAST_BOUND = 4 * MIB  # below it a 256 KB message has no room beside the WAL
 _SHARES_PAGE = 1300
 _OVERFLOW = PAGE - 4
 _ROW_OVERHEAD = 200  # columns beside the body, at their longest usual
+BASE_FRAMES = 32  # written once in a transaction at most: inner pages, splits, free lists, notes
 _RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
 
 
@@ -69,5 +70,5 @@ def pages_for_all(sizes: list[int]) -> int:
 
 
 def frames_for_all(sizes: list[int]) -> int:
-    """Pages that storing these records writes at most: each id may lie on a page of its own."""
-    return pages_for_all(sizes) + len(sizes) + 24
+    """Pages that storing these records writes at most, beside BASE_FRAMES: each id may lie on a page of its own."""
+    return sum(map(pages_for, sizes)) // 16 + 1 + len(sizes)

@@ -29,11 +29,17 @@ class Mark:
     confirmed_n: int = 0
     confirmed_at: int = 0
     last_seq: int = 0
+    again: int = 0
+    again_n: int = 0
     clock: int = 0
 
     def copy(self) -> Self:
         """For a transaction to fall back on."""
         return replace(self)
+
+    def attempts(self, seq: int) -> int:
+        """How often a record was sent, at most: of records sent again together, all count as often as the oldest."""
+        return (self.again_n if seq <= self.again else 0) + (1 if self.confirmed < seq <= self.handed else 0)
 
 
 COLUMNS = len(fields(Mark)) + 1
@@ -71,11 +77,13 @@ class Marks:
         self._saved: dict[int, Mark] = {}
         self._dirty = False
         self.damaged: list[int] = []
+        self.fresh = False
         self._marks = self._load()
 
     def _load(self) -> dict[int, Mark]:
         """Read them; a record stored after its mark was written carries the totals that bring the mark up to date."""
         rows = {row[0]: row for row in self._connection.execute(_READ)}
+        self.fresh = not rows
         marks = {}
         for priority in PRIORITIES:
             newest = self._connection.execute(_NEWEST[priority]).fetchone()

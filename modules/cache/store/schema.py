@@ -18,15 +18,15 @@ _TABLES = (
         """CREATE TABLE {table}(
             seq INTEGER PRIMARY KEY, id NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, source_seq INTEGER NOT NULL,
             at INTEGER NOT NULL, tick INTEGER NOT NULL, total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL,
-            resent INTEGER NOT NULL, body BLOB NOT NULL)"""
+            body BLOB NOT NULL)"""
     ),
     "CREATE TABLE ids(id PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE mark(
         priority INTEGER PRIMARY KEY, confirmed INTEGER NOT NULL, handed INTEGER NOT NULL, handed_at INTEGER NOT NULL,
         depth_n INTEGER NOT NULL, depth_bytes INTEGER NOT NULL, kept_n INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,
         total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL, confirmed_n INTEGER NOT NULL,
-        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, clock INTEGER NOT NULL,
-        seal BLOB)""",
+        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, again INTEGER NOT NULL, again_n INTEGER NOT NULL,
+        clock INTEGER NOT NULL, seal BLOB)""",
     """CREATE TABLE dropped(
         priority INTEGER, reason TEXT, n INTEGER, bytes INTEGER, PRIMARY KEY(priority, reason)) WITHOUT ROWID""",
     "CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, priority INTEGER, id, reason TEXT, at INTEGER, body BLOB)",

@@ -17,7 +17,7 @@ from modules.cache.sealing import OVERHEAD, Sealer
 from modules.cache.store import outgoing, report, schema, upkeep
 from modules.cache.store.append import Appended, append, check
 from modules.cache.store.ballast import Ballast
-from modules.cache.store.budget import MIB, Budget, frames_for_all
+from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for_all
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 from modules.cache.store.evict import make_room
@@ -30,7 +30,8 @@ __all__ = ["Append", "Appended", "Confirm", "Hand", "InFlight", "Job", "Limits",
 
 DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
-_SMALL_JOB_FRAMES = 48  # what moving a watermark may write: the mark, and the leaves of a window's records
+_STEP_FRAMES = 120  # of an upkeep or quarantine step: some dozen rows or moved pages, and what leads to them
+_SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Store:
             )
             connection.set_wal_hook(state.note_commit)
             store = cls(state, ballast)
+            if marks.fresh or marks.damaged:
+                store._transaction(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
         except (apsw.CorruptError, apsw.NotADBError, KeyError, TypeError) as error:
             connection.close(force=True)
@@ -112,13 +115,13 @@ class Store:
         """
         results: list[Result] = []
         group: list[Job] = []
-        total = 0
+        total = BASE_FRAMES
         for job in jobs:
             frames = self._frames(job)
             if group and total + frames > self._state.budget.most_frames:
                 results += self._group(group, total)
-                group, total = [], 0
-            if frames > self._state.budget.most_frames:
+                group, total = [], BASE_FRAMES
+            if frames + BASE_FRAMES > self._state.budget.most_frames:
                 results.append(self._large(job))
                 continue
             group.append(job)
@@ -155,11 +158,11 @@ class Store:
         with self._guard():
             if any(mark.kept_n for mark in state.marks.all()):
                 more: list[bool] = []
-                self._transaction(lambda: more.append(upkeep.purge(state)), 2 * _SMALL_JOB_FRAMES)
+                self._transaction(lambda: more.append(upkeep.purge(state)), _STEP_FRAMES)
                 if more[0]:
                     return True
             if upkeep.worth_giving_back(state):
-                self._room_in_wal(3 * _SMALL_JOB_FRAMES)
+                self._room_in_wal(_STEP_FRAMES)
                 upkeep.give_back(state)
                 if not upkeep.worth_giving_back(state):
                     state.checkpoint(truncate=True)
@@ -187,7 +190,7 @@ class Store:
         """Keep a note in the table meta."""
         with self._guard():
             statement = "REPLACE INTO meta VALUES(?,?)"
-            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), _SMALL_JOB_FRAMES)
+            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
 
     def know(self, ids: Sequence[bytes | str]) -> None:
         """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
@@ -195,7 +198,7 @@ class Store:
         statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
         rows = [(packed, state.seq) for packed in ids]
         with self._guard():
-            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + _SMALL_JOB_FRAMES)
+            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + BASE_FRAMES)
 
     def resize(self, bound: int) -> bool:
         """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
@@ -207,7 +210,7 @@ class Store:
                 state.budget, state.free = before, 0
                 return False
             while int(state.connection.pragma("page_count")) > state.budget.pages:
-                self._room_in_wal(3 * _SMALL_JOB_FRAMES)
+                self._room_in_wal(_STEP_FRAMES)
                 upkeep.give_back(state)
             state.checkpoint(truncate=True)
             schema.limit(state.connection, state.budget)
@@ -230,8 +233,7 @@ class Store:
     def close(self) -> None:
         """Checkpoint and let go of the lock. A closed store cannot be used."""
         try:
-            self._state.marks.touch()
-            self._transaction(lambda: None, _SMALL_JOB_FRAMES)
+            self._transaction(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
 
@@ -249,7 +251,7 @@ class Store:
 
     def _quarantine(self, priority: int, damaged: Sequence[outgoing.Damaged]) -> None:
         if damaged:
-            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _SMALL_JOB_FRAMES)
+            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _STEP_FRAMES)
 
     def _frames(self, job: Job) -> int:
         """Pages that a job writes at most."""
@@ -282,7 +284,7 @@ class Store:
         except StoreError as error:
             if len(jobs) == 1:
                 return [error]
-            return [self._group([job], self._frames(job))[0] for job in jobs]
+            return [self._group([job], BASE_FRAMES + self._frames(job))[0] for job in jobs]
         return results
 
     def _do(self, job: Job) -> Result:
