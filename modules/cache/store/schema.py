@@ -77,8 +77,9 @@ def abandon(connection: apsw.Connection) -> None:
 def _prepare(connection: apsw.Connection) -> None:
     # An exclusive lock also keeps the WAL's index in memory: no -shm file, which would count in the bound.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    connection.execute(f"PRAGMA page_size={PAGE}")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    if not connection.pragma("page_count"):  # asked of a file that has its own, auto_vacuum would write to it
+        connection.execute(f"PRAGMA page_size={PAGE}")
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(
