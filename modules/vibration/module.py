@@ -228,6 +228,11 @@ class VibrationModule:
 
     async def _on_command(self, message: Message) -> None:
         document = message.document()
+        if document.get("verb") == "acknowledge":
+            log.info(
+                "alert %s: %s takes care of it: %s", document.get("alert"), document.get("who"), document.get("why")
+            )
+            return
         if document.get("verb") != "relearn":
             raise BadMessage("unknown_command", str(document.get("verb"))[:40])
         try:
