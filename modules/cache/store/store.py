@@ -69,7 +69,7 @@ class Store:
 
         `look`: only to be looked at and then abandoned; takes the file as large as it is and leaves the ballast.
 
-        Raises StoreBusyError, StoreDamagedError or StoreForeignError.
+        Raises StoreBusyError, StoreDamagedError, StoreForeignError or StoreFailingError.
         """
         limits, clock = limits or Limits(), clock or Clock()
         budget = Budget.of(limits.bound)
@@ -98,11 +98,14 @@ class Store:
             if marks.fresh or marks.damaged:
                 store._transaction(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
-        except (apsw.CorruptError, apsw.NotADBError, KeyError, TypeError) as error:
-            connection.close(force=True)
+        except (*schema.DAMAGE, KeyError, TypeError) as error:
+            schema.abandon(connection)
             raise StoreDamagedError(f"{folder / DATABASE}: {error}") from error
+        except schema.FAILURE as error:
+            schema.abandon(connection)
+            raise StoreFailingError(f"{folder / DATABASE}: {error}") from error
         except BaseException:
-            connection.close(force=True)
+            schema.abandon(connection)
             raise
         if ballast:
             store.disk_full = not ballast.take()
@@ -245,7 +248,7 @@ class Store:
 
     def abandon(self) -> None:
         """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
-        self._state.connection.close(force=True)
+        schema.abandon(self._state.connection)
 
     # Transactions
 
@@ -324,11 +327,11 @@ class Store:
         """SQLite's errors, as what a caller can act on."""
         try:
             yield
-        except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
+        except schema.DAMAGE as error:
             raise StoreDamagedError(str(error)) from error
         except apsw.FullError as error:
             raise self._full() from error
-        except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.NoMemError) as error:
+        except schema.FAILURE as error:
             raise StoreFailingError(f"{type(error).__name__}: {error}") from error
 
     def _full(self) -> StoreFullError:

@@ -56,7 +56,7 @@ def add(commits: Commits, number: int, told: list[tuple[int, Exception | None]])
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - what it waits for comes from several sides
         await asyncio.sleep(0.001)
 
 

@@ -21,7 +21,9 @@ def token(identity: Identity, key: str = KEY, host: str = HOST, expiry: float = 
     return sas.make(key, host, identity, int(expiry)).encode()
 
 
-def packet(client_id: str = "gw1/m", username: str | None = f"{HOST}/gw1/m/?api-version=x", **fields: object) -> Connect:
+def packet(
+    client_id: str = "gw1/m", username: str | None = f"{HOST}/gw1/m/?api-version=x", **fields: object
+) -> Connect:
     password = fields.pop("password", token(Identity("gw1", "m")))
     return Connect(client_id, username=username, password=password, **fields)  # type: ignore[arg-type]
 

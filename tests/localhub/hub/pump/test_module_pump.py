@@ -57,7 +57,7 @@ class Bench:
         self.backlog = Backlog()
         self.time = 100.0
         self.pump = ModulePump("gw1", "b", self.backlog, Meter(), lambda: self.time)
-        self.queues = {}
+        self.queues: dict[tuple[str, int], Queue] = {}
         self.number = 0
         for name, priorities in (("in", (9, 0)), ("other", (5,))):
             endpoint = Endpoint(f"gw1/b/{name}")

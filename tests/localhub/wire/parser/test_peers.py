@@ -52,7 +52,7 @@ def test_amqtt_reads_what_we_write_and_writes_it_alike(codec: type[Codec], data:
         case Unsubscribe():
             assert tuple(theirs.payload.topics) == packet.filters
         case Acknowledge():
-            assert theirs.packet_id == packet.packet_id
+            assert theirs.variable_header.packet_id == packet.packet_id
         case Suback() | Connack() | Bare():
             pass
 
