@@ -74,7 +74,8 @@ def test_passage_counts(sent: list[int], arrived: list[int]) -> None:
 
 
 def test_the_table_and_the_document_say_the_same() -> None:
-    verdicts = bearing_verdicts([{"source": "a", "label": "inner_race", "state": "raised"}], {"a": "normal", "b": "normal"})
+    alert = {"source": "a", "label": "inner_race", "state": "raised"}
+    verdicts = bearing_verdicts([alert], {"a": "normal", "b": "normal"})
     figures = Figures(
         verdicts=verdicts,
         pictures=picture_scores([], [pictures("tiles", "free/1")]),
