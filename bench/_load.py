@@ -54,7 +54,7 @@ def main(metrics_url: str) -> None:
     stopping = stop_on_signals()
     ready = bodies(4)
     deepest, looked, seq = 0.0, 0.0, 0
-    with Leaf.from_environment() as leaf:
+    with Leaf.from_environment(stopping) as leaf:
         while not stopping.is_set():
             if time.monotonic() - looked > _LOOK_EVERY:
                 looked = time.monotonic()

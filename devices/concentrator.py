@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     stopping = stop_on_signals()
     period, seq = 1 / wanted.rate, 0
     try:
-        with Leaf.from_environment() as leaf:
+        with Leaf.from_environment(stopping) as leaf:
             for number, time in beats(period, stopping):
                 for readings in batches(crowd, number, time, period, wanted.batch, wanted.repeats):
                     leaf.send(
