@@ -7,7 +7,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tests.modules.common.conftest import PlayedTransport
 
 from modules.cache import drain as drain_module
 from modules.cache import module as cache_module
@@ -19,6 +18,7 @@ from modules.cache.store.house import House
 from modules.cache.workload import WorkloadUnreachableError
 from modules.common.edge import Edge
 from modules.common.messages import Message
+from tests.modules.conftest import PlayedTransport
 
 Make = Callable[..., Message]
 
