@@ -12,7 +12,7 @@
 
     [screen]
     highlight = "kind = 'alert'"         # a route condition: these messages are shown as they reach the hub
-    line = "${severity} ${source}: ${text}"  # how: from properties and the body's own members (default: all of them)
+    line = "${severity}: ${text}"         # how: from properties and the body's own members (default: all of them)
     page = "http://127.0.0.1:8080"       # printed for the person at the terminal
 
 `${NAME}` in commands and env stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;

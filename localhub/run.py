@@ -22,7 +22,7 @@ from localhub.exits import Exit
 from localhub.highlight import Highlights
 from localhub.overview import overview, totals
 from localhub.prepare import Options, Prepared, prepare
-from localhub.screen import Screen, screen_for
+from localhub.screen import Form, Screen, screen_for
 from localhub.state import State
 from localhub.supervisor import Supervisor
 
@@ -31,22 +31,22 @@ HIGHLIGHT_AGAIN_S = 1.0
 STEADY_S = Timings().steady_s
 
 
-def run(options: Options, *, plain: bool, page: str | None, began: float) -> Exit:
+def run(options: Options, *, form: Form, page: str | None, began: float) -> Exit:
     """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError.
 
     `began` is the moment (time.monotonic) from which a person waits.
     """
     prepared = prepare(options)
     try:
-        return asyncio.run(_run(prepared, plain=plain, page=page or prepared.config.screen.page, began=began))
+        return asyncio.run(_run(prepared, form=form, page=page or prepared.config.screen.page, began=began))
     finally:
         os.close(prepared.lock)
 
 
-async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: float) -> Exit:
+async def _run(prepared: Prepared, *, form: Form, page: str | None, began: float) -> Exit:
     supervisor = Supervisor(prepared.state, prepared.records)
     _listen_to_signals(supervisor)
-    screen = screen_for(sys.stdout, plain=plain, page=page)
+    screen = screen_for(sys.stdout, form, page)
     logging.basicConfig(handlers=[_ToScreen(screen)], level=logging.INFO)
     for name in prepared.ended:
         screen.say(f"ended {name}, left by an earlier run")
@@ -121,13 +121,14 @@ async def _highlight(supervisor: Supervisor, screen: Screen, condition: str, lin
     while True:
         try:
             async for message in hub.stream("/watch", pattern="*", where=condition):
-                if line := highlights.line(message):
-                    screen.highlight(line)
+                if text := highlights.line(message):
+                    screen.highlight(text)
         except control.ControlError as error:
             screen.say(f"highlight {condition!r} of localhub.toml: {error}")
             return
         except control.NotRunningError:
-            await asyncio.sleep(HIGHLIGHT_AGAIN_S)  # the hub restarts
+            pass  # the hub restarts
+        await asyncio.sleep(HIGHLIGHT_AGAIN_S)
 
 
 def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, Any], known: set[str]) -> None:

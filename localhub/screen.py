@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import deque
+from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from localhub.overview import Overview, Row, duration, size
@@ -35,11 +38,48 @@ class Screen(Protocol):
         """Leave the terminal as it should be left."""
 
 
-def screen_for(stream: TextIO, *, plain: bool, page: str | None) -> Screen:
-    """Live when `stream` is a terminal and nobody asked for plain lines."""
-    if plain or not stream.isatty():
+class Form(StrEnum):
+    """How a run is shown."""
+
+    AUTO = "auto"  # live on a terminal, plain elsewhere
+    PLAIN = "plain"
+    JSON = "json"
+
+
+def screen_for(stream: TextIO, form: Form, page: str | None) -> Screen:
+    """The screen for where the output goes."""
+    if form is Form.JSON:
+        return JsonScreen(stream)
+    if form is Form.PLAIN or not stream.isatty():
         return PlainScreen(stream)
     return LiveScreen(page)
+
+
+class JsonScreen:
+    """One JSON document a line: {"moment": ...}, {"highlight": ...} or {"text": ...}."""
+
+    every_s = PLAIN_EVERY_S
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, now: Overview) -> None:
+        """The moment, with its reduction."""
+        self._print({"moment": {**asdict(now), "reduction": now.reduction}})
+
+    def highlight(self, line: str) -> None:
+        """The line."""
+        self._print({"highlight": line})
+
+    def say(self, text: str) -> None:
+        """The text."""
+        self._print({"text": text})
+
+    def close(self) -> None:
+        """Nothing to undo."""
+
+    def _print(self, document: dict[str, object]) -> None:
+        print(json.dumps(document), file=self._stream, flush=True)
 
 
 class PlainScreen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
@@ -19,6 +19,7 @@ from modules.cache.store.upkeep import remember
 
 LARGEST_PAYLOAD = 320 * 1024  # edgeHub's packets end at 256 KB; the rest is room for the sealed properties
 _INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,?)" for priority in PRIORITIES}
+_priority = attrgetter("priority")
 _INSERT_ID = "INSERT INTO ids VALUES(?,?)"
 
 
@@ -34,8 +35,23 @@ class Appended:
         return Appended(self.stored + other.stored, self.duplicates + other.duplicates, self.dropped + other.dropped)
 
 
-def check(records: Sequence[Record]) -> None:
-    """Raises ValueError for what no store can hold."""
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Accept records, all or (StoreFullError) none; they are one commit as long as the WAL's share allows.
+
+    Raises ValueError for what no store can hold.
+    """
+
+    records: Sequence[Record]
+    sizes: list[int] = field(init=False, repr=False, compare=False)
+    """Sealed bytes of each."""
+
+    def __post_init__(self) -> None:
+        _check(self.records)
+        object.__setattr__(self, "sizes", [len(record.payload) + OVERHEAD for record in self.records])
+
+
+def _check(records: Sequence[Record]) -> None:
     for record in records:
         if record.priority not in _INSERT:
             raise ValueError(f"no such priority: {record.priority}")
@@ -45,29 +61,30 @@ def check(records: Sequence[Record]) -> None:
             raise ValueError(f"{len(record.payload)} bytes are more than a record may hold, {LARGEST_PAYLOAD}")
 
 
-def append(state: State, records: Sequence[Record]) -> Appended:
+def append(state: State, job: Append) -> Appended:
     """Store them in the open transaction. Raises StoreFullError when an alert finds no room."""
-    done = Appended()
-    if len(records) == 1:
-        return _append_run(state, records[0].priority, records)
-    for priority, run in groupby(records, attrgetter("priority")):
-        done += _append_run(state, priority, list(run))
+    records, sizes = job.records, job.sizes
+    done, start = Appended(), 0
+    for priority, run in groupby(records, _priority):
+        end = start + sum(1 for _ in run)
+        done += _append_run(state, priority, records[start:end], sizes[start:end])
+        start = end
     return done
 
 
-def _append_run(state: State, priority: int, records: Sequence[Record]) -> Appended:
+def _append_run(state: State, priority: int, records: Sequence[Record], sizes: Sequence[int]) -> Appended:
     """Records of one priority."""
     before = len(records)
     ids = [pack_id(record.message_id) for record in records]
     if not _insert_ids(state, ids):
         records, ids = _unknown(state, records, ids)
+        sizes = [len(record.payload) + OVERHEAD for record in records]
         if not _insert_ids(state, ids):
             raise RuntimeError("ids changed inside a transaction")
     duplicates = before - len(records)
     state.duplicates += duplicates
     if not records:
         return Appended(0, duplicates)
-    sizes = [len(record.payload) + OVERHEAD for record in records]
     if not make_room(state, pages_for_all(sizes), priority):
         if priority == ALERTS:
             raise StoreFullError("no room for an alert: everything that may go has gone", disk=False)

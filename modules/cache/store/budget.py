@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,12 +64,18 @@ def pages_for(size: int) -> int:
     return 16 * (1 + row // _OVERFLOW)
 
 
-def pages_for_all(sizes: list[int]) -> int:
+def pages_for_all(sizes: Sequence[int]) -> int:
     """Pages that these records take at most, their ids and the inner pages of the trees included."""
-    leaves = sum(map(pages_for, sizes)) // 16 + 1
+    leaves = _leaves(sizes)
     return leaves + leaves // 50 + len(sizes) // 50 + 6
 
 
-def frames_for_all(sizes: list[int]) -> int:
+def frames_for_all(sizes: Sequence[int]) -> int:
     """Pages that storing these records writes at most, beside BASE_FRAMES: each id may lie on a page of its own."""
-    return sum(map(pages_for, sizes)) // 16 + 1 + len(sizes)
+    return _leaves(sizes) + len(sizes)
+
+
+def _leaves(sizes: Sequence[int]) -> int:
+    if not sizes or max(sizes) > _OVERFLOW - _ROW_OVERHEAD:
+        return sum(map(pages_for, sizes)) // 16 + 1
+    return (sum(sizes) + len(sizes) * _ROW_OVERHEAD) // _SHARES_PAGE + 1  # no less, and quicker to say

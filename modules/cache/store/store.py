@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-import apsw
-
-from modules.cache.record import ALERTS, Entry, Record, Stored
-from modules.cache.sealing import OVERHEAD, Sealer
+from modules.cache.record import ALERTS, Entry, Stored
+from modules.cache.sealing import Sealer
 from modules.cache.store import outgoing, report, schema, upkeep
-from modules.cache.store.append import Appended, append, check
+from modules.cache.store.append import Append, Appended, append
 from modules.cache.store.ballast import Ballast
 from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for_all
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 from modules.cache.store.evict import make_room
 from modules.cache.store.forget import Era, Memory
+from modules.cache.store.guard import Guard
 from modules.cache.store.mark import Marks
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
 from modules.cache.store.state import Limits, State
@@ -32,13 +30,6 @@ DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
 _STEP_FRAMES = 120  # of an upkeep or quarantine step: some dozen rows or moved pages, and what leads to them
 _SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Accept records, all or (StoreFullError) none; they are one commit as long as the WAL's share allows."""
-
-    records: Sequence[Record]
 
 
 Job = Append | Hand | Confirm | Rewind
@@ -52,6 +43,7 @@ class Store:
         self._state = state
         self._ballast = ballast
         self._ballast_tried = 0
+        self._guard = Guard(self._full)
         self.disk_full = False
 
     @classmethod
@@ -69,7 +61,7 @@ class Store:
 
         `look`: only to be looked at and then abandoned; takes the file as large as it is and leaves the ballast.
 
-        Raises StoreBusyError, StoreDamagedError or StoreForeignError.
+        Raises StoreBusyError, StoreDamagedError, StoreForeignError or StoreFailingError.
         """
         limits, clock = limits or Limits(), clock or Clock()
         budget = Budget.of(limits.bound)
@@ -98,11 +90,14 @@ class Store:
             if marks.fresh or marks.damaged:
                 store._transaction(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
-        except (apsw.CorruptError, apsw.NotADBError, KeyError, TypeError) as error:
-            connection.close(force=True)
+        except (*schema.DAMAGE, KeyError, TypeError) as error:
+            schema.abandon(connection)
             raise StoreDamagedError(f"{folder / DATABASE}: {error}") from error
+        except schema.FAILURE as error:
+            schema.abandon(connection)
+            raise StoreFailingError(f"{folder / DATABASE}: {error}") from error
         except BaseException:
-            connection.close(force=True)
+            schema.abandon(connection)
             raise
         if ballast:
             store.disk_full = not ballast.take()
@@ -133,7 +128,7 @@ class Store:
 
         Always at least one when there is one. Damaged records among them go to quarantine. Raises StoreDamagedError.
         """
-        with self._guard():
+        with self._guard:
             while True:
                 found, damaged = outgoing.peek(self._state, priority, after, most, most_bytes)
                 self._quarantine(priority, damaged)
@@ -142,12 +137,12 @@ class Store:
 
     def flight(self, priority: int) -> InFlight:
         """What edgeHub acknowledged of a priority and may still hold."""
-        with self._guard():
+        with self._guard:
             return outgoing.flight(self._state, priority)
 
     def verify(self, priority: int, after: int, *, most: int = 256) -> tuple[int, int, int]:
         """Authenticate the next records behind `after`: the last seq (0 at the end), how many, how many damaged."""
-        with self._guard():
+        with self._guard:
             last, seen, damaged = outgoing.verify(self._state, priority, after, most)
             self._quarantine(priority, damaged)
             return last, seen, len(damaged)
@@ -155,7 +150,7 @@ class Store:
     def upkeep(self) -> bool:
         """One small step of what can wait: purging, giving space back, the ballast. True when there is more to do."""
         state = self._state
-        with self._guard():
+        with self._guard:
             if any(mark.kept_n for mark in state.marks.all()):
                 more: list[bool] = []
                 self._transaction(lambda: more.append(upkeep.purge(state)), _STEP_FRAMES)
@@ -172,23 +167,23 @@ class Store:
 
     def stats(self) -> report.Stats:
         """Depths, sizes, ages, drops and wear."""
-        with self._guard():
+        with self._guard:
             return report.stats(self._state, disk_full=self.disk_full)
 
     def inspect(self, priority: int, *, after: int = 0, most: int = 20) -> list[Entry]:
         """The oldest records of a priority behind `after`, without their payloads."""
-        with self._guard():
+        with self._guard:
             return report.entries(self._state, priority, after, most)
 
     def get(self, name: str) -> str | None:
         """A note from the table meta."""
-        with self._guard():
+        with self._guard:
             row = self._state.connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
             return None if row is None else str(row[0])
 
     def set(self, name: str, value: str) -> None:
         """Keep a note in the table meta."""
-        with self._guard():
+        with self._guard:
             statement = "REPLACE INTO meta VALUES(?,?)"
             self._transaction(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
 
@@ -197,7 +192,7 @@ class Store:
         state = self._state
         statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
         rows = [(packed, state.seq) for packed in ids]
-        with self._guard():
+        with self._guard:
             self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + BASE_FRAMES)
 
     def resize(self, bound: int) -> bool:
@@ -205,7 +200,7 @@ class Store:
         state = self._state
         before, state.budget = state.budget, Budget.of(bound)
         state.free = 0
-        with self._guard():
+        with self._guard:
             if not self._evict_down(before.most_frames):
                 state.budget, state.free = before, 0
                 return False
@@ -239,13 +234,13 @@ class Store:
 
     def check_file(self) -> list[str]:
         """What SQLite finds wrong with the file; reads all of it. Empty when nothing is."""
-        with self._guard():
+        with self._guard:
             found = [str(row[0]) for row in self._state.connection.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
 
     def abandon(self) -> None:
         """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
-        self._state.connection.close(force=True)
+        schema.abandon(self._state.connection)
 
     # Transactions
 
@@ -256,8 +251,7 @@ class Store:
     def _frames(self, job: Job) -> int:
         """Pages that a job writes at most."""
         if isinstance(job, Append):
-            check(job.records)
-            return frames_for_all([len(record.payload) + OVERHEAD for record in job.records])
+            return frames_for_all(job.sizes)
         return _SMALL_JOB_FRAMES
 
     def _large(self, job: Job) -> Result:
@@ -277,7 +271,7 @@ class Store:
             return []
         results: list[Result] = []
         try:
-            with self._guard():
+            with self._guard:
                 self._transaction(lambda: results.extend(self._do(job) for job in jobs), frames)
         except StoreDamagedError:
             raise
@@ -291,7 +285,7 @@ class Store:
         if isinstance(job, Append):
             if self.disk_full:
                 raise StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
-            return append(self._state, job.records)
+            return append(self._state, job)
         outgoing.move(self._state, job)
         return None
 
@@ -318,18 +312,6 @@ class Store:
     def _room_in_wal(self, frames: int) -> None:
         if self._state.frames + frames > self._state.budget.frames:
             self._state.checkpoint()
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """SQLite's errors, as what a caller can act on."""
-        try:
-            yield
-        except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
-            raise StoreDamagedError(str(error)) from error
-        except apsw.FullError as error:
-            raise self._full() from error
-        except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.NoMemError) as error:
-            raise StoreFailingError(f"{type(error).__name__}: {error}") from error
 
     def _full(self) -> StoreFullError:
         """Why SQLite says full: the disk is, and the ballast goes; or an estimate fell short, and the next will not."""

@@ -136,3 +136,21 @@ def test_gathering_waits_for_company(open_store: Callable[..., Store], make_reco
 
     assert asyncio.run(play()) <= 2
     writer.close()
+
+
+def test_who_goes_away_does_not_stop_it(writer: Writer, make_record: Make) -> None:
+    async def play() -> Appended:
+        free, holding = await hold(writer)
+        gone = [asyncio.create_task(writer.append([make_record()])), asyncio.create_task(writer.ask(Store.stats))]
+        await asyncio.sleep(0)
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        free.set()
+        await holding
+        holding = asyncio.create_task(writer.ask(lambda _store: True))
+        await asyncio.sleep(0)
+        holding.cancel()
+        return await writer.append([make_record()])
+
+    assert asyncio.run(play()) == Appended(1)
