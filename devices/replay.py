@@ -114,7 +114,7 @@ def main(argv: list[str]) -> int:
             print(f"{wanted.folder} holds no usable recording ({', '.join(sorted(RECORDINGS))})", file=sys.stderr)
             return 2
         stopping = stop_on_signals()
-        with Leaf.from_environment() as leaf:
+        with Leaf.from_environment(stopping) as leaf:
             play(leaf, recordings, wanted.speed, stopping, int(wanted.once))
     except (FileNotFoundError, LeafError) as error:
         print(error, file=sys.stderr)

@@ -14,9 +14,10 @@ from localhub import address, config
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.config import Config, ConfigError
-from localhub.deployment import Deployment, load_deployment
 from localhub.exits import CannotStartError, Exit
 from localhub.identity import Identities
+from localhub.manifest.deployment import Deployment, load_deployment
+from localhub.manifest.problem import ManifestError
 from localhub.state import FACTS, State, StateError, write_atomic
 
 
@@ -53,7 +54,7 @@ def prepare(options: Options) -> Prepared:
         settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
         deployment = load_deployment(options.manifest, options.layers)
         plan = make_plan(deployment.content, settings, deployment.command_of, leaves=options.leaves)
-    except ConfigError as error:
+    except (ConfigError, ManifestError) as error:
         raise CannotStartError(str(error)) from error
     except PlanError as error:
         if error.keys is None:

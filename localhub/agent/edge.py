@@ -164,7 +164,7 @@ class Edge:
         hub = control.AsyncClient(self.state.hub_socket)
         end = time.monotonic() + LEAVES_WAIT_S
         while time.monotonic() < end:
-            waiting = {f"{self.state.gateway}/{name}" for name, module in self.modules.items() if _up(module)}
+            waiting = {f"{self.state.gateway}/{name}" for name, module in self.modules.items() if _coming(module)}
             with contextlib.suppress(control.NotRunningError, control.ControlError):  # a hub that restarts just now
                 waiting -= {client["id"] for client in (await hub.get("/status"))["clients"]}
                 if not waiting:
@@ -173,5 +173,6 @@ class Edge:
         LOG.warning("not connected after %g s: %s; leaf devices start", LEAVES_WAIT_S, ", ".join(sorted(waiting)))
 
 
-def _up(keeper: Keeper) -> bool:
-    return keeper.state is Runtime.RUNNING
+def _coming(keeper: Keeper) -> bool:
+    """It runs and has not failed yet: worth waiting for."""
+    return keeper.state is Runtime.RUNNING and keeper.exit_code is None

@@ -6,11 +6,11 @@ state folder, so that a restarted agent needs neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from localhub.agent.policy import Policy
 from localhub.config import Config, ModuleConfig
@@ -27,13 +27,14 @@ class PlanError(ValueError):
         self.name, self.keys = name, keys
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
     """One process to run. `command` and `env` may hold `${NAME}`, replaced when it starts."""
 
     name: str
-    command: list[str]
+    command: Sequence[str]
     folder: str
-    env: dict[str, str] = {}
+    env: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = Policy.ALWAYS
     running: bool = True
     order: int = LAST
@@ -41,20 +42,25 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
     """Everything the agent runs."""
 
-    modules: list[Planned]
-    devices: list[Planned] = []
+    modules: Sequence[Planned]
+    devices: Sequence[Planned] = ()
 
     def to_json(self) -> bytes:
         """The document as the agent reads it."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+        return json.dumps(asdict(self), indent=2).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Plan:
-        """Read a plan; raises msgspec.DecodeError when it is damaged."""
-        return msgspec.json.decode(data, type=cls)
+        """Read a plan that `to_json` wrote."""
+        document = json.loads(data)
+        return cls(
+            modules=[_planned(entry) for entry in document["modules"]],
+            devices=[_planned(entry) for entry in document["devices"]],
+        )
 
 
 CommandOf = Callable[[str, str], tuple[tuple[str, ...], Path] | None]
@@ -86,6 +92,10 @@ def make_plan(
             raise PlanError(name, f"the manifest deploys no such module; it deploys: {known}", keys=("modules", name))
     planned = [_module(name, entry, config, command_of) for name, entry in modules.items()]
     return Plan(modules=sorted(planned, key=lambda module: module.order), devices=_devices(config, leaves))
+
+
+def _planned(entry: dict[str, Any]) -> Planned:
+    return Planned(**{**entry, "policy": Policy(entry["policy"])})
 
 
 def _module(name: str, entry: Mapping[str, Any], config: Config, command_of: CommandOf) -> Planned:

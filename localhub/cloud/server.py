@@ -41,6 +41,7 @@ class LinkServer:
         self._calls: dict[int, asyncio.Future[link.MethodAnswer]] = {}
         self._numbers = itertools.count(1)
         self._followers: set[asyncio.Event] = set()
+        self._failing = False
         self.connected_since: datetime | None = None
 
     @asynccontextmanager
@@ -112,6 +113,8 @@ class LinkServer:
         done = 0
         batches: list[link.Batch] = []
         for frame in frames:
+            if hub is not self._hub and not isinstance(frame, link.Hello):
+                raise link.LinkError("a hub says Hello first")
             if isinstance(frame, link.Batch):
                 batches.append(frame)
                 continue
@@ -120,6 +123,12 @@ class LinkServer:
         done = self._commit(batches) or done
         if done:
             hub.send(link.Ack(done))
+
+    def failed(self, error: apsw.Error) -> None:
+        """Say once that nothing can be committed; the hub tries again about once a second."""
+        if not self._failing:
+            log.error("the cloud cannot write, nothing is acknowledged until it can: %s", error)
+        self._failing = True
 
     def _one(self, hub: "HubConnection", frame: link.Up) -> int:
         match frame:
@@ -140,6 +149,9 @@ class LinkServer:
         if not batches:
             return 0
         self._arrivals.append([message for batch in batches for message in batch.messages], self._clock())
+        if self._failing:
+            log.warning("the cloud can write again")
+            self._failing = False
         for follower in self._followers:
             follower.set()
         last = batches[-1].number
@@ -175,7 +187,7 @@ class HubConnection(asyncio.Protocol):
         try:
             self._server.received(self, self._frames.feed(data))
         except apsw.Error as error:
-            log.error("the cloud cannot write, nothing is acknowledged until it can: %s", error)  # noqa: TRY400  one line says it
+            self._server.failed(error)
             self.close()
         except (link.LinkError, msgspec.DecodeError) as error:
             log.warning("the connection from the hub is closed: %s", error)

@@ -9,24 +9,36 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import apsw
 
-from localhub.hub.store import Batch, Store
+from localhub.hub.store import Batch
 
 log = logging.getLogger(__name__)
 
 REMOVAL_DELAY_S = 0.005  # a removal alone may wait this long for company: it costs a redelivery at worst
+STOP_S = 5.0
 RETRY_S = 1.0  # after a commit failed
 
 Done = Callable[[Exception | None], None]
 Expired = Callable[[list[tuple[int, int, int]]], None]
 
 
+class Disk(Protocol):
+    """Where batches go: a Store."""
+
+    def apply(self, batch: Batch) -> list[tuple[int, int, int]]:
+        """Do all of a batch durably, or raise apsw.Error and do nothing; what expired."""
+
+    def tidy(self) -> None:
+        """Give disk space back."""
+
+
 class Commits:
     """The one way to change the store while the hub runs; all methods belong to the loop's thread."""
 
-    def __init__(self, store: Store, expired: Expired) -> None:
+    def __init__(self, store: Disk, expired: Expired) -> None:
         self._store = store
         self._expired = expired
         self._loop = asyncio.get_running_loop()
@@ -46,9 +58,12 @@ class Commits:
         self._thread.start()
 
     async def stop(self) -> None:
-        """Commit what is open and end the thread."""
+        """Commit what is open and end the thread; a disk that cannot be written is given up on."""
         self._start()
-        await self._idle.wait()
+        try:
+            await asyncio.wait_for(self._idle.wait(), STOP_S)
+        except TimeoutError:
+            log.warning("the last messages could not be written; they were not acknowledged")
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 

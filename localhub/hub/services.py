@@ -76,16 +76,16 @@ class Services:
     async def serving(self, context: Any) -> AsyncIterator[None]:
         """Connect to the cloud, and serve methods over HTTPS with a TLS context, while the block runs."""
         app = https.application(self.methods, self._hub.authenticate, self._state.gateway)
-        link_task = asyncio.create_task(self.uplink.run())
+        self._start(self.uplink.run())
         try:
             async with https.serving(app, context, self._state.address, self._state.https_port):
                 yield
         finally:
             if self._report_timer is not None:
                 self._report_timer.cancel()
-            for task in (link_task, *self._tasks):
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(link_task, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def on_connect(self, client: Client) -> None:
         """A client is connected; its subscriptions of last time are in force."""
@@ -189,7 +189,7 @@ class Services:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a request to twins or methods failed: %r", error)
+            log.error("a task of twins, methods or the link failed", exc_info=error)
 
 
 def _request_id(query: str) -> str:

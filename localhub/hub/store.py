@@ -42,13 +42,13 @@ class Batch:
     """What one transaction does, in this order."""
 
     queues: list[tuple[int, str, int]] = field(default_factory=list)  # no, endpoint, priority
+    removed: list[tuple[int, int]] = field(default_factory=list)  # queue, id
+    expire: tuple[float, tuple[int, ...]] | None = None  # remove entries that expired by then, save for these ids
+    dead: list[tuple[int]] = field(default_factory=list)  # ids of messages in no queue any more
     messages: list[tuple[int, bytes, bytes]] = field(default_factory=list)  # id, body, facts
     entries: list[tuple[int, int, float, int]] = field(default_factory=list)  # queue, id, expiry, size
-    removed: list[tuple[int, int]] = field(default_factory=list)  # queue, id
-    dead: list[tuple[int]] = field(default_factory=list)  # ids of messages in no queue any more
     sessions: dict[str, dict[str, int] | None] = field(default_factory=dict)  # client: filters with QoS, None: forget
     facts: dict[str, bytes | None] = field(default_factory=dict)
-    expire: tuple[float, tuple[int, ...]] | None = None  # remove entries that expired by then, save for these ids
 
     def __bool__(self) -> bool:
         return bool(
@@ -122,14 +122,7 @@ class Store:
         try:
             for queue in batch.queues:
                 connection.execute("INSERT INTO queue VALUES(?, ?, ?)", queue)
-            self._many("INSERT INTO message VALUES ", batch.messages)
-            self._many("INSERT INTO entry VALUES ", batch.entries)
             self._many("DELETE FROM entry WHERE (queue, id) IN (VALUES ", batch.removed, ")")
-            self._many("DELETE FROM message WHERE id IN (VALUES ", batch.dead, ")")
-            for client, filters in batch.sessions.items():
-                _replace(connection, "session", "client", client, None if filters is None else json.dumps(filters))
-            for name, value in batch.facts.items():
-                _replace(connection, "fact", "name", name, value)
             if batch.expire is not None:
                 moment, kept = batch.expire
                 rows = connection.execute(
@@ -138,6 +131,13 @@ class Store:
                     (moment, json.dumps(kept)),
                 )
                 expired.extend((queue, message_id, size) for queue, message_id, size in rows)
+            self._many("DELETE FROM message WHERE id IN (VALUES ", batch.dead, ")")
+            self._many("INSERT INTO message VALUES ", batch.messages)
+            self._many("INSERT INTO entry VALUES ", batch.entries)
+            for client, filters in batch.sessions.items():
+                _replace(connection, "session", "client", client, None if filters is None else json.dumps(filters))
+            for name, value in batch.facts.items():
+                _replace(connection, "fact", "name", name, value)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -115,18 +115,15 @@ class HubTwins:
 
     def _take_desired(self, identity: Identity, known: Twin, document: Document, version: int) -> None:
         patch = difference(known.desired.document, document)
-        if not patch and known.desired.version == version and identity in self._twins:
-            return
-        self._save(identity, replace(known, desired=Properties(document, version)))
         if patch or known.desired.version != version:
+            self._save(identity, replace(known, desired=Properties(document, version)))
             self._changed(identity, patch, version)
 
     def _keep(self, identity: Identity, twin: Twin) -> Awaitable[None]:
-        values = {_name(identity): msgspec.json.encode(twin)}
-        if identity not in self._twins:
-            values[INDEX] = msgspec.json.encode([*self._twins, identity])
         self._twins[identity] = twin
-        return self._facts.keep(values)
+        return self._facts.keep(
+            {_name(identity): msgspec.json.encode(twin), INDEX: msgspec.json.encode(list(self._twins))}
+        )
 
     def _save(self, identity: Identity, twin: Twin) -> None:
         """Keep without waiting: of desired properties the cloud has the original."""

@@ -7,17 +7,16 @@ the hub restarts.
 """
 
 import asyncio
-import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 
 from localhub import link
-from localhub.hub.delay import DelayLine
+from localhub.hub.cloudconnection import CloudConnection
 from localhub.hub.pump import LinkDown
 from localhub.identity import Identity
 from localhub.state import State, write_atomic
@@ -25,7 +24,6 @@ from localhub.twin import Document
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 1.0
-ACK_TIMEOUT_S = 20.0  # edgeHub's own for an upstream operation (DeviceConnectivityManager.cs)
 FRAME_BYTES = 1 << 20  # a batch is cut into frames of about this size, so that a slow link shows progress
 SLOW_BYTES_PER_S = 16_000.0
 SLOW_LATENCY_MS = 300.0
@@ -70,6 +68,11 @@ class LinkSetting:
     bytes_per_s: float | None = None
     latency_ms: float = 0.0
 
+    @property
+    def pace(self) -> tuple[float | None, float]:
+        """Bytes and seconds: bandwidth and latency."""
+        return self.bytes_per_s, self.latency_ms / 1000
+
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> "LinkSetting":
         """From {"state", "bytes_per_s", "latency_ms"}; raises ValueError with what to write instead."""
@@ -97,8 +100,9 @@ class Uplink:
         self._watchers: list[Callable[[], None]] = []
         self._allowed = asyncio.Event()
         self._up = asyncio.Event()
-        self._connection: _Connection | None = None
+        self._connection: CloudConnection | None = None
         self._reached = False  # whether the present connection has got as far as the cloud's twins
+        self._proven = False  # whether it was of use: the cloud has committed something
         self.setting = self._stored()
         self.bytes_up = 0
 
@@ -139,7 +143,7 @@ class Uplink:
         else:
             self._allowed.set()
             if self._connection is not None:
-                self._connection.shape(setting)
+                self._connection.shape(*setting.pace)
         self._changed()
 
     async def run(self) -> None:
@@ -150,10 +154,10 @@ class Uplink:
         try:
             while True:
                 await self._allowed.wait()
-                self._reached = False
+                self._reached = self._proven = False
                 reason = await self._connected()
-                if self._reached:
-                    pause, told = FIRST_PAUSE_S, False
+                told = told and not self._reached
+                pause = FIRST_PAUSE_S if self._proven else pause
                 if not told:
                     log.warning("the cloud is away: %s", reason)
                     told = True
@@ -194,7 +198,7 @@ class Uplink:
     async def _connected(self) -> str:
         """One connection from its making to its end; returns why it ended."""
         loop = asyncio.get_running_loop()
-        connection = _Connection(self._received, self._counted)
+        connection = CloudConnection(self._received, self._counted)
         try:
             await loop.create_unix_connection(lambda: connection, str(self._state.link_socket))
         except OSError as error:
@@ -204,11 +208,12 @@ class Uplink:
         self._connection = connection
         connection.ended.add_done_callback(self._lost)
         try:
-            connection.shape(self.setting)
+            connection.shape(*self.setting.pace)
             connection.write(link.Hello(self._state.gateway))
             return await connection.ended
         finally:
             self._connection = None
+            self._proven = connection.acknowledged > 0
             connection.cut("the hub stops")
 
     def _received(self, frame: link.Down) -> None:
@@ -242,105 +247,9 @@ class Uplink:
             return LinkSetting.parse(json.loads(self._state.link_setting.read_bytes()))
         except FileNotFoundError:
             return LinkSetting()
-
-
-class _Connection(asyncio.Protocol):
-    """One connection to the cloud: numbers, acknowledgements, and the wire's pace."""
-
-    def __init__(self, received: Callable[[link.Down], None], counted: Callable[[int], None]) -> None:
-        self._received = received
-        self._counted = counted
-        self._frames = link.from_cloud()
-        self._transport: asyncio.Transport | None = None
-        self._numbers = itertools.count(1)
-        self._open: dict[int, asyncio.Future[None]] = {}
-        self._out: DelayLine[tuple[int, bytes]] = DelayLine(self._leave)
-        self._in: DelayLine[link.Down] = DelayLine(self._arrive)
-        self._on_the_wire = 0  # the last number that has left
-        self._watchdog: asyncio.TimerHandle | None = None
-        self._reason = "the cloud closed the connection"
-        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
-        try:
-            frames = self._frames.feed(data)
-            for frame in frames:
-                self._in.push(frame, len(data) // len(frames))
-        except link.LinkError as error:
-            self.cut(str(error))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Called by asyncio."""
-        self.cut(self._reason if error is None else str(error))
-
-    def shape(self, setting: LinkSetting) -> None:
-        """Set the wire's bandwidth and latency."""
-        for line in (self._out, self._in):
-            line.set(setting.bytes_per_s, setting.latency_ms / 1000)
-
-    def numbered(self, frame: Callable[[int], link.Up]) -> asyncio.Future[None]:
-        """Write a frame that is to be acknowledged; the future resolves with the acknowledgement."""
-        number = next(self._numbers)
-        acknowledged = self._open[number] = asyncio.get_running_loop().create_future()
-        self._write(number, link.encode(frame(number)))
-        return acknowledged
-
-    def write(self, frame: link.Up) -> None:
-        """Write a frame that needs no acknowledgement."""
-        self._write(0, link.encode(frame))
-
-    def cut(self, reason: str) -> None:
-        """End the connection at once; what was not acknowledged fails with LinkDown."""
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
-        self._out.clear()
-        self._in.clear()
-        self._watch(on=False)
-        if not self.ended.done():
-            self.ended.set_result(reason)
-        waiting, self._open = self._open, {}
-        for acknowledged in waiting.values():
-            if not acknowledged.done():
-                acknowledged.set_exception(LinkDown(reason))
-
-    def _write(self, number: int, data: bytes) -> None:
-        self._counted(len(data))
-        self._out.push((number, data), len(data))
-
-    def _leave(self, item: tuple[int, bytes]) -> None:
-        number, data = item
-        if self._transport is None:
-            return
-        self._transport.write(data)
-        if number:
-            self._on_the_wire = number
-            self._watch(on=True)
-
-    def _arrive(self, frame: link.Down) -> None:
-        if not isinstance(frame, link.Ack):
-            self._received(frame)
-            return
-        for number in [number for number in self._open if number <= frame.number]:
-            acknowledged = self._open.pop(number)
-            if not acknowledged.done():
-                acknowledged.set_result(None)
-        self._watch(on=False)
-        self._watch(on=self._on_the_wire > frame.number)
-
-    def _watch(self, *, on: bool) -> None:
-        """Have the connection cut when the cloud is silent for too long about what has left."""
-        if on and self._watchdog is None:
-            silent = f"no acknowledgement in {ACK_TIMEOUT_S:.0f} s"
-            self._watchdog = asyncio.get_running_loop().call_later(ACK_TIMEOUT_S, self.cut, silent)
-        elif not on and self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
+        except ValueError as error:
+            log.warning("what the link was set to cannot be read (%s): it is up", error)
+            return LinkSetting()
 
 
 def _parts(batch: Sequence[Sendable]) -> Iterator[list[link.Telemetry]]:

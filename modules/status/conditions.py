@@ -56,8 +56,8 @@ class Conditions:
                 self._by_key[key] = replace(condition, acknowledged=True)
 
     def active(self, now: float, event_holds: float) -> list[Condition]:
-        """Those that hold at epoch second `now`, the worst first, then the newest."""
+        """Those that hold at epoch second `now`, the worst first, machines before parts, then the newest."""
         for key, condition in list(self._by_key.items()):
             if condition.item and now - condition.seen > event_holds:
                 del self._by_key[key]
-        return sorted(self._by_key.values(), key=lambda each: (each.acknowledged, -each.rank, -each.since))
+        return sorted(self._by_key.values(), key=lambda each: (each.acknowledged, -each.rank, each.item, -each.since))

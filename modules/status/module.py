@@ -93,7 +93,10 @@ class StatusModule:
     def line(self) -> dict[str, Any]:
         """The verdict and the conditions that hold."""
         active = self.conditions.active(time.time(), self.edge.settings.event_holds_s)
-        return asdict(self.verdict()) | {"active": [asdict(each) for each in active[:50]]}
+        verdict = asdict(self.verdict())
+        if not verdict["details"] and self.roster.members:
+            verdict["details"] = [f"{len(self.roster.members)} modules report, {len(self.cameras())} cameras watch"]
+        return verdict | {"active": [asdict(each) for each in active[:50]]}
 
     def modules(self) -> list[dict[str, Any]]:
         """Every module, without the token of its view."""

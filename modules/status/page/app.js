@@ -1,6 +1,7 @@
 // The stream from the gateway, and what a person does here.
+import { make } from "./draw.js";
 import { now } from "./format.js";
-import { alertRow, refreshPictures, showCameras, showChips, showFigures, showModules, showQueue, showSensors, showVerdict } from "./parts.js";
+import { alertRow, refreshPictures, showCameras, showChips, showFigures, showHolding, showModules, showQueue, showSensors, showVerdict } from "./parts.js";
 
 const at = (id) => document.getElementById(id);
 const KEPT = 200;
@@ -35,16 +36,27 @@ function showAlerts(newId = null) {
   requestAnimationFrame(() => {
     drawing = false;
     const list = at("alert-list");
-    const focused = list.contains(document.activeElement);
-    if (focused) { setTimeout(showAlerts, 1000); return; }
-    list.replaceChildren(...alerts.slice(0, 60).map((alert) => {
-      const row = alertRow(alert, openAct);
+    list.replaceChildren(...grouped(alerts).slice(0, 40).map(([alert, times]) => {
+      const row = alertRow(alert, times);
       if (fresh.has(alert.id)) row.classList.add("new");
       return row;
     }));
+    if (!alerts.length) list.append(make("li", { className: "empty", textContent: "None yet." }));
     fresh.clear();
     at("alerts-count").textContent = alerts.length >= KEPT ? `${KEPT}+` : `${alerts.length}`;
   });
+}
+
+// The same thing again and again (a defective part after the other) is one row with a count.
+function grouped(all) {
+  const groups = [];
+  for (const alert of all) {
+    const last = groups.at(-1);
+    const key = [alert.source, alert.rule, alert.severity, alert.state, alert.label].join("|");
+    if (last && last[2] === key && !alert.acknowledged) last[1] += 1;
+    else groups.push([alert, 1, key]);
+  }
+  return groups;
 }
 
 const newestOf = (source) => alerts.find((alert) => alert.source === source && alert.state !== "cleared");
@@ -52,6 +64,7 @@ const newestOf = (source) => alerts.find((alert) => alert.source === source && a
 function takeOverview(overview) {
   heard = Date.now();
   showVerdict(overview.line);
+  showHolding(overview.line.active, openAct);
   showFigures(overview);
   showChips(overview);
   showModules(overview.modules);
@@ -93,7 +106,7 @@ at("act-cancel").addEventListener("click", () => at("act").close());
 at("act-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = at("act-form");
-  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(about.id)}/acknowledge`, {
+  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(about.alert_id)}/acknowledge`, {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Bearer ${form.token.value}` },
     body: JSON.stringify({ who: form.who.value, why: form.why.value }),

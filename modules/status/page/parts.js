@@ -125,10 +125,16 @@ function tile(sensor) {
   return make(
     "article",
     { className: "tile", data: { state: sensor.level }, title: `${sensor.source}${share}` },
-    make("h3", { textContent: sensor.source }),
+    make("h3", {}, ...placed(sensor.source)),
     make("p", { className: "value" }, value, make("small", { textContent: ` ${unit}${share ? " ·" + share : ""}` })),
     spark(sensor.trend ?? [], { limit: sensor.limit ?? null, label: `${sensor.source}: ${value} ${unit}` }),
   );
+}
+
+// "press3/vibration-velocity": what is measured stands out, where it is comes with it.
+function placed(source) {
+  const cut = source.lastIndexOf("/");
+  return cut < 0 ? [source] : [make("span", { textContent: `${source.slice(0, cut)} ` }), source.slice(cut + 1)];
 }
 
 const pictures = new Map();
@@ -170,20 +176,41 @@ export function refreshPictures() {
   for (const picture of pictures.values()) picture.image.src = `${picture.address}?at=${Date.now()}`;
 }
 
-export function alertRow(alert, onAct) {
+export function alertRow(alert, times = 1) {
   const value = typeof alert.value === "number" ? quantity(alert.value, alert.unit).join(" ") : "";
-  const handled = alert.acknowledged
-    ? make("span", { className: "handled", textContent: `${alert.acknowledged.who}${alert.acknowledged.why ? ": " + alert.acknowledged.why : ""}` })
-    : alert.state === "cleared" || alert.severity === "info" ? make("span")
-      : make("button", { type: "button", textContent: "Acknowledge", onclick: () => onAct(alert) });
+  const tag = [alert.severity, alert.state, value, times > 1 ? `× ${times}` : ""].filter(Boolean).join(" · ");
+  return row(alert, tag, alert.sampled, `${alert.sampled}, received ${milliseconds(alert.latency_ms)} later`,
+    alert.acknowledged ? handledBy(alert.acknowledged) : make("span"));
+}
+
+// What holds right now, the worst first: this is what a person acts on.
+export function showHolding(conditions, onAct) {
+  const list = at("holding");
+  if (list.contains(document.activeElement)) return;
+  list.replaceChildren(...conditions.filter((each) => !each.item && each.severity !== "info").slice(0, 6).map((each) => {
+    const since = new Date(each.since * 1000).toISOString();
+    const act = each.acknowledged
+      ? make("span", { className: "handled", textContent: "taken care of" })
+      : make("button", { type: "button", textContent: "Acknowledge", onclick: () => onAct(each) });
+    const element = row(each, `${each.severity} · holds`, since, `since ${since}`, act);
+    if (each.acknowledged) element.classList.add("acknowledged");
+    return element;
+  }));
+}
+
+function handledBy({ who, why }) {
+  return make("span", { className: "handled", textContent: why ? `${who}: ${why}` : who });
+}
+
+function row(alert, tag, time, title, last) {
   return make(
     "li",
     { className: "alert", data: { severity: alert.severity, state: alert.state } },
     make("span", { className: "bar", title: `${alert.severity}, ${alert.state}` }),
-    make("time", { dateTime: alert.sampled, textContent: timeOf(alert.sampled), title: `${alert.sampled}, received ${milliseconds(alert.latency_ms)} later` }),
+    make("time", { dateTime: time, textContent: timeOf(time), title }),
     make("div", { className: "what" },
-      make("b", { textContent: alert.source }), make("span", { className: "tag", textContent: [alert.severity, alert.state, value].filter(Boolean).join(" · ") }),
+      make("b", { textContent: alert.source }), make("span", { className: "tag", textContent: tag }),
       make("p", { textContent: [alert.text, alert.advice].filter(Boolean).join(" — ") })),
-    handled,
+    last,
   );
 }

@@ -178,7 +178,8 @@ class WaveformCore:
         if self._share <= 0:
             return False
         overlap = entry.channel.assembler.window / entry.channel.assembler.hop
-        return (entry.channel.windows + entry.number) % max(1, round(overlap / self._share)) == 1
+        # The first comes when its share of bytes has come in, so that a short run keeps to the share too.
+        return (entry.channel.windows + entry.number) % max(1, round(overlap / self._share)) == 0
 
     def _entry(self, name: str, block: Block) -> _Entry:
         window = min(max(round(self._cutting.window_s * block.rate_hz), _SHORTEST), _LONGEST)

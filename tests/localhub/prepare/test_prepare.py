@@ -108,6 +108,60 @@ def test_a_configuration_that_is_wrong_is_refused_with_its_line(options: Options
     assert not options.state.exists()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("INTO $upstream", "INTO", r"deployment.json:\d+:\d+: .*route.*"),
+        ("INTO $upstream", 'INTO BrokeredEndpoint(\\"/modules/ecko/inputs/i\\")', r"deployment.json:\d+:.*ecko"),
+        ('"registry/echo:1"', '""', r"deployment.json:\d+:.*image"),
+        ('"modulesContent"', "modulesContent", r"deployment.json:2:\d+: "),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused_with_its_line(
+    options: Options, before: str, after: str, says: str
+) -> None:
+    text = options.manifest.read_text()
+    assert before in text
+    options.manifest.write_text(text.replace(before, after))
+    with pytest.raises(CannotStartError, match=says) as error:
+        prepare(options)
+    assert error.value.code == Exit.REFUSED
+    assert not options.state.exists()
+
+
+def test_a_layer_is_laid_over_the_manifest(options: Options, tmp_path: Path) -> None:
+    layer = {"modulesContent": {"$edgeAgent": {"properties.desired.modules.second": MODULE}}}
+    (tmp_path / "layer.json").write_text(json.dumps(layer))
+    (tmp_path / "localhub.toml").write_text(f"{TOML}[modules.second]\ncommand = ['x']\n")
+    prepared = released(prepare(with_options(options, layers=[tmp_path / "layer.json"])))
+    assert {module.name for module in prepared.plan.modules} == {"echo", "second"}
+
+
+def test_a_command_from_the_dockerfile(options: Options, tmp_path: Path) -> None:
+    folder = tmp_path / "modules" / "echo"
+    folder.mkdir(parents=True)
+    (folder / "module.json").write_text(
+        json.dumps(
+            {
+                "$schema-version": "0.0.1",
+                "image": {
+                    "repository": "registry/echo",
+                    "tag": {"version": "1.0", "platforms": {"amd64": "./Dockerfile.amd64"}},
+                    "contextPath": "./",
+                },
+                "language": "python",
+            }
+        )
+    )
+    (folder / "Dockerfile.amd64").write_text('FROM python:3.11\nWORKDIR /app\nCMD ["python3", "-u", "./main.py"]\n')
+    template = options.manifest.with_name("deployment.template.json")
+    template.write_text(options.manifest.read_text().replace("registry/echo:1", "${MODULES.echo}"))
+    (tmp_path / "localhub.toml").unlink()
+    (module,) = released(prepare(with_options(options, manifest=template))).plan.modules
+    assert (module.command, module.folder) == (["${PYTHON}", "-u", "./main.py"], str(folder))
+    assert module.image == "registry/echo:1.0-amd64"
+
+
 def test_a_manifest_that_is_not_there(options: Options) -> None:
     with pytest.raises(CannotStartError, match=r"none\.json"):
         prepare(with_options(options, manifest=Path("none.json")))

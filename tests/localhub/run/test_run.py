@@ -19,6 +19,7 @@ import pytest
 from localhub.agent import proc
 from localhub.agent.environment import OWNER
 
+pytestmark = pytest.mark.system
 ADDRESS = "127.61.0.5"
 STOP_S = 10.0
 MODULE = "import os, time\nprint('I am', os.environ['IOTEDGE_MODULEID'], flush=True)\ntime.sleep(600)\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from tests.modules.common.conftest import PlayedTransport
 
 from modules.cache import drain as drain_module
 from modules.cache import module as cache_module
@@ -18,7 +19,6 @@ from modules.cache.store.house import House
 from modules.cache.workload import WorkloadUnreachableError
 from modules.common.edge import Edge
 from modules.common.messages import Message
-from tests.modules.common.conftest import PlayedTransport
 
 Make = Callable[..., Message]
 

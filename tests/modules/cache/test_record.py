@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from modules.cache.record import associated, pack_id, unpack_id
 
-
 texts = st.tuples(*[st.text(max_size=20)] * 3)
 
 

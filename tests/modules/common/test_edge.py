@@ -16,7 +16,7 @@ from modules.common.settings import Settings, SettingsError
 from modules.common.transport import TransportDownError
 
 if TYPE_CHECKING:
-    from tests.modules.common.conftest import PlayedTransport
+    from tests.modules.conftest import PlayedTransport
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Make = Callable[[], Any]

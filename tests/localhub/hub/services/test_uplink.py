@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from localhub import link
+from localhub.hub import cloudconnection
 from localhub.hub import uplink as uplink_module
 from localhub.hub.pump import LinkDown
 from localhub.hub.uplink import LinkSetting, Uplink
@@ -133,7 +134,7 @@ async def test_latency_counts_both_ways(state: State, cloud: Any, messages: Mess
 
 
 async def test_a_silent_cloud_is_left(state: State, messages: Messages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink_module, "ACK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(cloudconnection, "ACK_TIMEOUT_S", 0.05)
 
     async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(link.encode(link.Sync([])))

@@ -20,7 +20,7 @@ from modules.common.messages import (
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
-TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+TEXT = st.text(st.characters(codec="utf-8", max_codepoint=0x2FFF), min_size=1, max_size=20)
 MESSAGES = st.builds(
     Message,
     body=st.binary(max_size=50),

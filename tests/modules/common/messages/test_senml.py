@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modules.common.messages import BadMessage, Reading, senml
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+NAMES = st.text(st.characters(codec="utf-8", max_codepoint=0x2FFF), min_size=1, max_size=12)
 READINGS = st.lists(
     st.builds(
         Reading,

@@ -1,0 +1,71 @@
+"""Two modules for test_hub.py, run by localhub: `sender` sends, `receiver` writes down what it does."""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from modules.common.edge import Edge
+from modules.common.main import run_module
+from modules.common.messages import Message, json_message
+from modules.common.sdk import SdkTransport
+from modules.common.settings import Settings
+
+
+class ProbeSettings(Settings):
+    """Over the environment (MILLWATCH_COUNT, ...) and the twin."""
+
+    count: int = 20
+    hold_first_s: float = 0.0
+    token_ttl_s: int = 3600
+
+
+def note(text: str) -> None:
+    """One line in the story, on disk whatever happens next."""
+    story = os.open(Path(os.environ["STORY"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.write(story, f"{text}\n".encode())
+    os.close(story)
+
+
+async def send() -> None:
+    """Send numbered messages, each when the one before is stored, then wait to be stopped."""
+    edge = Edge("sender", ProbeSettings)
+
+    async def work() -> None:
+        for number in range(edge.settings.count):
+            await edge.send(
+                "out",
+                json_message(
+                    {"number": number},
+                    kind="window",
+                    source="probe",
+                    seq=number,
+                    time=datetime.now(UTC),
+                    message_id=f"message-{number}",
+                ),
+            )
+            note(f"sent {number}")
+        await edge.stopping.wait()
+
+    edge.background("work", work)
+    await edge.run()
+
+
+async def receive() -> None:
+    """Handle messages; the first is held for a while."""
+    settings = ProbeSettings.from_environment()
+    edge = Edge("receiver", ProbeSettings, transport=SdkTransport(sastoken_ttl=settings.token_ttl_s))
+
+    async def handle(message: Message) -> None:
+        note(f"begin {message.seq}")
+        if message.seq == 0:
+            await asyncio.sleep(settings.hold_first_s)
+        note(f"end {message.seq}")
+
+    edge.on_input("in", handle)
+    await edge.run()
+
+
+if __name__ == "__main__":
+    sys.exit(run_module({"sender": send, "receiver": receive}[sys.argv[1]]))

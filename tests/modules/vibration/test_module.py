@@ -1,0 +1,299 @@
+"""The module between its inputs and outputs, with edgeHub played by the test."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from devices.rolling_bearing import Bearing, Machine
+from modules.common.messages import SENML, Alert, Message, Reading, Waveform, new_id, senml
+
+START = 1_700_000_040.0  # on a minute
+Run = Callable[..., Any]
+
+
+def readings(values: list[float], *, at: float = START, seq: int = 0, name: str = "press1/temperature") -> Message:
+    records = [Reading(name, value, at + number * 0.01, "Cel") for number, value in enumerate(values)]
+    return Message(
+        body=senml.encode(records),
+        kind="readings",
+        source="plant",
+        seq=seq,
+        time=datetime.fromtimestamp(at, UTC),
+        message_id=new_id(),
+        content_type=SENML,
+    )
+
+
+def blocks(*, defect: Any = None, seconds: int = 4, name: str = "motor1", at: float = START) -> list[Message]:
+    bearing = Bearing(Machine(rpm=1772.0), defect=defect, seed=1)
+    return [
+        Waveform(
+            samples=bearing.block(4096, severity=12).astype("<f4").tobytes(),
+            rate_hz=12_000,
+            unit="m/s2",
+            time=datetime.fromtimestamp(at + seq * 4096 / 12_000, UTC),
+            source=name,
+            seq=seq,
+            rpm=1772.0,
+        ).message()
+        for seq in range(seconds * 12_000 // 4096 + 1)
+    ]
+
+
+class Ticking:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_reading_over_its_limit_becomes_an_alert_with_an_id_of_its_message(run_module: Run) -> None:
+    message = readings([30.0, 96.0])
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("readings", message)
+
+    hub = run_module(part, clock=Ticking())
+    (sent,) = hub.outputs("alerts")
+    alert = Alert.parse(hub.documents("alerts")[0])
+    assert (alert.source, alert.rule, alert.severity, alert.state) == (
+        "press1/temperature",
+        "level",
+        "critical",
+        "raised",
+    )
+    assert alert.advice == "immediate shutdown required"
+    assert alert.sampled.timestamp() == pytest.approx(START + 0.01, abs=1e-3)
+    assert (sent.severity, sent.trace_id) == ("critical", message.message_id)
+    assert sent.message_id[:13] == message.message_id[:13]  # the parent's time
+
+
+def test_a_redelivered_message_is_handled_once(run_module: Run) -> None:
+    message = readings([96.0])
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("readings", message, message)
+
+    hub = run_module(part, clock=Ticking())
+    assert len(hub.outputs("alerts")) == 1
+    assert hub.acknowledged == [message.message_id] * 2
+
+
+def test_what_could_not_be_sent_is_sent_on_the_next_try_with_the_same_id(run_module: Run) -> None:
+    async def part(hub: Any, _edge: Any) -> None:
+        hub.refuse = "alerts"
+        await hub.deliver("readings", readings([30.0, 96.0]))
+
+    hub = run_module(part, clock=Ticking())
+    assert [document["severity"] for document in hub.documents("alerts")] == ["critical"]
+
+
+def test_bad_input_is_counted_by_reason_and_the_next_is_handled(run_module: Run) -> None:
+    good, wave = readings([30.0], seq=5), blocks(seconds=1)[0]
+    torn = readings([30.0])
+    torn = Message(**{**{name: getattr(torn, name) for name in torn.__slots__}, "body": b"[{"})
+    nan = Waveform(
+        samples=np.array([1, np.nan], dtype="<f4").tobytes(),
+        rate_hz=12_000,
+        unit="m/s2",
+        time=datetime.fromtimestamp(START, UTC),
+        source="motor1",
+        seq=0,
+    ).message()
+    rejected = {}
+
+    async def part(hub: Any, edge: Any) -> None:
+        await hub.deliver("readings", torn, readings([30.0], name="x"), readings([1e200], name="y"), good)
+        await hub.deliver("waveforms", nan, wave)
+        for name, reason in (("readings", "not_json"), ("readings", "oversize"), ("waveforms", "nan")):
+            rejected[reason] = edge.metrics.rejected.labels(name, reason)._value.get()
+
+    hub = run_module(part, clock=Ticking())
+    assert rejected == {"not_json": 1, "oversize": 1, "nan": 1}
+    assert len(hub.acknowledged) == 6
+
+
+def test_windows_go_up_many_sensors_in_one_message_and_quiet_ones_only_once(run_module: Run) -> None:
+    clock = Ticking()
+    rng = np.random.default_rng(1)
+
+    async def part(hub: Any, _edge: Any) -> None:
+        for second in range(0, 301, 2):
+            clock.now = START + second
+            records = [Reading(f"s{n}", float(rng.normal(20, 1)), clock.now, "Cel") for n in range(50)]
+            message = readings([], seq=second)
+            message = Message(**{**{k: getattr(message, k) for k in message.__slots__}, "body": senml.encode(records)})
+            await hub.deliver("readings", message)
+
+    hub = run_module(part, clock=clock)
+    windows = [each["columns"] for each in hub.documents("windows") if each.get("of") == "readings"]
+    assert len(windows[0]["sensor"]) == 50
+    assert windows[0]["unit"] == "Cel"
+    assert windows[0]["count"] == 30
+    assert (windows[0]["start"], windows[0]["end"]) == (START, START + 60)
+    assert sum(len(each["sensor"]) for each in windows[1:]) <= 5
+    assert sum(message.wire_size() for message in hub.outputs("windows")) < 12_000
+
+
+def test_flags_become_one_compact_record_and_no_alert(run_module: Run) -> None:
+    clock = Ticking()
+    rng = np.random.default_rng(2)
+
+    async def part(hub: Any, _edge: Any) -> None:
+        for second in range(150):
+            clock.now = START + second
+            values = [float(rng.normal(20, 1))] if second != 130 else [29.0]
+            await hub.deliver("readings", readings(values, at=clock.now, seq=second, name="a"))
+
+    hub = run_module(part, clock=clock, reporting={"anomalies": 145})
+    (record,) = [document for document in hub.documents("windows") if "flags" in document]
+    assert hub.outputs("alerts") == []
+    assert (record["flags"], record["count"]) == (1, 146)
+    assert record["columns"] == {
+        "sensor": ["a"],
+        "flags": [1],
+        "z": [pytest.approx(9.5, abs=1)],
+        "value": [29.0],
+        "time": [START + 130],
+    }
+
+
+def test_unusual_waveforms_go_to_inference_with_their_facts(run_module: Run) -> None:
+    parents = blocks(defect="outer")
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("waveforms", *parents)
+
+    hub = run_module(part, clock=Ticking())
+    alerts = [Alert.parse(document) for document in hub.documents("alerts")]
+    assert next(alert.label for alert in alerts if alert.rule == "bearing") == "outer race"
+    waves = [Waveform.of(message) for message in hub.outputs("waveforms")]
+    assert all((wave.count, wave.rate_hz, wave.unit, wave.rpm) == (12_000, 12_000, "m/s2", 1772) for wave in waves)
+    assert [round((wave.time.timestamp() - START) * 2) for wave in waves] == list(range(len(waves)))
+    assert len(waves) == 7
+    assert {message.properties["reason"] for message in hub.outputs("waveforms")} == {"unusual"}
+    assert len({message.message_id for message in hub.outputs("waveforms")}) == 7
+
+
+def test_a_silent_waveform_sensor_is_summed_up(run_module: Run) -> None:
+    clock = Ticking()
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("waveforms", *blocks(seconds=3))
+        clock.now += 5
+        async with asyncio.timeout(5):
+            while not hub.outputs("windows"):  # noqa: ASYNC110 - the module ticks once a second
+                await asyncio.sleep(0.02)
+
+    hub = run_module(part, clock=clock)
+    (summary,) = hub.documents("windows")[0]["sensors"]
+    assert (summary["sensor"], summary["count"], summary["partial"]) == ("motor1", 5, True)
+    assert summary["rms"] == pytest.approx(0.67, abs=0.05)
+    assert len(summary["bands"]) == 6
+
+
+def test_a_twin_change_alters_what_is_judged(run_module: Run) -> None:
+    async def part(hub: Any, edge: Any) -> None:
+        await hub.deliver("readings", readings([30.0]))
+        rules = [{"group": "ovens", "match": ["press*"], "limit": 35.0, "unit": "Cel"}]
+        hub.listener.desired_changed({"$version": 2, "settings": {"rules": rules}})
+        async with asyncio.timeout(5):
+            while edge.settings.rules[0].group != "ovens":  # noqa: ASYNC110 - in the code under test
+                await asyncio.sleep(0.001)
+        await hub.deliver("readings", readings([30.0], at=START + 1, seq=1))
+        hub.listener.desired_changed({"$version": 3, "settings": {"rules": [{"group": "x", "limit": -1}]}})
+        async with asyncio.timeout(5):
+            while hub.reported[-1]["settings"]["ok"]:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.001)
+
+    hub = run_module(part, clock=Ticking())
+    assert [(alert["severity"], alert["limit"]) for alert in hub.documents("alerts")] == [("critical", 35.0)]
+    assert "limit" in hub.reported[-1]["settings"]["error"]
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_after_a_restart_it_is_not_blind_and_the_interrupted_window_is_partial(run_module: Run, *, kill: bool) -> None:
+    clock = Ticking()
+    rng = np.random.default_rng(3)
+
+    async def before(hub: Any, _edge: Any) -> None:
+        for second in range(150):
+            clock.now = START + second
+            message = readings([float(rng.normal(20, 1))], at=clock.now, seq=second, name="a")
+            await hub.deliver("readings", message)
+        await asyncio.sleep(0.7)  # a snapshot's interval
+
+    async def after(hub: Any, _edge: Any) -> None:
+        for second in range(152, 250):
+            clock.now = START + second
+            value = 40.0 if second < 165 else 20.0
+            await hub.deliver("readings", readings([value], at=clock.now, seq=second, name="a"))
+
+    run_module(before, clock=clock, snapshot_every=0.5, kill=kill)
+    hub = run_module(after, clock=clock, snapshot_every=0.5, reporting={"every": 1})
+    assert [document["rule"] for document in hub.documents("alerts")][:1] == ["deviation"]
+    assert hub.documents("alerts")[0]["sampled"].startswith("2023-11-14T22:16:36")  # five flagged readings suffice
+    windows = [document["columns"] for document in hub.documents("windows") if "of" in document]
+    assert [(each["start"] - START, each["partial"], each["gaps"]) for each in windows] == [
+        (120, True, 2),
+        (180, False, 0),
+    ]
+
+
+def test_a_damaged_snapshot_costs_a_warm_up_and_no_more(run_module: Run, tmp_path: Any) -> None:
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("readings", readings([30.0]))
+
+    run_module(part, clock=Ticking())
+    (tmp_path / "vibration.snapshot").write_bytes(b"rubbish")
+    hub = run_module(part, clock=Ticking())
+    assert len(hub.acknowledged) == 1
+
+
+def test_the_page_can_look_at_sensors(run_module: Run) -> None:
+    pages: dict[str, Any] = {}
+
+    async def part(hub: Any, edge: Any) -> None:
+        await hub.deliver("readings", readings([30.0, 96.0]))
+        await hub.deliver("waveforms", *blocks(defect="inner"))
+        async with httpx.AsyncClient(base_url=edge._views.url) as client:
+            client.headers["Authorization"] = f"Bearer {edge._views.token}"
+            pages["list"] = (await client.get("/view/sensors")).json()
+            pages["slow"] = (await client.get("/view/sensor", params={"source": "press1/temperature"})).json()
+            pages["wave"] = (await client.get("/view/sensor", params={"source": "motor1"})).json()
+            pages["none"] = (await client.get("/view/sensor", params={"source": "nobody"})).status_code
+            pages["metrics"] = (await client.get("/metrics")).text
+
+    run_module(part, clock=Ticking())
+    assert [each["source"] for each in pages["list"]["sensors"]] == ["motor1", "press1/temperature"]
+    assert (pages["slow"]["state"], pages["slow"]["recent"]) == ("critical", [30.0, 96.0])
+    assert pages["slow"]["risk"] == 0.8
+    wave = pages["wave"]
+    assert wave["orders"]["inner race"] > 6
+    strongest = int(np.argmax(wave["envelope"]["values"])) * wave["envelope"]["step"] + wave["envelope"]["first"]
+    assert strongest == pytest.approx(wave["lines"]["inner race"], abs=2 * wave["envelope"]["step"] + 2)
+    assert len(wave["spectrum"]["values"]) <= 400
+    assert pages["none"] == 404
+    assert 'kind="waveform"' in pages["metrics"]
+    assert "millwatch_upward_bytes_total" in pages["metrics"]
+
+
+def test_a_mended_sensor_learns_its_new_normal_on_demand(run_module: Run) -> None:
+    answers = []
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("readings", readings([30.0]))
+        answers.append(await hub.call("relearn", {"sensor": "press1/temperature"}))
+        answers.append(await hub.call("relearn", {"sensor": "nobody"}))
+
+    run_module(part, clock=Ticking())
+    assert answers[0] == (200, {"relearning": "press1/temperature"})
+    assert answers[1][0] == 404
