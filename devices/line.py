@@ -145,7 +145,7 @@ class Line:
 
         def beating() -> bool:
             heard = {each["name"] for each in self.api("/api/v1/modules")["modules"] if each.get("state")}
-            return set(self.manifest_modules()) - {"inference"} <= heard
+            return set(self.manifest_modules()) <= heard
 
         self.wait("status page with every module's heartbeat", beating, timeout_s)
 

@@ -20,6 +20,7 @@ from localhub import certs, control
 from localhub.hub import logs
 from localhub.hub.api import HubApi, metrics_app
 from localhub.hub.broker import PORT, Broker
+from localhub.hub.exposition import Exposition
 from localhub.hub.login import SasVerifier
 from localhub.hub.metrics import Metrics
 from localhub.hub.routing import ManifestRouter, RoutesRefused
@@ -90,7 +91,7 @@ async def serve(state: State, store: Store) -> None:
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(metrics_listener(state))
-        await stack.enter_async_context(control.serving_on(metrics_app(metrics.exposition), listener))
+        await stack.enter_async_context(control.serving_on(metrics_app(Exposition(metrics).text), listener))
         try:
             await stack.enter_async_context(broker.serving(state.address, context))
         except OSError as error:

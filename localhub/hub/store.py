@@ -23,6 +23,7 @@ from localhub.hub.message import Entry, QueuedMessage, unpack
 CHUNK = 64  # rows a statement writes: the fewer steps, the fewer waits for the interpreter's lock
 BUSY_MS = 5_000
 WAL_LIMIT = 16 << 20  # bytes the log is cut back to after a checkpoint
+CHECKPOINT_PAGES = 1_000  # 4 MB
 VACUUM_PAGES = 256  # pages given back at a time
 VACUUM_FROM = 2_048  # unused pages (8 MB) that are kept for the next burst
 
@@ -90,6 +91,9 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = _open(path)
         self._reader = _open(path)
+        self._log_pages = 0
+        self._unused = False
+        self._writer.set_wal_hook(self._logged)  # instead of checkpoints that happen within a commit
 
     def close(self) -> None:
         """Close the file; the last one out folds the log into it."""
@@ -145,12 +149,25 @@ class Store:
             raise
         return expired
 
+    @property
+    def untidy(self) -> bool:
+        """Whether the log is long, or much of the file unused."""
+        return self._unused or self._log_pages >= CHECKPOINT_PAGES
+
     def tidy(self) -> None:
-        """Give disk space back when much of the file is unused; for a moment when nothing waits."""
+        """Fold the log into the file and give disk space back, a piece at a time; on the thread of `apply`."""
+        if self._log_pages >= CHECKPOINT_PAGES:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_pages = 0
         unused: int = self._writer.pragma("freelist_count")
         pages: int = self._writer.pragma("page_count")
-        if unused > max(VACUUM_FROM, pages // 2):
+        self._unused = unused > max(VACUUM_FROM, pages // 2)
+        if self._unused:
             self._writer.pragma("incremental_vacuum", VACUUM_PAGES)
+
+    def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def fetch(self, queue: int, after: int, now: float, limit: int, max_bytes: int) -> list[Entry]:
         """The next unexpired entries of a queue behind an id: at most `limit`, about max_bytes, at least one."""

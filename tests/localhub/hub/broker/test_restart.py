@@ -29,7 +29,7 @@ def test_a_module_is_served_after_a_restart_without_subscribing_again(hub: Hub, 
     assert again.receive() == [b"after"]
 
 
-def test_what_is_on_its_way_when_the_hub_stops_is_sent_again(hub: Hub, module: Make) -> None:
+def test_what_is_on_its_way_when_the_hub_stops_is_sent_again(hub: Hub, module: Make, eventually: Eventually) -> None:
     hub.routes.table["two"] = [("gw1/beta/in", 0, None), ("gw1/gamma/in", 0, None)]
     gamma = module("gamma")
     gamma.listen()
@@ -40,6 +40,7 @@ def test_what_is_on_its_way_when_the_hub_stops_is_sent_again(hub: Hub, module: M
         alpha.send("two", b"%d" % number)
     assert beta.receive() == [b"0"]
     assert gamma.receive(3) == [b"0", b"1", b"2"]
+    eventually(lambda: hub.depth("gw1/gamma/in") == 0)
     hub.stop()
     hub.start()
     assert module("beta").receive(3) == [b"0", b"1", b"2"]

@@ -78,9 +78,7 @@ def test_a_wrong_password_is_sent_away_with_code_5(hub: Hub, raw: Callable[..., 
     client.say(client.connect)
     assert client.hear() == Connack(5)
     assert client.hear() is None
-    assert b'edgehub_client_connect_failed_total{edge_device="gw1",id="gw1/alpha"' in hub.call(
-        hub.broker.metrics.exposition
-    )
+    assert hub.broker.metrics.refused == {("gw1/alpha", "not_authenticated"): 1}
 
 
 def test_a_user_name_that_is_none_is_sent_away_with_code_3(raw: Callable[..., Raw]) -> None:

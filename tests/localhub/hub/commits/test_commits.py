@@ -29,6 +29,8 @@ class Disk:
         self.batches.append(batch)
         return []
 
+    untidy = False
+
     def tidy(self) -> None:
         """Nothing to do."""
 
