@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import signal
@@ -17,16 +18,22 @@ import pytest
 from modules.cache.record import PRIORITIES
 from modules.cache.sealing import Sealer
 from modules.cache.store import LEAST_BOUND, Append, Appended, Limits, Store
-from tests.crash.appender import KEYS, record
 
 ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("appender", Path(__file__).with_name("appender.py"))
+assert _spec is not None
+assert _spec.loader is not None
+_appender = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_appender)
+KEYS, record = _appender.KEYS, _appender.record
 
 
 @pytest.fixture
 def helper(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.appender", str(tmp_path)],
+        [sys.executable, str(Path(__file__).with_name("appender.py")), str(tmp_path)],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

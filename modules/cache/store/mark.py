@@ -72,7 +72,7 @@ class Marks:
     def __init__(self, connection: apsw.Connection, sealer: Sealer) -> None:
         self._connection = connection
         self._sealer = sealer
-        self._saved: tuple[tuple[int, ...], ...] = ()
+        self._saved: dict[int, tuple[int, ...]] = {}
         self._dirty = False
         self.damaged: list[int] = []
         self.fresh = False
@@ -118,21 +118,33 @@ class Marks:
         return [self._marks[priority] for priority in PRIORITIES]
 
     def begin(self) -> None:
-        """Remember them, for `undo`."""
-        zero, one, two = self._marks.values()
-        self._saved = _values(zero), _values(one), _values(two)
+        """A transaction begins."""
+        self._saved.clear()
         self._dirty = False
+
+    def grow(self, priority: int) -> Mark:
+        """To be changed in a way that the newest record tells, so that the row need not be written."""
+        mark = self._marks[priority]
+        if priority not in self._saved:
+            self._saved[priority] = _values(mark)
+        return mark
+
+    def change(self, priority: int) -> Mark:
+        """To be changed in any way; written with the open transaction."""
+        self._dirty = True
+        return self.grow(priority)
 
     def undo(self) -> None:
         """As they were at `begin`."""
-        self._marks = {values[0]: Mark(*values) for values in self._saved}
+        for priority, values in self._saved.items():
+            self._marks[priority] = Mark(*values)
 
     def touch(self) -> None:
-        """Something changed that the records themselves do not tell."""
+        """Write them though nothing has changed."""
         self._dirty = True
 
     def write(self, tick: int) -> None:
-        """Put them into the open transaction, if any was touched; they share a page, so all go."""
+        """Put them into the open transaction, if any was changed; they share a page, so all go."""
         if self._dirty:
             for mark in self._marks.values():
                 mark.clock = tick

@@ -140,7 +140,7 @@ def verify(state: State, priority: int, after: int, most: int) -> tuple[int, int
 
 def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
     """Move the rows out of the queue, as they were found, and count them."""
-    mark = state.marks[priority]
+    mark = state.marks.change(priority)
     for item in damaged:
         seq, kind_of_id, packed, body = item.row[0], item.row[1], item.row[2], item.row[-1]
         body = body if isinstance(body, bytes) else b""
@@ -158,13 +158,11 @@ def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
         else:
             mark.kept_n -= 1
             mark.kept_bytes -= len(body)
-    state.marks.touch()
 
 
 def move(state: State, job: Hand | Confirm | Rewind) -> None:
     """Move a priority's watermarks, in the open transaction."""
-    mark = state.marks[job.priority]
-    state.marks.touch()
+    mark = state.marks.change(job.priority)
     if isinstance(job, Hand):
         mark.handed = max(mark.handed, job.seq)
         mark.handed_at = job.at
@@ -181,7 +179,7 @@ def move(state: State, job: Hand | Confirm | Rewind) -> None:
 
 
 def _confirm(state: State, job: Confirm) -> None:
-    mark = state.marks[job.priority]
+    mark = state.marks.change(job.priority)
     ((n, size),) = state.connection.execute(_SIZE[job.priority], (mark.confirmed, job.seq))
     mark.depth_n -= n
     mark.depth_bytes -= size

@@ -43,7 +43,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """An open store at one moment; `written_bytes` since it was opened."""
+    """An open store at one moment; `written_bytes` since it was opened, at most."""
 
     priorities: tuple[Depth, ...]
     dropped: tuple[Drop, ...]

@@ -12,9 +12,9 @@ from typing import Self
 from modules.cache.record import ALERTS, Entry, Stored
 from modules.cache.sealing import Sealer
 from modules.cache.store import outgoing, report, schema, upkeep
-from modules.cache.store.append import Append, Appended, append
+from modules.cache.store.append import Append, Appended, append, append_alone
 from modules.cache.store.ballast import Ballast
-from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for_all
+from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 from modules.cache.store.evict import make_room
@@ -34,6 +34,7 @@ _SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both end
 
 Job = Append | Hand | Confirm | Rewind
 Result = Appended | StoreError | None
+_ONE = Appended(1)
 
 
 class Store:
@@ -108,6 +109,8 @@ class Store:
 
         A job that fails does not harm its neighbours. Raises StoreDamagedError.
         """
+        if len(jobs) == 1 and (alone := self._alone(jobs[0])) is not None:
+            return [alone]
         results: list[Result] = []
         group: list[Job] = []
         total = BASE_FRAMES
@@ -251,7 +254,7 @@ class Store:
     def _frames(self, job: Job) -> int:
         """Pages that a job writes at most."""
         if isinstance(job, Append):
-            return frames_for_all(job.sizes)
+            return frames_for(job.leaves, len(job.records))
         return _SMALL_JOB_FRAMES
 
     def _large(self, job: Job) -> Result:
@@ -272,7 +275,7 @@ class Store:
         results: list[Result] = []
         try:
             with self._guard:
-                self._transaction(lambda: results.extend(self._do(job) for job in jobs), frames)
+                self._transaction(lambda: results.extend(map(self._do, jobs)), frames)
         except StoreDamagedError:
             raise
         except StoreError as error:
@@ -280,6 +283,28 @@ class Store:
                 return [error]
             return [self._group([job], BASE_FRAMES + self._frames(job))[0] for job in jobs]
         return results
+
+    def _alone(self, job: Job) -> Result:
+        """The short way of a single record; None where the long one must be gone."""
+        if not isinstance(job, Append) or len(job.records) != 1 or self.disk_full:
+            return None
+        state = self._state
+        frames = BASE_FRAMES + self._frames(job)
+        if frames > state.budget.most_frames:
+            return None
+        try:
+            with self._guard:
+                self._room_in_wal(frames)
+                if not append_alone(state, job):
+                    return None
+                if state.frames > state.budget.most_frames:
+                    state.checkpoint()
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            state.free = 0
+            return error
+        return _ONE
 
     def _do(self, job: Job) -> Result:
         if isinstance(job, Append):
@@ -295,10 +320,11 @@ class Store:
         self._room_in_wal(frames)
         seq = state.seq
         state.marks.begin()
+        state.now = state.tick()
         try:
             state.connection.execute("BEGIN IMMEDIATE")
             work()
-            state.marks.write(state.tick())
+            state.marks.write(state.now)
             state.connection.execute("COMMIT")
         except BaseException:
             state.seq, state.free = seq, 0

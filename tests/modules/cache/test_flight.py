@@ -1,6 +1,7 @@
 """edgeHub is played by a list; whatever it does, nothing is confirmed that it still holds or has lost."""
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.cache.flight import Flight, Reading, Verdict
@@ -61,15 +62,20 @@ def test_what_had_lain_as_long_as_the_routes_time_to_live_may_have_expired() -> 
     assert flight.judge(Reading(0, "a"), flight.newest, 3601.5).verdict is Verdict.LOST
 
 
-@given(st.data())
-def test_nothing_is_confirmed_that_was_not_delivered(data: st.DataObject) -> None:
-    """A first-in-first-out queue that others use too, restarts of edgeHub with and without its store."""
+@pytest.mark.parametrize("trouble", ["other", "lose"])
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_nothing_is_confirmed_that_was_not_delivered(trouble: str, data: st.DataObject) -> None:
+    """A first-in-first-out queue and restarts of edgeHub: others use the queue too, or edgeHub loses its store.
+
+    Not both: then no figure of edgeHub's tells whose messages are in a long queue (docs/formats/cache.md, Send again).
+    """
     flight = Flight(20, 1 << 20, 1e9, "0")
     queue: list[int] = []  # seqs; 0 stands for another sender's
     delivered: set[int] = set()
     instance, seq = 0, 0
     for _ in range(60):
-        step = data.draw(st.sampled_from(("hand", "other", "deliver", "look", "restart", "lose", "late")))
+        step = data.draw(st.sampled_from(("hand", "deliver", "look", "restart", "late", trouble)))
         if step == "hand" and flight.room(1):
             seq += 1
             queue.append(seq)

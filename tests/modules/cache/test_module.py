@@ -1,7 +1,7 @@
 """The module on a played edgeHub: acknowledged only when on disk, verbs, settings, and what it says of itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,9 +18,79 @@ from modules.cache.store.house import House
 from modules.cache.workload import WorkloadUnreachableError
 from modules.common.edge import Edge
 from modules.common.messages import Message
-from tests.modules.conftest import PlayedTransport
+from modules.common.transport import Delivery, Feature, Listener, MethodCall
 
 Make = Callable[..., Message]
+
+
+class PlayedTransport:
+    """What carries the module's messages, played by the test."""
+
+    session_present = False
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.sent: list[tuple[str, Message]] = []
+        self.subscribed: list[Feature] = []
+        self.reported: list[Mapping[str, object]] = []
+        self.acknowledged: list[str | None] = []
+        self.listener: Listener | None = None
+
+    async def connect(self, listener: Listener) -> None:
+        self.listener = listener
+        self.connected = True
+        listener.connection_changed(connected=True)
+
+    async def subscribe(self, *features: Feature) -> None:
+        self.subscribed += features
+
+    async def send(self, output: str, message: Message) -> None:
+        self.sent.append((output, message))
+
+    async def twin(self) -> Mapping[str, Mapping[str, object]]:
+        return {"desired": {"$version": 1}, "reported": {}}
+
+    async def report(self, patch: Mapping[str, object]) -> None:
+        self.reported.append(patch)
+
+    async def close(self) -> None:
+        self.connected = False
+
+    def outputs(self, name: str) -> list[Message]:
+        return [message for output, message in self.sent if output == name]
+
+    def deliver(self, name: str, message: Message) -> None:
+        def acknowledge() -> bool:
+            self.acknowledged.append(message.message_id)
+            return True
+
+        assert self.listener is not None
+        self.listener.delivered(
+            Delivery(
+                input=name,
+                body=message.body,
+                acknowledge=acknowledge,
+                current=lambda: self.connected,
+                message_id=message.message_id,
+                content_type=message.content_type,
+                content_encoding=message.content_encoding,
+                properties=message.facts(),
+            )
+        )
+
+    def patch(self, patch: Mapping[str, object]) -> None:
+        assert self.listener is not None
+        self.listener.desired_changed(patch)
+
+    async def call(self, name: str, payload: object = None) -> tuple[int, object]:
+        answer: asyncio.Future[tuple[int, object]] = asyncio.get_running_loop().create_future()
+
+        async def respond(status: int, result: object) -> None:
+            answer.set_result((status, result))
+
+        assert self.listener is not None
+        self.listener.method_called(MethodCall(name, payload, respond))
+        return await answer
 
 
 class Line:

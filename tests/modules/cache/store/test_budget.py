@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.cache.store.budget import BASE_FRAMES, LEAST_BOUND, PAGE, SMALL_FILES, Budget, frames_for_all
+from modules.cache.store.budget import BASE_FRAMES, LEAST_BOUND, PAGE, SMALL_FILES, Budget, frames_for, leaves_for
 
 
 @given(st.integers(LEAST_BOUND, 1 << 42))
@@ -18,4 +18,4 @@ def test_too_small_a_bound_is_refused() -> None:
 
 
 def test_the_largest_record_fits_one_transaction_of_the_smallest_store() -> None:
-    assert BASE_FRAMES + frames_for_all([330 * 1024]) <= Budget.of(LEAST_BOUND).most_frames
+    assert BASE_FRAMES + frames_for(leaves_for([330 * 1024]), 1) <= Budget.of(LEAST_BOUND).most_frames
