@@ -125,7 +125,7 @@ class Sender(Client):
             self.done.set_result(None)
 
     def _fill(self) -> None:
-        parts = []
+        parts: list[bytes] = []
         for _ in range(min(WINDOW - (self.sent - self.acknowledged), self._limit - self.sent)):
             self.sent += 1
             parts += (self._before, _NUMBERED.pack(self.sent % 65_535 + 1, self.sent), self._body)

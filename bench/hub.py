@@ -115,7 +115,7 @@ def _state(root: Path) -> State:
     names = [f"{kind}{index}" for kind in "sr" for index in range(PAIRS)]
     Identities.ensure(state.identities, state.gateway, names)
     routes = {
-        f"flow{index}": f'FROM /messages/modules/s{index}/outputs/x INTO BrokeredEndpoint("/modules/r{index}/inputs/in")'
+        f"flow{index}": f'FROM /messages/modules/s{index}/* INTO BrokeredEndpoint("/modules/r{index}/inputs/in")'
         for index in range(PAIRS)
     }
     desired = {

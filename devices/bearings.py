@@ -18,9 +18,10 @@ from modules.common.messages import Waveform
 BLOCK = 4096
 
 
-def play(leaf: Leaf, bearings: dict[str, Bearing], machine: Machine, asked: argparse.Namespace) -> None:
+def play(
+    leaf: Leaf, bearings: dict[str, Bearing], machine: Machine, asked: argparse.Namespace, stopping: threading.Event
+) -> None:
     """Send one block of each sensor as soon as its last sample is due, until stopped."""
-    stopping: threading.Event = stop_on_signals()
     began, start, seq = time.time(), time.monotonic(), 0
     length = BLOCK / asked.rate
     while asked.seconds is None or seq * length < asked.seconds:
@@ -61,9 +62,10 @@ def main(argv: list[str]) -> int:
         "motor1/drive-end": Bearing(machine, rate_hz=asked.rate, seed=asked.seed),
         "motor2/drive-end": Bearing(machine, rate_hz=asked.rate, defect=asked.defect, seed=asked.seed + 1),
     }
+    stopping = stop_on_signals()
     try:
-        with Leaf.from_environment() as leaf:
-            play(leaf, bearings, machine, asked)
+        with Leaf.from_environment(stopping) as leaf:
+            play(leaf, bearings, machine, asked, stopping)
     except LeafError as error:
         print(error, file=sys.stderr)
         return 2

@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batch", type=int, default=2000, help="readings in one message (default 2000)")
     parser.add_argument("--repeats", type=float, default=0.0, help="share of sensors that read twice in a round")
     parser.add_argument("--faults", type=int, default=20, help="sensors that fail (default 20)")
-    parser.add_argument("--fault-after", type=float, default=150.0, metavar="S", help="seconds to the first fault")
+    parser.add_argument("--fault-after", type=float, default=300.0, metavar="S", help="seconds to the first fault")
     parser.add_argument("--seed", type=int, default=1)
     wanted = parser.parse_args(argv)
     if wanted.count < 1 or not wanted.rate > 0 or not 1 <= wanted.batch <= 8000 or not 0 <= wanted.repeats <= 1:
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     stopping = stop_on_signals()
     period, seq = 1 / wanted.rate, 0
     try:
-        with Leaf.from_environment() as leaf:
+        with Leaf.from_environment(stopping) as leaf:
             for number, time in beats(period, stopping):
                 for readings in batches(crowd, number, time, period, wanted.batch, wanted.repeats):
                     leaf.send(

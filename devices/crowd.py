@@ -25,7 +25,7 @@ class SeededFault:
 class Crowd:
     """``count`` sensors, each with a level and a noise of its own, Gaussian while healthy."""
 
-    def __init__(self, count: int, seed: int, *, faults: int = 0, fault_after: float = 150.0) -> None:
+    def __init__(self, count: int, seed: int, *, faults: int = 0, fault_after: float = 300.0) -> None:
         self._random = np.random.default_rng(seed)
         self.names = [f"hall/s{number:05d}" for number in range(count)]
         self._level = self._random.uniform(10, 100, count)

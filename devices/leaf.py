@@ -13,19 +13,36 @@ import random
 import signal
 import socket
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Self
 
 from azure.iot.device import IoTHubDeviceClient
 from azure.iot.device import Message as SdkMessage
-from azure.iot.device.exceptions import ClientError, ConnectionFailedError
+from azure.iot.device.exceptions import (
+    ClientError,
+    ConnectionDroppedError,
+    ConnectionFailedError,
+    NoConnectionError,
+    OperationCancelled,
+    OperationTimeout,
+)
 
 from modules.common.messages import Message
 
 log = logging.getLogger(__name__)
+
+# What the SDK raises while edgeHub is away; the same message is sent again when it is back.
+_AWAY = (
+    ClientError,
+    ConnectionDroppedError,
+    ConnectionFailedError,
+    NoConnectionError,
+    OperationCancelled,
+    OperationTimeout,
+)
+_LONGEST_WAIT_S = 10.0
 
 
 class LeafError(Exception):
@@ -35,14 +52,18 @@ class LeafError(Exception):
 class Leaf:
     """A connected leaf device. Use as a context manager."""
 
-    def __init__(self, client: IoTHubDeviceClient) -> None:
+    def __init__(self, client: IoTHubDeviceClient, stopping: threading.Event) -> None:
         self._client = client
+        self._stopping = stopping
         self.sent = 0
         self.sent_bytes = 0
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The device that the two variables describe; LeafError where they are missing or wrong."""
+    def from_environment(cls, stopping: threading.Event, environment: Mapping[str, str] = os.environ) -> Self:
+        """The device that the two variables describe; LeafError where they are missing or wrong.
+
+        ``stopping`` ends the wait for an edgeHub that is away.
+        """
         text, ca_file = environment.get("LEAF_CONNECTION_STRING"), environment.get("LEAF_CA_FILE")
         if not text or not ca_file:
             raise LeafError(
@@ -51,36 +72,46 @@ class Leaf:
             )
         try:
             trusted = Path(ca_file).read_text(encoding="ascii")
-            client = IoTHubDeviceClient.create_from_connection_string(text, server_verification_cert=trusted)
+            client = IoTHubDeviceClient.create_from_connection_string(
+                text, server_verification_cert=trusted, connection_retry_interval=1
+            )
         except (OSError, ValueError) as error:
             raise LeafError(f"LEAF_CONNECTION_STRING or LEAF_CA_FILE cannot be used: {error}") from error
-        return cls(client)
+        return cls(client, stopping)
 
     def __enter__(self) -> Self:
-        wait = 0.2
-        while True:
-            try:
-                self._client.connect()
-            except (ClientError, ConnectionFailedError) as error:
-                log.warning("no connection to the gateway yet (%s); tried again", error)
-                time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
-                wait = min(wait * 2, 10.0)
-            else:
-                _no_delay()
-                return self
+        self._again("connect", self._client.connect)
+        _no_delay()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._client.shutdown()
 
     def send(self, message: Message) -> None:
-        """Send one message and wait for edgeHub's PUBACK. The SDK reconnects by itself and sends again."""
+        """Send one message and wait for edgeHub's PUBACK, however long edgeHub is away."""
         sdk = SdkMessage(message.body, message_id=message.message_id)  # type: ignore[no-untyped-call]
         sdk.content_type = message.content_type
         sdk.content_encoding = message.content_encoding
         sdk.custom_properties.update(message.facts())
-        self._client.send_message(sdk)
+        self._again("send", lambda: self._client.send_message(sdk))
         self.sent += 1
         self.sent_bytes += len(message.body)
+
+    def _again(self, what: str, call: Callable[[], object]) -> None:
+        """Call until edgeHub is there; an outage is said once."""
+        wait, said = 0.2, False
+        while not self._stopping.is_set():
+            try:
+                call()
+            except _AWAY as error:
+                if not said:
+                    log.warning("cannot %s, edgeHub is away (%s); tried until it is back", what, error)
+                    said = True
+                self._stopping.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+                wait = min(wait * 2, _LONGEST_WAIT_S)
+            else:
+                return
+        raise LeafError(f"stopped while edgeHub was away: the last message was not sent ({what})")
 
 
 def _no_delay() -> None:

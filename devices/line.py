@@ -142,10 +142,10 @@ class Line:
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until the status page answers and every module has sent its first heartbeat."""
-        wanted = {name for name in self.manifest_modules() if name != "status"}
 
         def beating() -> bool:
-            return wanted <= {each["name"] for each in self.api("/api/v1/modules")["modules"] if each.get("state")}
+            heard = {each["name"] for each in self.api("/api/v1/modules")["modules"] if each.get("state")}
+            return set(self.manifest_modules()) <= heard
 
         self.wait("status page with every module's heartbeat", beating, timeout_s)
 

@@ -41,16 +41,24 @@ class Block:
 
 
 def schedule(recordings: Mapping[str, Recording], *, block: int = BLOCK, speed: float = 1.0) -> Iterator[Block]:
-    """The blocks of all recordings in the order in which they are due."""
+    """The blocks of all recordings in the order in which they are due.
+
+    Each recording begins a little after the one before it, all within one block: real sensors do not keep step.
+    """
+    count = len(recordings)
     return heapq.merge(
-        *(_blocks(name, each, block, speed) for name, each in recordings.items()), key=lambda each: each.due_s
+        *(
+            _blocks(name, each, block, speed, begins_s=number / count * block / (each.rate_hz * speed))
+            for number, (name, each) in enumerate(recordings.items())
+        ),
+        key=lambda each: each.due_s,
     )
 
 
-def _blocks(name: str, recording: Recording, block: int, speed: float) -> Iterator[Block]:
+def _blocks(name: str, recording: Recording, block: int, speed: float, *, begins_s: float) -> Iterator[Block]:
     for seq, start in enumerate(range(0, recording.samples.size, block), 1):
         stop = min(start + block, recording.samples.size)
-        yield Block(name, seq, start, stop, stop / (recording.rate_hz * speed))
+        yield Block(name, seq, start, stop, begins_s + stop / (recording.rate_hz * speed))
 
 
 def load(
@@ -70,7 +78,7 @@ def load(
 
 def message(recording: Recording, block: Block, began: datetime, speed: float, seq: int) -> Message:
     """The block as a message; its time is that of its first sample, had the machine run now."""
-    first_s = began.timestamp() + block.start / (recording.rate_hz * speed)
+    first_s = began.timestamp() + block.due_s - (block.stop - block.start) / (recording.rate_hz * speed)
     return Waveform(
         samples=recording.samples[block.start : block.stop].astype("<f4").tobytes(),
         rate_hz=recording.rate_hz,
@@ -114,7 +122,7 @@ def main(argv: list[str]) -> int:
             print(f"{wanted.folder} holds no usable recording ({', '.join(sorted(RECORDINGS))})", file=sys.stderr)
             return 2
         stopping = stop_on_signals()
-        with Leaf.from_environment() as leaf:
+        with Leaf.from_environment(stopping) as leaf:
             play(leaf, recordings, wanted.speed, stopping, int(wanted.once))
     except (FileNotFoundError, LeafError) as error:
         print(error, file=sys.stderr)

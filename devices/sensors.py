@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     plant = Plant(machines=wanted.machines, seed=wanted.seed, fault=fault)
     stopping = stop_on_signals()
     try:
-        with Leaf.from_environment() as leaf:
+        with Leaf.from_environment(stopping) as leaf:
             began, start, tick = time.time(), time.monotonic(), 0
             while wanted.seconds is None or tick / wanted.rate < wanted.seconds:
                 if stopping.wait(max(0.0, start + tick / wanted.rate - time.monotonic())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -42,15 +43,14 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--state", type=Path, default=Path(".state"), help="the state folder (default .state)")
-    asking = argparse.ArgumentParser(add_help=False, parents=[common])
+    asking = argparse.ArgumentParser(add_help=False)
+    asking.add_argument("--state", type=Path, default=Path(".state"), help="the state folder (default .state)")
     asking.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
 
-    def command(name: str, text: str, *, parent: argparse.ArgumentParser = asking) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=[parent])
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[asking])
 
-    _run_options(command("run", "run a deployment manifest until Ctrl-C", parent=common))
+    _run_options(command("run", "run a deployment manifest until Ctrl-C"))
     restart = command("restart", "restart hub, cloud, agent, or one module or leaf device")
     restart.add_argument("name")
     restart.add_argument("--kill", action="store_true", help="with SIGKILL, as a crash would")
@@ -59,7 +59,8 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     command("stop", "stop the whole localhub")
     link = command("link", "cut, slow or restore the link between hub and cloud")
     link.add_argument("link", choices=("up", "down", "slow"))
-    link.add_argument("--bytes-per-s", type=int, help="for slow")
+    link.add_argument("--bytes-per-s", type=int, help="for slow: the bandwidth")
+    link.add_argument("--latency-ms", type=float, help="for slow: how long everything takes, each way")
     status = command("status", "what runs and what flows")
     status.add_argument("--pss", action="store_true", help="memory as PSS, in --format json")
     send = command("send", "put a message into a module's input")
@@ -73,7 +74,7 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     env = command("env", "the variables that edgeAgent would inject into a module, for a shell or a debugger")
     env.add_argument("name")
     env.add_argument("--take", action="store_true", help="stop the module here; your process may stand for it")
-    logs = command("logs", "the output of a module, leaf device, or of hub, cloud, agent", parent=common)
+    logs = command("logs", "the output of a module, leaf device, or of hub, cloud, agent")
     logs.add_argument("name")
     logs.add_argument("-n", type=int, default=40, help="lines")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
@@ -99,8 +100,10 @@ def _run_options(run: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    began = time.monotonic()
     from localhub.prepare import Options  # noqa: PLC0415  a status command does not need all this
     from localhub.run import run  # noqa: PLC0415
+    from localhub.screen import Form  # noqa: PLC0415
 
     wanted = Options(
         manifest=options.manifest,
@@ -111,7 +114,8 @@ def _run(options: argparse.Namespace) -> int:
         fresh=options.fresh,
         leaves=[] if options.no_leaves else options.leaf,
     )
-    return run(wanted, plain=options.plain, page=options.page)
+    form = Form.JSON if options.format == "json" else Form.PLAIN if options.plain else Form.AUTO
+    return run(wanted, form=form, page=options.page, began=began)
 
 
 def _ask(options: argparse.Namespace) -> int:

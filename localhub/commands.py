@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from localhub.agent import proc
-from localhub.agent.logs import tail
+from localhub.agent.logs import last
 from localhub.control.client import Client, ControlError, NotRunningError, start_hint
 from localhub.exits import CannotStartError, Exit
 from localhub.overview import Overview, duration, overview, size
@@ -122,8 +123,7 @@ def _stop(options: argparse.Namespace, state: State) -> int:
 
 def _link(options: argparse.Namespace, state: State) -> int:
     body: dict[str, Any] = {"state": options.link}
-    if options.bytes_per_s is not None:
-        body["bytes_per_s"] = options.bytes_per_s
+    body |= {key: value for key in ("bytes_per_s", "latency_ms") if (value := getattr(options, key)) is not None}
     facts = _client(state, state.hub_socket).post("/link", body)
     _print(options, facts, f"link {options.link}")
     return Exit.OK
@@ -185,33 +185,31 @@ def _logs(options: argparse.Namespace, state: State) -> int:
         known = sorted(log.stem for log in path.parent.glob("*.log"))
         _say(f"localhub: no log of {options.name}; there are: {', '.join(known) or 'none'}", file=sys.stderr)
         return Exit.FAILED
-    for line in tail(path, options.n):
-        _say(line)
-    if options.follow:
-        _follow(path)
+    form: Callable[[str], str] = (lambda line: json.dumps({"line": line})) if options.format == "json" else str
+    with path.open("rb") as file:
+        for line in last(file, path, options.n):
+            _say(form(line), flush=options.follow)
+        for line in _added(file, path) if options.follow else ():
+            _say(form(line), flush=True)
     return Exit.OK
 
 
-def _follow(path: Path) -> None:
-    """Print what is added, over the change to a new file, until Ctrl-C."""
-    file = path.open("rb")
-    file.seek(0, 2)
-    try:
+def _added(file: BinaryIO, path: Path) -> Iterator[str]:
+    """The lines that are added to an open log, over the change to new files, without end."""
+    rest = b""
+    with contextlib.ExitStack() as stack:
         while True:
-            data = file.read()
-            if data:
-                sys.stdout.buffer.write(data)
-                sys.stdout.buffer.flush()
+            if data := file.read():
+                *lines, rest = (rest + data).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
             elif path.exists() and path.stat().st_ino != _inode(file):
-                file.close()
-                file = path.open("rb")
+                stack.close()
+                file = stack.enter_context(path.open("rb"))
             else:
                 time.sleep(FOLLOW_EVERY_S)
-    finally:
-        file.close()
 
 
-def _inode(file: IO[bytes]) -> int:
+def _inode(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_ino
 
 

@@ -12,6 +12,7 @@
 
     [screen]
     highlight = "kind = 'alert'"         # a route condition: these messages are shown as they reach the hub
+    line = "${severity}: ${text}"         # how: from properties and the body's own members (default: all of them)
     page = "http://127.0.0.1:8080"       # printed for the person at the terminal
 
 `${NAME}` in commands and env stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;
@@ -66,6 +67,7 @@ class ScreenConfig:
     """What the terminal shows beyond the common figures."""
 
     highlight: str | None = None
+    line: str | None = None
     page: str | None = None
 
 
@@ -99,13 +101,15 @@ def parse(text: str, path: Path) -> Config:
     reader = _Reader(text, path)
     reader.known((), document, ("modules", "devices", "screen"))
     screen = reader.table((), document, "screen")
-    reader.known(("screen",), screen, ("highlight", "page"))
+    reader.known(("screen",), screen, ("highlight", "line", "page"))
     return Config(
         folder=path.parent.resolve(),
         modules={name: reader.module(name, table) for name, table in reader.tables(document, "modules")},
         devices={name: reader.device(name, table) for name, table in reader.tables(document, "devices")},
         screen=ScreenConfig(
-            highlight=reader.text(("screen",), screen, "highlight"), page=reader.text(("screen",), screen, "page")
+            highlight=reader.text(("screen",), screen, "highlight"),
+            line=reader.text(("screen",), screen, "line"),
+            page=reader.text(("screen",), screen, "page"),
         ),
     )
 

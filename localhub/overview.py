@@ -61,6 +61,12 @@ def overview(status: Json) -> Overview:
     rates: Json = hub.get("rates", {})
     connected = {client["id"].rpartition("/")[2] for client in hub.get("clients", [])}
     units = [(unit, False) for unit in agent.get("modules", [])] + [(unit, True) for unit in agent.get("leaves", [])]
+    # A leaf device that waits to be started by hand is no part of the picture yet.
+    units = [
+        (unit, leaf)
+        for unit, leaf in units
+        if not leaf or unit["state"] != "stopped" or unit.get("exit_code") is not None
+    ]
     counters: Json = hub.get("counters", {})
     link: Json = hub.get("link", {})
     queues: Sequence[Json] = hub.get("queues", [])

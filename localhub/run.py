@@ -17,10 +17,12 @@ from typing import Any
 from localhub import control
 from localhub.agent.logs import tail
 from localhub.agent.policy import Timings
+from localhub.config import ScreenConfig
 from localhub.exits import Exit
+from localhub.highlight import Highlights
 from localhub.overview import overview, totals
 from localhub.prepare import Options, Prepared, prepare
-from localhub.screen import Screen, screen_for
+from localhub.screen import Form, Screen, screen_for
 from localhub.state import State
 from localhub.supervisor import Supervisor
 
@@ -29,20 +31,22 @@ HIGHLIGHT_AGAIN_S = 1.0
 STEADY_S = Timings().steady_s
 
 
-def run(options: Options, *, plain: bool, page: str | None) -> Exit:
-    """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError."""
-    began = time.monotonic()
+def run(options: Options, *, form: Form, page: str | None, began: float) -> Exit:
+    """Run until Ctrl-C, SIGTERM or `localhub stop`; the exit code. Raises CannotStartError.
+
+    `began` is the moment (time.monotonic) from which a person waits.
+    """
     prepared = prepare(options)
     try:
-        return asyncio.run(_run(prepared, plain=plain, page=page or prepared.config.screen.page, began=began))
+        return asyncio.run(_run(prepared, form=form, page=page or prepared.config.screen.page, began=began))
     finally:
         os.close(prepared.lock)
 
 
-async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: float) -> Exit:
+async def _run(prepared: Prepared, *, form: Form, page: str | None, began: float) -> Exit:
     supervisor = Supervisor(prepared.state, prepared.records)
     _listen_to_signals(supervisor)
-    screen = screen_for(sys.stdout, plain=plain, page=page)
+    screen = screen_for(sys.stdout, form, page)
     logging.basicConfig(handlers=[_ToScreen(screen)], level=logging.INFO)
     for name in prepared.ended:
         screen.say(f"ended {name}, left by an earlier run")
@@ -51,7 +55,7 @@ async def _run(prepared: Prepared, *, plain: bool, page: str | None, began: floa
     try:
         await supervisor.start()
         _greet(screen, prepared, page, time.monotonic() - began)
-        await _show_until_stopped(supervisor, screen, prepared.config.screen.highlight)
+        await _show_until_stopped(supervisor, screen, prepared.config.screen)
         screen.close()
         screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
         for line in totals(overview(await _last_figures(supervisor))):
@@ -87,10 +91,14 @@ def _remove_run_folder(state: State) -> None:
         shutil.rmtree(state.run, ignore_errors=True)
 
 
-async def _show_until_stopped(supervisor: Supervisor, screen: Screen, highlight: str | None) -> None:
+async def _show_until_stopped(supervisor: Supervisor, screen: Screen, config: ScreenConfig) -> None:
     """Redraw at the screen's pace until somebody asks to stop."""
     async with supervisor.serving():
-        watching = asyncio.create_task(_highlight(supervisor, screen, highlight)) if highlight else None
+        watching = (
+            asyncio.create_task(_highlight(supervisor, screen, config.highlight, config.line))
+            if config.highlight
+            else None
+        )
         failed: set[str] = set()
         try:
             while not supervisor.stopping.is_set():
@@ -106,19 +114,21 @@ async def _show_until_stopped(supervisor: Supervisor, screen: Screen, highlight:
                     await watching
 
 
-async def _highlight(supervisor: Supervisor, screen: Screen, condition: str) -> None:
+async def _highlight(supervisor: Supervisor, screen: Screen, condition: str, line: str | None) -> None:
     """Show the messages that meet the condition, over restarts of the hub."""
+    highlights = Highlights(line)
     hub = control.AsyncClient(supervisor.state.hub_socket)
     while True:
         try:
             async for message in hub.stream("/watch", pattern="*", where=condition):
-                if "missed" not in message:
-                    screen.highlight(message)
+                if text := highlights.line(message):
+                    screen.highlight(text)
         except control.ControlError as error:
             screen.say(f"highlight {condition!r} of localhub.toml: {error}")
             return
         except control.NotRunningError:
-            await asyncio.sleep(HIGHLIGHT_AGAIN_S)  # the hub restarts
+            pass  # the hub restarts
+        await asyncio.sleep(HIGHLIGHT_AGAIN_S)
 
 
 def _explain_failures(supervisor: Supervisor, screen: Screen, status: dict[str, Any], known: set[str]) -> None:

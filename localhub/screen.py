@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import deque
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from localhub.overview import Overview, Row, duration, size
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 HIGHLIGHTS = 6
-BODY_CHARACTERS = 100
 PLAIN_EVERY_S = 5.0
 LIVE_EVERY_S = 1.0
 
@@ -27,8 +28,8 @@ class Screen(Protocol):
     def show(self, now: Overview) -> None:
         """Show one moment."""
 
-    def highlight(self, message: dict[str, Any]) -> None:
-        """A message that localhub.toml asked to be shown."""
+    def highlight(self, line: str) -> None:
+        """A message that localhub.toml asked to be shown, in one line."""
 
     def say(self, text: str) -> None:
         """One line for the person."""
@@ -37,11 +38,48 @@ class Screen(Protocol):
         """Leave the terminal as it should be left."""
 
 
-def screen_for(stream: TextIO, *, plain: bool, page: str | None) -> Screen:
-    """Live when `stream` is a terminal and nobody asked for plain lines."""
-    if plain or not stream.isatty():
+class Form(StrEnum):
+    """How a run is shown."""
+
+    AUTO = "auto"  # live on a terminal, plain elsewhere
+    PLAIN = "plain"
+    JSON = "json"
+
+
+def screen_for(stream: TextIO, form: Form, page: str | None) -> Screen:
+    """The screen for where the output goes."""
+    if form is Form.JSON:
+        return JsonScreen(stream)
+    if form is Form.PLAIN or not stream.isatty():
         return PlainScreen(stream)
     return LiveScreen(page)
+
+
+class JsonScreen:
+    """One JSON document a line: {"moment": ...}, {"highlight": ...} or {"text": ...}."""
+
+    every_s = PLAIN_EVERY_S
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, now: Overview) -> None:
+        """The moment, with its reduction."""
+        self._print({"moment": {**asdict(now), "reduction": now.reduction}})
+
+    def highlight(self, line: str) -> None:
+        """The line."""
+        self._print({"highlight": line})
+
+    def say(self, text: str) -> None:
+        """The text."""
+        self._print({"text": text})
+
+    def close(self) -> None:
+        """Nothing to undo."""
+
+    def _print(self, document: dict[str, object]) -> None:
+        print(json.dumps(document), file=self._stream, flush=True)
 
 
 class PlainScreen:
@@ -56,9 +94,9 @@ class PlainScreen:
         """One line."""
         self.say(plain_line(now))
 
-    def highlight(self, message: dict[str, Any]) -> None:
-        """The message in one line."""
-        self.say(highlight_line(message))
+    def highlight(self, line: str) -> None:
+        """The line."""
+        self.say(line)
 
     def say(self, text: str) -> None:
         """The text."""
@@ -87,9 +125,9 @@ class LiveScreen:
             self._live.start()
         self._live.update(live_table(now, list(self._highlights), self._page), refresh=True)
 
-    def highlight(self, message: dict[str, Any]) -> None:
+    def highlight(self, line: str) -> None:
         """Kept for the next redraw."""
-        self._highlights.append(highlight_line(message))
+        self._highlights.append(line)
 
     def say(self, text: str) -> None:
         """Above the table."""
@@ -117,22 +155,14 @@ def plain_line(now: Overview) -> str:
     )
 
 
-def highlight_line(message: dict[str, Any]) -> str:
-    """A message in one line: when, from whom, its properties, the start of its body."""
-    time = datetime.fromisoformat(message["time"]).astimezone().strftime("%H:%M:%S") if message.get("time") else ""
-    properties = " ".join(f"{key}={value}" for key, value in message.get("properties", {}).items())
-    body = " ".join(str(message.get("body", "")).split())
-    text = " ".join(filter(None, (time, message.get("source", ""), properties, body)))
-    return text if len(text) <= 2 * BODY_CHARACTERS else f"{text[: 2 * BODY_CHARACTERS]}…"
-
-
 def live_table(now: Overview, highlights: list[str], page: str | None) -> RenderableType:
     """A moment as a table with what belongs round it."""
-    from rich.console import Group  # noqa: PLC0415  see LiveScreen.show
+    from rich import box  # noqa: PLC0415  see LiveScreen.show
+    from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(expand=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("module")
     table.add_column("state")
     for title in ("cpu %", "memory", "sent/s", "received/s"):

@@ -25,6 +25,7 @@ from localhub.agent.logs import tail
 from localhub.agent.orphans import Records, adopt_orphans, end_adopted
 from localhub.agent.policy import Policy, Runtime
 from localhub.agent.runner import Launch, ProcessRunner
+from localhub.carried import Carried
 from localhub.exits import CannotStartError, Exit
 from localhub.state import State
 
@@ -53,6 +54,7 @@ class Supervisor:
             "agent": self._keeper("agent", runner),
         }
         self.stopping = asyncio.Event()
+        self._carried = Carried()
         self._watchers: list[asyncio.Task[None]] = []
 
     @property
@@ -63,9 +65,11 @@ class Supervisor:
     async def start(self) -> None:
         """Start all three; returns when each of them answers. Raises CannotStartError when one cannot be had."""
         adopt_orphans()
+        self.state.link_setting.unlink(missing_ok=True)  # a cable that was pulled in the last run is in again
         await asyncio.gather(*(process.start() for process in self.processes.values()))
         self._watchers = [asyncio.create_task(self._bury(process)) for process in self.processes.values()]
         await asyncio.gather(*(self._ready(name) for name in self.processes))
+        await self.status()  # what the cloud has from earlier runs is not this run's
 
     async def restart(self, name: str, *, kill: bool = False) -> None:
         """Restart one of the three, orderly or by SIGKILL; returns when it answers again. Raises KeyError."""
@@ -95,18 +99,22 @@ class Supervisor:
             process.kill()
 
     async def status(self) -> dict[str, Any]:
-        """What the three say of themselves, and what is known of them from here; None for one that does not answer."""
+        """What the three say of themselves, and what is known of them from here; counters are those of this run.
+
+        None stands for a cloud or an agent that does not answer; of such a hub, what it said last.
+        """
         hub, cloud, agent = await asyncio.gather(
             *(_asked(path) for path in (self.state.hub_socket, self.state.cloud_socket, self.state.agent_socket))
         )
+        hub_starts = self.processes["hub"].starts
         return {
             "state": str(self.state.root),
             "address": self.state.address,
             "metrics_port": self.state.metrics_port,
             "uptime_s": round(self.uptime_s, 1),
             "processes": [_facts(process) for process in self.processes.values()],
-            "hub": hub,
-            "cloud": cloud,
+            "hub": self._carried.hub(hub_starts, hub),
+            "cloud": self._carried.cloud(cloud),
             "agent": agent,
         }
 

@@ -54,7 +54,7 @@ def once(playback: Playback, report: Path | None) -> int:
     """Play to the end and tell."""
     began = time.monotonic()
     with playback.line:
-        playback.line.wait_ready()
+        playback.begin()
         playback.wait_played()
         sent, arrivals = playback.wait_arrived()
         figures = playback.figures(sent, arrivals, time.monotonic() - began)
@@ -68,6 +68,7 @@ def for_ever(playback: Playback) -> int:
     """Play again and again until Ctrl-C."""
     playback.line.start()
     try:
+        playback.begin()
         playback.line.wait("Ctrl-C", lambda: False, timeout_s=float("inf"), every_s=1.0)
     except KeyboardInterrupt:
         return playback.line.stop()

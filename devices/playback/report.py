@@ -58,12 +58,12 @@ class Figures:
     def _recordings(self) -> list[str]:
         if not self.verdicts:
             return []
-        rows = [f"{'recording':24} {'known':8} {'said':14}"]
+        rows = [f"{'recording':24} {'known':12} {'said':14}"]
         for each in self.verdicts:
             mark = (
                 "" if each.known is None else "right" if each.right else "FALSE ALARM" if each.false_alarm else "wrong"
             )
-            rows.append(f"{each.recording:24} {each.known or '-':8} {each.said:14} {mark}")
+            rows.append(f"{each.recording:24} {each.known or '-':12} {each.said:14} {mark}")
         judged = [each for each in self.verdicts if each.known is not None]
         if judged:
             false = sum(each.false_alarm for each in judged)

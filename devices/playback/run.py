@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.dataset import Dataset, PictureSet, choose, discover
-from devices.line import Line
+from devices.line import Line, LineError
 from devices.playback.report import Figures
 from devices.playback.truth import bearing_verdicts, model_alerts, passage, picture_scores
 from devices.replay import load
@@ -21,9 +21,12 @@ PICTURES_PER_SECOND = 8.0
 SETTLE_S = 90.0
 
 
-def camera_layer(sets: Sequence[PictureSet], *, repeat: bool) -> dict[str, object]:
-    """A layered deployment that lets the camera module play these pictures, a camera for each set."""
-    cameras = {
+NO_CAMERAS: dict[str, object] = {"modulesContent": {"camera": {"properties.desired.settings": {"cameras": {}}}}}
+
+
+def cameras(sets: Sequence[PictureSet], *, repeat: bool) -> dict[str, object]:
+    """Desired properties that let the camera module play these pictures, a camera for each set."""
+    playing = {
         each.name: {
             "source": {
                 "type": "folder",
@@ -36,7 +39,7 @@ def camera_layer(sets: Sequence[PictureSet], *, repeat: bool) -> dict[str, objec
         }
         for each in sets
     }
-    return {"modulesContent": {"camera": {"properties.desired.settings": {"cameras": cameras}}}}
+    return {"settings": {"cameras": playing}}
 
 
 class Playback:
@@ -54,19 +57,33 @@ class Playback:
         self._ledger = state / "ledger"
         layer = state / "playback-layer.json"
         layer.parent.mkdir(parents=True, exist_ok=True)
-        layer.write_text(json.dumps(camera_layer(self.sets, repeat=not once), indent=1), encoding="utf-8")
+        layer.write_text(json.dumps(NO_CAMERAS), encoding="utf-8")
+        self._repeat = not once
         self.line = Line(
             state=state,
             address=address,
             page_port=page_port,
             layers=[layer],
-            leaves=["replay"] if self._recordings else [],
+            leaves=[],
             environment={
                 "MILLWATCH_REPLAY": str(self.data),
                 "MILLWATCH_REPLAY_ONCE": "--once" if once else "--speed=1",
                 "MILLWATCH_LEDGER": str(self._ledger),
             },
         )
+
+    def begin(self) -> None:
+        """Start to play, once every module is there: what waits for a module to start is no latency of the line."""
+        self.line.wait_ready()
+        if self.sets:
+            self._command("twin", "set", "camera", json.dumps(cameras(self.sets, repeat=self._repeat)))
+        if self._recordings:
+            self._command("start", "replay")
+
+    def _command(self, *words: str) -> None:
+        done = self.line.command(*words)
+        if done.returncode:
+            raise LineError(f"localhub {' '.join(words[:3])} failed: {done.stderr.strip()}")
 
     def wait_played(self) -> None:
         """Wait for the end of every recording and every picture folder."""
@@ -80,8 +97,8 @@ class Playback:
             return False
         if not self.sets:
             return True
-        cameras = self._health("camera").get("cameras", {})
-        return all(cameras.get(each.name, {}).get("phase") == "finished" for each in self.sets)
+        shown = self._health("camera").get("cameras", {})
+        return all(shown.get(each.name, {}).get("phase") == "finished" for each in self.sets)
 
     def _health(self, module: str) -> dict[str, Any]:
         for each in self.line.api("/api/v1/modules")["modules"]:

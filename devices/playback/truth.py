@@ -10,6 +10,8 @@ from typing import Any
 from devices.dataset import PictureSet
 
 NORMAL = "normal"
+# The Bearing Data Center's names of faults, and the model's.
+FAULTS = {"IR": "inner_race", "B": "ball", "OR": "outer_race"}
 GOOD_CLASSES = frozenset({"free", "ok", "good", "normal"})
 
 
@@ -59,7 +61,10 @@ def bearing_verdicts(alerts: Sequence[Mapping[str, Any]], labels: Mapping[str, s
         if alert.get("item") is None and alert.get("source") in labels:
             cleared = alert.get("state") == "cleared"
             said[str(alert["source"])] = NORMAL if cleared else str(alert.get("label"))
-    return [Verdict(name, known, said.get(name, NORMAL)) for name, known in labels.items()]
+    return [
+        Verdict(name, None if known is None else FAULTS.get(known, known), said.get(name, NORMAL))
+        for name, known in labels.items()
+    ]
 
 
 def picture_scores(alerts: Sequence[Mapping[str, Any]], sets: Sequence[PictureSet]) -> list[ClassScore]:

@@ -78,9 +78,10 @@ class Edge:
         wanted = [planned for planned in self.plan.modules if planned.running]
         for _, together in groupby(wanted, key=lambda planned: planned.order):
             await asyncio.gather(*(self.modules[planned.name].start() for planned in together))
-        if self.leaves:
+        leaves = [self.leaves[planned.name] for planned in self.plan.devices if planned.running]
+        if leaves:
             await self._connected()
-            await asyncio.gather(*(leaf.start() for leaf in self.leaves.values()))
+            await asyncio.gather(*(leaf.start() for leaf in leaves))
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Stop the leaf devices, then every module; those that do not stop within `grace_s` seconds are killed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 LIMIT_BYTES = 2 * 1024 * 1024  # two files of it: some 30,000 lines a process
 
@@ -43,10 +44,15 @@ def older(path: Path) -> Path:
 
 def tail(path: Path, lines: int) -> list[str]:
     """The last `lines` lines of a log, the older file included; none when there is no log."""
-    found: list[bytes] = []
-    for file in (path, older(path)):
-        if len(found) >= lines:
-            break
-        if file.exists():
-            found = [*file.read_bytes().splitlines(), *found]
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        return last(file, path, lines)
+
+
+def last(file: BinaryIO, path: Path, lines: int) -> list[str]:
+    """The same of a log that is open; what is read from the file afterwards follows on these lines."""
+    found = file.read().splitlines()
+    if len(found) < lines and older(path).exists():
+        found = [*older(path).read_bytes().splitlines(), *found]
     return [line.decode(errors="replace") for line in found[-lines:]] if lines else []

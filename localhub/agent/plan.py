@@ -82,7 +82,7 @@ def make_plan(
 ) -> Plan:
     """Join a modulesContent with localhub.toml.
 
-    `leaves` are the leaf devices asked for by name; None stands for those with start = "auto". Raises PlanError for
+    `leaves` are the leaf devices to start, by name; None stands for those with start = "auto". Raises PlanError for
     a module without a command, for one that localhub.toml names and the manifest lacks, and for an unknown leaf.
     """
     modules = modules_of(content)
@@ -126,23 +126,25 @@ def _module(name: str, entry: Mapping[str, Any], config: Config, command_of: Com
 
 
 def _devices(config: Config, leaves: Iterable[str] | None) -> list[Planned]:
-    wanted = [name for name, device in config.devices.items() if device.start == "auto"] if leaves is None else leaves
-    devices = []
+    """All leaf devices of localhub.toml; those that nobody asked for wait until they are started by hand."""
+    wanted = {name for name, device in config.devices.items() if device.start == "auto"}
+    if leaves is not None:
+        wanted = set(leaves)
     for name in wanted:
         if name not in config.devices:
             known = ", ".join(config.devices) or "none"
             raise PlanError(name, f"there is no leaf device of this name; there are: {known}", keys=("devices",))
-        device = config.devices[name]
-        devices.append(
-            Planned(
-                name=name,
-                command=list(device.command),
-                folder=str(device.folder),
-                env=dict(device.env),
-                policy=Policy(device.restart),
-            )
+    return [
+        Planned(
+            name=name,
+            command=list(device.command),
+            folder=str(device.folder),
+            env=dict(device.env),
+            policy=Policy(device.restart),
+            running=name in wanted,
         )
-    return devices
+        for name, device in config.devices.items()
+    ]
 
 
 def _text(value: object) -> str:

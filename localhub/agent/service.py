@@ -105,7 +105,7 @@ class Service:
             "cpu_s": round(usage.cpu_s, 3),
             "cpu_percent": round(gauge.sample(time.monotonic(), usage.cpu_s), 1),
             "rss": usage.rss,
-            **({"pss": usage.pss} if pss else {}),
+            **({"pss": usage.pss or 0} if pss else {}),
         }
 
     def _metrics(self, keeper: Keeper) -> metrics.ModuleFacts:

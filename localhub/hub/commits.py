@@ -1,6 +1,7 @@
 """Group commit: everything that arrived while the last commit was running goes to disk in the next one.
 
-The event loop fills the open batch; one thread applies batches to the store. What waits for durability gives a
+The event loop fills the open batch; one thread applies batches to the store, or the loop itself where that is the
+quicker way. What waits for durability gives a
 callback, called on the loop after its commit with None, or with the error if the commit failed.
 """
 
@@ -8,25 +9,47 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 import apsw
 
-from localhub.hub.store import Batch, Store
+from localhub.hub.store import Batch
 
 log = logging.getLogger(__name__)
 
 REMOVAL_DELAY_S = 0.005  # a removal alone may wait this long for company: it costs a redelivery at worst
+STOP_S = 5.0
 RETRY_S = 1.0  # after a commit failed
+
+QUICK_S = 0.001  # commits shorter than this are done by the loop itself, if they are small
+QUICK_ROWS = 16
+SMOOTHING = 0.1
 
 Done = Callable[[Exception | None], None]
 Expired = Callable[[list[tuple[int, int, int]]], None]
+Outcome = tuple[Exception | None, list[tuple[int, int, int]]]
+
+
+class Disk(Protocol):
+    """Where batches go: a Store."""
+
+    def apply(self, batch: Batch) -> list[tuple[int, int, int]]:
+        """Do all of a batch durably, or raise apsw.Error and do nothing; what expired."""
+
+    @property
+    def untidy(self) -> bool:
+        """Whether there is something to tidy."""
+
+    def tidy(self) -> None:
+        """Some of the housekeeping that takes a while."""
 
 
 class Commits:
     """The one way to change the store while the hub runs; all methods belong to the loop's thread."""
 
-    def __init__(self, store: Store, expired: Expired) -> None:
+    def __init__(self, store: Disk, expired: Expired) -> None:
         self._store = store
         self._expired = expired
         self._loop = asyncio.get_running_loop()
@@ -40,15 +63,20 @@ class Commits:
         self._idle = asyncio.Event()
         self._idle.set()
         self._failing = False
+        self._thread_busy = False  # also while it tidies: the store's connection is one thread's at a time
+        self._commit_s = QUICK_S  # how long commits take of late
 
     def start(self) -> None:
         """Start the thread that writes."""
         self._thread.start()
 
     async def stop(self) -> None:
-        """Commit what is open and end the thread."""
+        """Commit what is open and end the thread; a disk that cannot be written is given up on."""
         self._start()
-        await self._idle.wait()
+        try:
+            await asyncio.wait_for(self._idle.wait(), STOP_S)
+        except TimeoutError:
+            log.warning("the last messages could not be written; they were not acknowledged")
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
@@ -94,25 +122,45 @@ class Commits:
         batch, self._batch = self._batch, Batch()
         waiting, self._waiting = self._waiting, []
         self._current = (batch, waiting)
-        self._jobs.put(batch)
+        if self._is_quick(batch):
+            self._finished(*self._apply(batch))
+        else:
+            self._jobs.put(batch)
+
+    def _is_quick(self, batch: Batch) -> bool:
+        """Whether the loop may do it itself: handing over to the thread and back takes longer than a good disk does."""
+        return (
+            self._commit_s < QUICK_S
+            and len(batch.messages) + len(batch.removed) <= QUICK_ROWS
+            and batch.expire is None
+            and not self._store.untidy
+            and not self._thread_busy
+        )
+
+    def _apply(self, batch: Batch) -> Outcome:
+        started = time.monotonic()
+        try:
+            expired = self._store.apply(batch)
+        except apsw.Error as error:
+            return error, []
+        self._commit_s += (time.monotonic() - started - self._commit_s) * SMOOTHING
+        return None, expired
 
     def _work(self) -> None:
         while (batch := self._jobs.get()) is not None:
-            error: Exception | None = None
-            expired: list[tuple[int, int, int]] = []
-            try:
-                expired = self._store.apply(batch)
-            except apsw.Error as raised:
-                error = raised
-            self._loop.call_soon_threadsafe(self._finished, error, expired)
-            if error is None and self._jobs.empty():
+            self._thread_busy = True
+            outcome = self._apply(batch)
+            self._loop.call_soon_threadsafe(self._finished, *outcome)
+            if outcome[0] is None:
                 self._tidy()
+            self._thread_busy = False
 
     def _tidy(self) -> None:
         try:
-            self._store.tidy()
+            while self._jobs.empty() and self._store.untidy:
+                self._store.tidy()
         except apsw.Error as error:
-            log.warning("could not give disk space back: %s", error)
+            log.warning("the store could not be tidied: %s", error)
 
     def _finished(self, error: Exception | None, expired: list[tuple[int, int, int]]) -> None:
         batch, waiting = self._current
@@ -131,8 +179,9 @@ class Commits:
             self._idle.set()
         elif error is not None:
             self._later = self._loop.call_later(RETRY_S, self._start)
-        else:
-            self._start()
+        elif not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._start)
 
     def _keep(self, batch: Batch, error: Exception) -> None:
         """What nobody waits for is tried again; what somebody waits for was refused, and is theirs to repeat."""

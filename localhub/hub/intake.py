@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from localhub.hub.backlog import Backlog, Place
+from localhub.hub.backlog import Place
 from localhub.hub.commits import Done
 from localhub.hub.message import MAX_MESSAGE, UPSTREAM, QueuedMessage, name
 from localhub.hub.metrics import Metrics
@@ -22,6 +22,16 @@ class Router(Protocol):
 
     def places(self, message: QueuedMessage) -> Sequence[Place]:
         """Where a message goes; empty: no route matches."""
+
+
+class Store(Protocol):
+    """Where messages are put: the Backlog."""
+
+    def next_id(self) -> int:
+        """A number for a message."""
+
+    def enqueue(self, message: QueuedMessage, size: int, places: Sequence[Place], done: Done) -> None:
+        """Put a message into queues."""
 
 
 class Watcher(Protocol):
@@ -56,7 +66,7 @@ class Origin:
 class Intake:
     """Accepts messages; edgeHub acknowledges also what it drops, and so does this, but not in silence."""
 
-    def __init__(self, router: Router, backlog: Backlog, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, router: Router, backlog: Store, metrics: Metrics, clock: Callable[[], float]) -> None:
         self.router = router
         self.watchers: list[Watcher] = []
         self._backlog = backlog

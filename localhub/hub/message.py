@@ -10,7 +10,7 @@ MAX_MESSAGE: Final = 262_144  # RoutingEdgeHub.cs: the body and the characters o
 NEVER: Final = math.inf
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[dict[str, str], dict[str, str], float]).decode
+_decode = msgspec.msgpack.Decoder(tuple[dict[str, str], dict[str, str], float, str | None]).decode
 
 
 class QueuedMessage(msgspec.Struct, gc=False):
@@ -49,14 +49,14 @@ class Entry(msgspec.Struct, gc=False):
 
 def pack(message: QueuedMessage) -> bytes:
     """Everything but the id and the body, for the store."""
-    return _encode((message.properties, message.system, message.enqueued))
+    return _encode((message.properties, message.system, message.enqueued, message.bag))
 
 
 def unpack(number: int, body: bytes, packed: bytes) -> QueuedMessage:
     """The reverse of pack."""
-    properties, system, enqueued = _decode(packed)
+    properties, system, enqueued, bag = _decode(packed)
     source = name(system["connectionDeviceId"], system.get("connectionModuleId"))
-    return QueuedMessage(number, body, properties, system, enqueued, source)
+    return QueuedMessage(number, body, properties, system, enqueued, source, bag)
 
 
 def name(device: str, module: str | None) -> str:

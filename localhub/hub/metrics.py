@@ -1,17 +1,13 @@
 """What the hub counts, under edgeHub's own names and labels (edgehub-contract 6.6).
 
-Counting is a dictionary's entry, so that a message costs next to nothing; the figures get their Prometheus form only
-when somebody asks.
+Counting is a dictionary's entry, so that a message costs next to nothing; the figures get their Prometheus form in
+exposition.py, only when somebody asks.
 """
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from localhub.hub.message import QueuedMessage
 from localhub.hub.queues import Queue
@@ -77,7 +73,7 @@ class Flow:
     count: int = 0
 
 
-class Metrics(Collector):
+class Metrics:
     """Every figure of one hub; queue lengths and connected clients are asked for when they are wanted."""
 
     def __init__(self, hub_name: str, gateway: str, clock: Callable[[], float]) -> None:
@@ -96,11 +92,9 @@ class Metrics(Collector):
         self.clients: Callable[[], int] = int
         self._flows: dict[tuple[int, str, str], Flow] = {}
         self._sent: dict[Labels, Flow] = {}
-        self._common = (hub_name, gateway, "1")
+        self.common = (hub_name, gateway, "1")
         self._clock = clock
         self._last: dict[str, tuple[int, int, int, int]] = {}
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def received(self, message: QueuedMessage, size: int) -> None:
         """A client's message came in."""
@@ -158,72 +152,3 @@ class Metrics(Collector):
             before = self._last.get(client, (0, 0, 0, 0))
             self._last[client] = now
             self.rates[client] = Rate(*((new - old) / seconds for new, old in zip(now, before, strict=True)))
-
-    def exposition(self) -> bytes:
-        """The text of /metrics."""
-        return generate_latest(self._registry)
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: names are only known when there is something to count."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """All figures in Prometheus' form."""
-        yield self._counter("messages_received", "Messages from clients", ("route_output", "id"), self.received_total)
-        yield self._counter(
-            "messages_sent",
-            "Messages to modules and upstream",
-            ("from", "to", "from_route_output", "to_route_input", "priority"),
-            self.sent_total,
-        )
-        yield self._counter(
-            "messages_dropped", "Messages dropped", ("reason", "from", "from_route_output"), self.dropped_total
-        )
-        yield self._counter(
-            "messages_unack", "Messages not acknowledged", ("reason", "from", "from_route_output"), self.unack_total
-        )
-        yield self._counter("client_connect_success", "Clients accepted", ("id",), self.connects)
-        yield self._counter("client_connect_failed", "Clients refused", ("id", "reason"), self.refused)
-        yield self._counter("client_disconnect", "Clients gone", ("id",), self.disconnects)
-        yield self._summary("message_size_bytes", "Size of messages", ("id",), self.sizes)
-        yield self._summary(
-            "message_send_duration_seconds",
-            "Time to send a message and have it acknowledged",
-            ("from", "to", "from_route_output", "to_route_input"),
-            self.send_seconds,
-        )
-        yield self._summary(
-            "message_process_duration_seconds",
-            "Time from a message's arrival to its delivery",
-            ("from", "to", "priority"),
-            self.process_seconds,
-        )
-        lengths = GaugeMetricFamily(
-            "edgehub_queue_length", "Messages waiting", labels=(*_COMMON, "endpoint", "priority")
-        )
-        for queue in self.queues():
-            lengths.add_metric((*self._common, queue.endpoint, str(queue.priority)), queue.depth)
-        yield lengths
-        connected = GaugeMetricFamily("edgehub_connected_clients", "Clients connected", labels=_COMMON)
-        connected.add_metric(self._common, self.clients())
-        yield connected
-
-    def _counter(self, name: str, text: str, labels: Labels, counts: dict[Labels, int]) -> Metric:
-        family = CounterMetricFamily(f"edgehub_{name}", text, labels=(*_COMMON, *labels))
-        for values, count in counts.items():
-            family.add_metric((*self._common, *values), count)
-        return family
-
-    def _summary(self, name: str, text: str, labels: Labels, summaries: dict[Labels, Summary]) -> Metric:
-        full = f"edgehub_{name}"
-        family = Metric(full, text, "summary")
-        for values, summary in summaries.items():
-            named = dict(zip((*_COMMON, *labels), (*self._common, *values), strict=True))
-            for quantile, value in summary.quantiles():
-                family.add_sample(full, named | {"quantile": str(quantile)}, value)
-            family.add_sample(f"{full}_count", named, summary.count)
-            family.add_sample(f"{full}_sum", named, summary.total)
-        return family
-
-
-_COMMON: Final = ("iothub", "edge_device", "instance_number")

@@ -50,6 +50,22 @@ class Meter(Protocol):
         """A receiver has acknowledged a message; `seconds` since it was given to the socket or link."""
 
 
+class Supply(Protocol):
+    """Where a pump's messages come from: the Backlog."""
+
+    def take(self, endpoint: Endpoint) -> tuple[Queue, Entry] | None:
+        """The next message of an endpoint."""
+
+    def delivered(self, queue: Queue, entry: Entry) -> None:
+        """A receiver has acknowledged it."""
+
+    def drop(self, queue: Queue, entry: Entry, reason: str) -> None:
+        """It cannot be delivered."""
+
+    def is_expired(self, entry: Entry) -> bool:
+        """Whether its time is over."""
+
+
 class Uplink(Protocol):
     """The way to the cloud."""
 
@@ -63,7 +79,7 @@ class Uplink(Protocol):
 class ModulePump:
     """Delivers to one module; see the module's text for its rules."""
 
-    def __init__(self, device: str, module: str, backlog: Backlog, meter: Meter, time: Callable[[], float]) -> None:
+    def __init__(self, device: str, module: str, backlog: Supply, meter: Meter, time: Callable[[], float]) -> None:
         self.name = f"{device}/{module}"
         self._prefix = topics.inputs_prefix(device, module)
         self._endpoints: deque[Endpoint] = deque()

@@ -23,6 +23,7 @@ from localhub.hub.message import Entry, QueuedMessage, unpack
 CHUNK = 64  # rows a statement writes: the fewer steps, the fewer waits for the interpreter's lock
 BUSY_MS = 5_000
 WAL_LIMIT = 16 << 20  # bytes the log is cut back to after a checkpoint
+CHECKPOINT_PAGES = 1_000  # 4 MB
 VACUUM_PAGES = 256  # pages given back at a time
 VACUUM_FROM = 2_048  # unused pages (8 MB) that are kept for the next burst
 
@@ -42,13 +43,13 @@ class Batch:
     """What one transaction does, in this order."""
 
     queues: list[tuple[int, str, int]] = field(default_factory=list)  # no, endpoint, priority
+    removed: list[tuple[int, int]] = field(default_factory=list)  # queue, id
+    expire: tuple[float, tuple[int, ...]] | None = None  # remove entries that expired by then, save for these ids
+    dead: list[tuple[int]] = field(default_factory=list)  # ids of messages in no queue any more
     messages: list[tuple[int, bytes, bytes]] = field(default_factory=list)  # id, body, facts
     entries: list[tuple[int, int, float, int]] = field(default_factory=list)  # queue, id, expiry, size
-    removed: list[tuple[int, int]] = field(default_factory=list)  # queue, id
-    dead: list[tuple[int]] = field(default_factory=list)  # ids of messages in no queue any more
     sessions: dict[str, dict[str, int] | None] = field(default_factory=dict)  # client: filters with QoS, None: forget
     facts: dict[str, bytes | None] = field(default_factory=dict)
-    expire: tuple[float, tuple[int, ...]] | None = None  # remove entries that expired by then, save for these ids
 
     def __bool__(self) -> bool:
         return bool(
@@ -90,6 +91,9 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = _open(path)
         self._reader = _open(path)
+        self._log_pages = 0
+        self._unused = False
+        self._writer.set_wal_hook(self._logged)  # instead of checkpoints that happen within a commit
 
     def close(self) -> None:
         """Close the file; the last one out folds the log into it."""
@@ -122,14 +126,7 @@ class Store:
         try:
             for queue in batch.queues:
                 connection.execute("INSERT INTO queue VALUES(?, ?, ?)", queue)
-            self._many("INSERT INTO message VALUES ", batch.messages)
-            self._many("INSERT INTO entry VALUES ", batch.entries)
             self._many("DELETE FROM entry WHERE (queue, id) IN (VALUES ", batch.removed, ")")
-            self._many("DELETE FROM message WHERE id IN (VALUES ", batch.dead, ")")
-            for client, filters in batch.sessions.items():
-                _replace(connection, "session", "client", client, None if filters is None else json.dumps(filters))
-            for name, value in batch.facts.items():
-                _replace(connection, "fact", "name", name, value)
             if batch.expire is not None:
                 moment, kept = batch.expire
                 rows = connection.execute(
@@ -138,6 +135,13 @@ class Store:
                     (moment, json.dumps(kept)),
                 )
                 expired.extend((queue, message_id, size) for queue, message_id, size in rows)
+            self._many("DELETE FROM message WHERE id IN (VALUES ", batch.dead, ")")
+            self._many("INSERT INTO message VALUES ", batch.messages)
+            self._many("INSERT INTO entry VALUES ", batch.entries)
+            for client, filters in batch.sessions.items():
+                _replace(connection, "session", "client", client, None if filters is None else json.dumps(filters))
+            for name, value in batch.facts.items():
+                _replace(connection, "fact", "name", name, value)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -145,12 +149,25 @@ class Store:
             raise
         return expired
 
+    @property
+    def untidy(self) -> bool:
+        """Whether the log is long, or much of the file unused."""
+        return self._unused or self._log_pages >= CHECKPOINT_PAGES
+
     def tidy(self) -> None:
-        """Give disk space back when much of the file is unused; for a moment when nothing waits."""
+        """Fold the log into the file and give disk space back, a piece at a time; on the thread of `apply`."""
+        if self._unused:
+            self._writer.pragma("incremental_vacuum", VACUUM_PAGES)
         unused: int = self._writer.pragma("freelist_count")
         pages: int = self._writer.pragma("page_count")
-        if unused > max(VACUUM_FROM, pages // 2):
-            self._writer.pragma("incremental_vacuum", VACUUM_PAGES)
+        self._unused = unused > max(VACUUM_FROM, pages // 2)
+        if not self._unused or self._log_pages >= CHECKPOINT_PAGES:  # what was vacuumed is cut off by a checkpoint
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_pages = 0
+
+    def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def fetch(self, queue: int, after: int, now: float, limit: int, max_bytes: int) -> list[Entry]:
         """The next unexpired entries of a queue behind an id: at most `limit`, about max_bytes, at least one."""

@@ -62,7 +62,7 @@ def of_module(folder: Path) -> Start | None:
     """The start of the first of a module's Dockerfiles that has an exec-form command; None where none has."""
     for file in sorted([*folder.glob("Dockerfile"), *folder.glob("Dockerfile.*")]):
         if not file.name.endswith(".debug"):
-            start = parse(file.read_text("utf-8"))
+            start = parse(file.read_text("utf-8", "replace"))
             if start.command:
                 return start
     return None

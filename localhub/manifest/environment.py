@@ -40,7 +40,7 @@ class Environment:
 
 
 def _read(path: Path) -> dict[str, str]:
-    return parse_dotenv(path.read_text("utf-8")) if path.is_file() else {}
+    return parse_dotenv(path.read_text("utf-8", "replace")) if path.is_file() else {}
 
 
 def parse_dotenv(text: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ class Tree:
     def __init__(self, root: Place) -> None:
         self.value: dict[str, dict[str, Any]] = {}
         self.root = root
+        self.sections: list[list[str]] = []  # the keys of each module section that was merged
         self._origins: dict[Path, tuple[Document, Path]] = {}
 
     def set(self, path: Path, value: Any, document: Document, origin: Path) -> bool:
@@ -130,6 +131,7 @@ def _merge_content(tree: Tree, document: Document, at: Path, content: Any) -> It
             hint = f'write {{"{DESIRED}": {{...}}}}'
             yield error("section", document.place(here), f"the section of {module} must be an object", hint)
             continue
+        tree.sections.append(list(sections))
         for key, value in sections.items():
             place = document.place((*here, key))
             if key != DESIRED and not key.startswith(DESIRED + "."):

@@ -51,6 +51,12 @@ class Manifest:
         entries = entries if isinstance(entries, dict) else {}
         return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
 
+    @property
+    def layer_alone(self) -> bool:
+        """True for a layered deployment without its base: it sets parts, and no module's whole."""
+        parts = [key for sections in self.tree.sections for key in sections]
+        return bool(parts) and DESIRED not in parts
+
     def folder_of(self, name: str) -> FilePath | None:
         """The folder of a user module: the one its image comes from, else the one of its name; None for neither."""
         match = _IMAGE.search(self.tree.raw((*MODULES, name, "settings", "image")))

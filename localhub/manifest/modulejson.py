@@ -53,7 +53,7 @@ def read_module_folder(path: Path, variables: Mapping[str, str]) -> ModuleFolder
     where it does not say what an image needs.
     """
     file = path / FILE
-    document = expand(str(file), file.read_text("utf-8-sig"), variables.get)
+    document = expand(str(file), file.read_text("utf-8-sig", "replace"), variables.get)
     image = _object(document, document.value, ())
     image = _object(document, image.get("image"), ("image",))
     tag = _object(document, image.get("tag"), ("image", "tag"))

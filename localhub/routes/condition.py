@@ -70,7 +70,7 @@ class Condition:
                 )
             return cls(parsed)
         except RouteError as error:
-            raise error.moved(text, -len(_BEFORE)) from None
+            raise _alone(error, text) from None
 
     def explain(self, message: RoutingMessage) -> Term:
         """The outcome for a message with the outcome of every part, and which parts decided it."""
@@ -104,6 +104,15 @@ class Condition:
             if fact not in facts:
                 facts.append(fact)
         return "; ".join(facts)
+
+
+def _alone(error: RouteError, text: str) -> RouteError:
+    """A mistake in the route round a condition, told about the condition alone."""
+    offset = error.offset - len(_BEFORE)
+    problem = error.problem
+    if offset > len(text):  # what was found there is our own INTO
+        problem, offset = problem.replace("found 'INTO'", "found the end of the text"), len(text)
+    return type(error)(problem, text=text, offset=max(0, offset), hint=error.hint)
 
 
 def shown(value: Any) -> str:

@@ -34,10 +34,6 @@ class RouteError(ValueError):
         hint = f"; {self.hint}" if self.hint else ""
         return f"line {self.line}, column {self.column}: {self.problem}{hint}"
 
-    def moved(self, text: str, shift: int) -> RouteError:
-        """The same mistake told about `text`, in which the place lies `shift` characters further on."""
-        return type(self)(self.problem, text=text, offset=max(0, self.offset + shift), hint=self.hint)
-
 
 class RouteSyntaxError(RouteError):
     """The text is not a route; edgeHub refuses the whole desired document (status 400). Correct the text."""

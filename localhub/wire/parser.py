@@ -15,6 +15,12 @@ from localhub.wire.packets import (
 )
 
 MAX_FIXED_HEADER = 5  # one byte of type and flags, at most four of length
+_FLAGGED = (packets.SUBSCRIBE, packets.UNSUBSCRIBE, packets.PUBREL)  # their flags are 2, those of others 0
+_BEGINNINGS = bytes(
+    kind == packets.PUBLISH or (kind in packets.NAMES and flags == (2 if kind in _FLAGGED else 0))
+    for kind in range(16)
+    for flags in range(16)
+)
 _PUBACK = packets.PUBACK << 4
 _PROTOCOLS = {"MQTT": 4, "MQIsdp": 3}
 
@@ -63,6 +69,8 @@ class Parser:
             self._wait(2)
             return None
         first = data[at]
+        if not _BEGINNINGS[first]:
+            raise ProtocolError(f"no packet begins with the byte {first:#04x}")
         length = data[at + 1]
         body = at + 2
         if length & 0x80:
@@ -124,10 +132,7 @@ def _publish(flags: int, data: bytes, at: int, end: int) -> Publish:
 
 
 def _decode(first: int, body: bytes) -> Packet:
-    kind, flags = first >> 4, first & 0x0F
-    expected = 2 if kind in (packets.SUBSCRIBE, packets.UNSUBSCRIBE, packets.PUBREL) else 0
-    if kind not in packets.NAMES or flags != expected:
-        raise ProtocolError(f"no packet begins with the byte {first:#04x}")
+    kind = first >> 4
     reader = _Reader(body, packets.NAMES[kind])
     packet: Packet
     match kind:

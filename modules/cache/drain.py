@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 _FIRST_LOOK_S = 0.1  # after something was handed; with a window of 100 it allows 1,000 records a second
 _LONGEST_LOOK_S = 2.0  # while nothing moves, as when the link is away
+_LOOK_HOLDS_S = 1.0  # after which, with nothing in flight, edgeHub may be another
 _MARK_AFTER_S = 0.25  # what is confirmed sooner needs no mark of its own; a crash repeats a window at most either way
 _PEEK = 32
 _PEEK_BYTES = 1024 * 1024
@@ -71,6 +73,7 @@ class Drain:
         self._flushing = False
         self._rewinding: set[int] = set()
         self._generation = 0
+        self._looked = -math.inf
         self._known_instance = ""
         self.paused = False
         self.hub_silent = ""
@@ -144,6 +147,7 @@ class Drain:
     async def _restore(self) -> None:
         """Begin with what the store says was in flight, for as long as the wall clock says, or longer."""
         self._generation = self._writer.generation
+        self._looked = -math.inf
         self._in_flight.clear()
         now, wall = time.monotonic(), 1000 * time.time()
         self._known_instance = await self._ask(lambda store: store.get("hub") or "")
@@ -176,22 +180,35 @@ class Drain:
         """Send the record whose turn it is: 0 when it went, else seconds to wait, or None for as long as it takes."""
         if self.paused:
             return None
-        if self._doubt and self._in_flight.is_set() and not await self._look_once():
-            return _AGAIN_S
-        self._doubt = False
         try:
-            priority = self._turns.next([priority for priority in PRIORITIES if await self._ready(priority)])
+            ready = [priority for priority in PRIORITIES if await self._ready(priority)]
         except StoreError as error:
             log.error("the store cannot be read: %s", error)  # noqa: TRY400 -- it says why; no bug of ours
             return _AGAIN_S
-        if priority is None:
+        if not ready:
+            self._turns.next(())
             self._flushing = self._flushing and any(self._ahead.values())
             return None
+        if self._must_look():
+            self._doubt = not await self._look_once()
+            return _AGAIN_S if self._doubt else 0.0
+        priority = self._turns.next(ready)
+        assert priority is not None
         pause = 0.0 if priority == ALERTS or self._flushing else self._bucket.wait(time.monotonic())
         if pause:
             return pause
         await self._hand(priority, self._ahead[priority].popleft())
         return 0.0
+
+    def _must_look(self) -> bool:
+        """Whether it must be known which edgeHub is there before one more is handed to it.
+
+        Else a message could go to another edgeHub than the one that is watched: to be confirmed though it was lost, or
+        sent again though it was not.
+        """
+        if self._in_flight.is_set():
+            return self._doubt
+        return time.monotonic() - self._looked > _LOOK_HOLDS_S
 
     async def _ready(self, priority: int) -> bool:
         """Whether there is a record of this priority, and room for it in the window."""
@@ -272,6 +289,7 @@ class Drain:
             except StoreError as error:
                 log.warning("what was delivered cannot be noted: %s", error)
                 return False
+            self._looked = time.monotonic()
             if self.hub_silent:
                 log.info("edgeHub's metrics can be read again")
                 self.hub_silent = ""

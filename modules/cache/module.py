@@ -18,7 +18,7 @@ from modules.cache.hubqueue import HubQueue
 from modules.cache.outage import Intake
 from modules.cache.record import PRIORITIES
 from modules.cache.settings import CacheSettings
-from modules.cache.store import Store, StoreBusyError, StoreError
+from modules.cache.store import Store, StoreBusyError, StoreError, StoreFailingError
 from modules.cache.store.house import House
 from modules.cache.workload import WorkloadUnreachableError
 from modules.cache.writer import Writer
@@ -145,7 +145,7 @@ class CacheModule:
         while True:
             try:
                 return await asyncio.to_thread(self._house.open)
-            except (WorkloadUnreachableError, StoreBusyError) as error:
+            except (WorkloadUnreachableError, StoreBusyError, StoreFailingError, OSError) as error:
                 self._blocked = str(error)
                 self._figures = {"state": "fail", "text": f"the store cannot be opened: {error}"}
                 if str(error) != said:

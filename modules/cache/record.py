@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 
 PRIORITIES = (0, 1, 2)
 ALERTS, AGGREGATES, SAMPLES = PRIORITIES
@@ -14,7 +15,6 @@ LONGEST_ID = 128  # IoT Hub's own limit for a message id
 _FACTS = struct.Struct(">Bqqqqqq")
 _LENGTH = struct.Struct(">H")
 _UUID_CHARS = 36
-_DASHES = (8, 13, 18, 23)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def each(statement: str) -> tuple[str, ...]:
 
 def pack_id(message_id: str) -> bytes | str:
     """An id as its column holds it: 16 bytes for a UUID in canonical form (they are most), else the text."""
-    if len(message_id) == _UUID_CHARS and all(message_id[dash] == "-" for dash in _DASHES):
+    if len(message_id) == _UUID_CHARS and message_id[8:24:5] == "----":
         digits = message_id.replace("-", "")
         try:
             packed = bytes.fromhex(digits)
@@ -92,12 +92,18 @@ def associated(
     total_n: int,
     total_bytes: int,
     source_seq: int,
-    *texts: str,
+    message_id: str,
+    kind: str,
+    source: str,
 ) -> bytes:
-    """The associated data of a record's seal (docs/formats/cache.md, Sealed body); texts are id, kind and source."""
-    parts = [CONTEXT, _FACTS.pack(priority, seq, at, tick, total_n, total_bytes, source_seq)]
-    for text in texts:
-        raw = text.encode()
-        parts.append(_LENGTH.pack(len(raw)))
-        parts.append(raw)
-    return b"".join(parts)
+    """The associated data of a record's seal (docs/formats/cache.md, Sealed body)."""
+    facts = _FACTS.pack(priority, seq, at, tick, total_n, total_bytes, source_seq)
+    raw = message_id.encode()
+    return CONTEXT + facts + _LENGTH.pack(len(raw)) + raw + _sort(kind, source)
+
+
+@lru_cache(maxsize=4096)
+def _sort(kind: str, source: str) -> bytes:
+    """Kind and source, each with its length; there are few of them."""
+    raw_kind, raw_source = kind.encode(), source.encode()
+    return _LENGTH.pack(len(raw_kind)) + raw_kind + _LENGTH.pack(len(raw_source)) + raw_source

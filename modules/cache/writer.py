@@ -100,7 +100,8 @@ class Writer:
         if self.gather_s and first is not None:
             self._stopping.wait(self.gather_s)
         while item is not None:
-            orders.append(item)
+            if item.answer.set_running_or_notify_cancel():  # else whoever asked has gone
+                orders.append(item)
             if len(orders) == _MOST_JOBS:
                 return orders
             try:

@@ -161,7 +161,7 @@ def _add_details(app: FastAPI, module: StatusModule) -> None:
 
     @app.get("/api/v1/sensors/{source:path}", summary="One sensor in detail")
     async def sensor(source: str) -> Any:
-        return await module.sensor(source)
+        return await module.views.json("vibration", "sensor", {"source": source})
 
 
 def _add_acting(app: FastAPI, module: StatusModule) -> None:

@@ -13,7 +13,7 @@ from modules.status.book import Book, condition
 from modules.status.conditions import Conditions
 from modules.status.events import Events
 from modules.status.latency import Latencies
-from modules.status.reading import queue_of, sensors_of
+from modules.status.queue import queue_of
 from modules.status.roster import Member, Roster
 from modules.status.settings import StatusSettings
 from modules.status.trends import Trends
@@ -23,7 +23,7 @@ from modules.status.views import ViewError, Views
 _KEPT_LATENCIES: Final = 200_000
 _TICK_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 60.0
-_SENSORS: Final = 200
+_SENSORS: Final = 200  # what a page can show, the worst first
 
 
 class StatusModule:
@@ -154,16 +154,16 @@ class StatusModule:
 
         Raises ViewError, LookupError.
         """
-        sensors = sensors_of(await self.views.json("vibration", "sensors", {"limit": str(_SENSORS)}))
+        shown = await self.views.json("vibration", "sensors", {"limit": str(_SENSORS)})
+        rows = shown.get("sensors") if isinstance(shown, Mapping) else shown
+        if not isinstance(rows, list):
+            raise ViewError("vibration shows no list of sensors")
+        sensors = [dict(each) for each in rows if isinstance(each, Mapping) and isinstance(each.get("source"), str)]
         for each in sensors:
             if record and isinstance(each.get("value"), (int, float)):
                 self.trends.add(each["source"], each["value"])
             each.setdefault("trend", self.trends.of(each["source"]))
         return {"sensors": sensors}
-
-    async def sensor(self, source: str) -> Any:
-        """One sensor in detail. Raises ViewError, LookupError."""
-        return await self.views.json("vibration", "sensor", {"name": source})
 
     # What can be done.
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
 BoolArray: TypeAlias = NDArray[np.bool_]
-ByteArray: TypeAlias = NDArray[np.uint8]
 
 
 class Columns:

@@ -20,6 +20,7 @@ from modules.vibration.scalar.windows import WindowBatch
 from modules.vibration.settings import VibrationSettings
 from modules.vibration.sources import Sources
 from modules.vibration.state import State
+from modules.vibration.storm import Storms
 from modules.vibration.traffic import Traffic
 from modules.vibration.views import Views
 from modules.vibration.waveform.blocks import Block
@@ -41,6 +42,8 @@ class VibrationModule:
         self._on_change = OnChange(reporting.every, reporting.change)
         self._anomalies = Anomalies()
         self._sources = Sources()
+        self._storms = Storms()
+        self._began = clock()
         self._traffic = Traffic(edge.metrics)
         self._readings = Answers(self._send)
         self._waveforms = Answers(self._send)
@@ -95,7 +98,7 @@ class VibrationModule:
         for reason, count in (*batch.rejected.items(), *outcome.rejected.items()):
             self._edge.reject("readings", reason, count)
         answer = self._answer(message, now)
-        for finding in outcome.findings:
+        for finding in self._storms.pass_on(outcome.findings, now):
             answer.alert(finding)
         self._count(outcome)
         for windows in outcome.windows:
@@ -159,7 +162,10 @@ class VibrationModule:
             await asyncio.sleep(_TICK)
             now = self._clock()
             answer = self._answer(None, now)
-            for windows in self._scalar.tick(now):
+            outcome = self._scalar.tick(now, self._began)
+            for finding in self._storms.pass_on(outcome.findings, now):
+                answer.alert(finding)
+            for windows in outcome.windows:
                 self._report(answer, windows)
             answer.summaries(self._waveform.tick(now, _SILENT))
             for output, message in answer.messages:
@@ -185,6 +191,7 @@ class VibrationModule:
             sources=self._sources.saved(),
             handled=[*self._readings.handled, *self._waveforms.handled],
             waveforms=self._waveform.saved(),
+            storms=self._storms.saved(),
         )
 
     async def _save(self, state: State) -> None:
@@ -214,6 +221,7 @@ class VibrationModule:
             self._make_cores()
             return
         self._sources.restore(state.sources)
+        self._storms.restore(state.storms)
         self._readings.remember(state.handled)
         self._waveforms.remember(state.handled)
         log.info("goes on with what was learned of %d sensors", len(self._scalar.sensors))
@@ -228,6 +236,11 @@ class VibrationModule:
 
     async def _on_command(self, message: Message) -> None:
         document = message.document()
+        if document.get("verb") == "acknowledge":
+            log.info(
+                "alert %s: %s takes care of it: %s", document.get("alert"), document.get("who"), document.get("why")
+            )
+            return
         if document.get("verb") != "relearn":
             raise BadMessage("unknown_command", str(document.get("verb"))[:40])
         try:

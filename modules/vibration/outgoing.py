@@ -1,13 +1,13 @@
 """Findings, windows and samples as messages (docs/formats/messages.md, vibration)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from modules.common.messages import Alert, Message, Waveform, derived_id, json_message, new_id
+from modules.common.messages import Alert, Message, Waveform, derived_id, json_message, new_id, rfc3339
 from modules.vibration.columns import IntArray
 from modules.vibration.finding import Finding
 from modules.vibration.reporting import Anomalies
@@ -19,6 +19,7 @@ from modules.vibration.waveform.orders import PARTS
 from modules.vibration.waveform.trend import figure
 
 MODULE = "vibration"
+_ROUTINE = {"reason": "routine"}  # why a sample was kept
 _WINDOWS_AT_ONCE = 1000  # about 120 bytes each: half of what a packet holds
 _ANOMALIES_AT_ONCE = 1000
 _WHOLE = ("first_seq", "last_seq", "count", "gaps", "flags")
@@ -81,25 +82,28 @@ class Answer:
         for begin in range(0, len(windows), _WINDOWS_AT_ONCE):
             part = windows.rows(np.arange(begin, min(begin + _WINDOWS_AT_ONCE, len(windows))))
             rows = part.sensor.tolist()
-            document: dict[str, object] = {
-                "of": "readings",
+            columns: dict[str, object] = {
                 "sensor": [core.sensors.names[row] for row in rows],
                 "unit": _same([core.sensors.unit(row) for row in rows]),
                 "start": _same([round(value, 3) for value in part.start.tolist()]),
                 "end": _same([round(value, 3) for value in part.end.tolist()]),
                 "partial": _same(part.partial.tolist()),
             }
-            document |= {name: _same(getattr(part, name).tolist()) for name in _WHOLE}
-            document |= {name: [figure(value) for value in getattr(part, name).tolist()] for name in _FIGURES}
-            self._document("windows", "window", document)
+            columns |= {name: _same(getattr(part, name).tolist()) for name in _WHOLE}
+            columns |= {name: [figure(value) for value in getattr(part, name).tolist()] for name in _FIGURES}
+            span = _span(float(part.start.min()), float(part.end.max()))
+            count = {"count": int(part.count.sum())}
+            self._document("windows", "window", {"of": "readings"} | span | count | {"columns": columns})
 
     def summaries(self, summaries: Sequence[Summary]) -> None:
         """Add summaries of waveform windows."""
         if not summaries:
             return
-        documents = [{"sensor": summary.sensor, **summary.trend.document()} for summary in summaries]
-        shared = {"of": "waveforms", "unit": "m/s2", "bands": SIXTHS, "parts": list(PARTS)}
-        self._document("windows", "window", shared | {"summaries": documents})
+        trends = [summary.trend for summary in summaries]
+        span = _span(min(trend.start for trend in trends), max(trend.end for trend in trends))
+        facts = {"count": sum(trend.count for trend in trends), "unit": "m/s2", "bands": SIXTHS, "parts": list(PARTS)}
+        each = [{"sensor": summary.sensor, **summary.trend.document()} for summary in summaries]
+        self._document("windows", "window", {"of": "waveforms"} | span | facts | {"sensors": each})
 
     def anomalies(self, anomalies: Anomalies, now: float, names: Sequence[str]) -> None:
         """Add the record of flags since the last one, and start the next."""
@@ -107,19 +111,15 @@ class Answer:
         if anomalies.flags:
             # Most extreme first, should there be more than a message holds.
             kept = rows[np.argsort(-np.abs(anomalies.z[rows]), kind="stable")][:_ANOMALIES_AT_ONCE]
-            document = {
-                "start": round(begun, 3),
-                "end": round(now, 3),
-                "readings": anomalies.readings,
-                "flags": anomalies.flags,
-                "named": int(rows.size),
+            columns = {
                 "sensor": [names[row] for row in kept.tolist()],
-                "count": anomalies.count[kept].tolist(),
+                "flags": anomalies.count[kept].tolist(),
                 "z": [figure(value) for value in anomalies.z[kept].tolist()],
                 "value": [figure(value) for value in anomalies.value[kept].tolist()],
                 "time": [round(value, 3) for value in anomalies.time[kept].tolist()],
             }
-            self._document("windows", "anomaly", document)
+            facts = {"count": anomalies.readings, "flags": anomalies.flags, "named": int(rows.size)}
+            self._document("windows", "anomaly", _span(begun, now) | facts | {"columns": columns})
         anomalies.forget()
 
     def raw_readings(self, rows: IntArray, core: ScalarCore) -> None:
@@ -134,17 +134,20 @@ class Answer:
                 }
                 for row in rows.tolist()
             ]
-            self._document("samples", "sample", {"of": "readings", "sensors": kept})
+            self._document("samples", "sample", {"of": "readings", "sensors": kept}, _ROUTINE)
 
     def waveform(self, cut: Cut) -> None:
         """Add a window that is worth classifying."""
         message = self._waveform("waveforms", cut)
-        more = {**message.properties, "unusual": "1" if cut.unusual else "0"}
-        self.messages.append(("waveforms", replace(message, properties=more)))
+        why = {"reason": "unusual" if cut.unusual else "routine"}
+        self.messages.append(("waveforms", replace(message, properties={**message.properties, **why})))
 
     def raw_waveform(self, cut: Cut) -> None:
         """Add a window that is kept as it is, for retraining and audit."""
-        self.messages.append(("samples", replace(self._waveform("samples", cut), kind="sample")))
+        message = self._waveform("samples", cut)
+        self.messages.append(
+            ("samples", replace(message, kind="sample", properties={**message.properties, **_ROUTINE}))
+        )
 
     def _waveform(self, output: str, cut: Cut) -> Message:
         message = Waveform(
@@ -158,15 +161,18 @@ class Answer:
         ).message(self._id(output))
         return replace(message, trace_id=self._trace())
 
-    def _document(self, output: str, kind: str, document: dict[str, Any]) -> None:
+    def _document(
+        self, output: str, kind: str, document: dict[str, Any], properties: Mapping[str, str] | None = None
+    ) -> None:
         message = json_message(
-            document,
+            {"source": MODULE} | document,
             kind=kind,
             source=MODULE,
             seq=self.number(output),
             time=self.time,
             message_id=self._id(output),
             trace_id=self._trace(),
+            properties=properties,
         )
         self.messages.append((output, message))
 
@@ -181,6 +187,10 @@ class Answer:
         return None if self.parent is None else self.parent.trace_id or self.parent.message_id
 
 
+def _span(start: float, end: float) -> dict[str, object]:
+    return {"from": rfc3339(utc(start)), "to": rfc3339(utc(end))}
+
+
 def _same(values: list[Any]) -> object:
     """Return the one value if all are equal, else the list: a column that says nothing costs nothing."""
     return values[0] if values and values.count(values[0]) == len(values) else values
@@ -193,9 +203,3 @@ def _finite(value: float | None) -> float | None:
 def upward(output: str) -> bool:
     """Tell whether an output's messages leave the gateway; waveforms stay on it."""
     return output in {"alerts", "windows", "samples"}
-
-
-def chunks(messages: Sequence[Outgoing], most: int) -> Iterator[Sequence[Outgoing]]:
-    """Yield `messages` in order, at most `most` at a time."""
-    for begin in range(0, len(messages), most):
-        yield messages[begin : begin + most]

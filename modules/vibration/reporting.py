@@ -10,14 +10,15 @@ from modules.vibration.scalar.core import Flags
 from modules.vibration.scalar.windows import WindowBatch
 
 _LOUD = 5.0  # a lone flag beyond this |z| is worth a record; below it, one in 370 clean readings is flagged anyway
-_SPREAD = 1.5  # a deviation that grew or shrank by more than this counts as a change
+_SPREAD = 0.5  # a deviation that grew or shrank by more than this share counts as a change
+_SURE = 4.0  # standard errors by which a difference must exceed chance
 _MANY_FLAGS = 3
 
 
 class OnChange(Columns):
     """Which finished windows are reported: a sensor's first, one that differs from the last reported, one now and then.
 
-    With a change of one deviation a window of 60 clean readings differs by more than five times its standard error.
+    A window of clean readings differs from another by chance: what counts as a change is four standard errors or more.
     """
 
     fills: ClassVar = {
@@ -45,12 +46,15 @@ class OnChange(Columns):
             self.grow(int(who.max()) + 1)
         before, spread = self.mean[who], self.deviation[who]
         tiny = np.finfo(np.float32).eps * np.abs(before)
-        moved = np.abs(windows.mean - before) > self._change * np.maximum(spread, tiny)
-        wider = windows.deviation > _SPREAD * spread + tiny
-        narrower = windows.deviation * _SPREAD < spread - tiny
-        enough = windows.count >= 10  # fewer say little about a deviation
+        # Of n Gaussian readings the mean scatters by 1 / sqrt(n) deviations, the deviation by 1 / sqrt(2 n) of itself;
+        # a difference between two windows by sqrt(2) times that.
+        scatter = np.sqrt(2 / windows.count)
+        moved = np.abs(windows.mean - before) > np.maximum(self._change, _SURE * scatter) * spread + tiny
+        ratio = 1 + np.maximum(_SPREAD, _SURE * scatter)
+        wider = windows.deviation > ratio * spread + tiny
+        narrower = windows.deviation * ratio < spread - tiny
         due = windows.end - self.reported[who] >= self._every
-        chosen = np.flatnonzero(due | moved | ((wider | narrower) & enough) | (windows.flags >= _MANY_FLAGS))
+        chosen = np.flatnonzero(due | moved | wider | narrower | (windows.flags >= _MANY_FLAGS))
         picked = windows.rows(chosen)
         self.mean[picked.sensor] = picked.mean
         self.deviation[picked.sensor] = picked.deviation

@@ -1,7 +1,7 @@
 """What survives a restart, as bytes: the arrays of all sensors and the standing alarms of waveforms.
 
 Format: a numpy .npz archive (uncompressed) of the columns, and under `facts` a JSON object as bytes:
-{"version", "names", "units", "sources", "handled", "waveforms"}.
+{"version", "names", "units", "sources", "handled", "waveforms", "storms"}.
 """
 
 import io
@@ -31,6 +31,7 @@ class State:
     sources: dict[str, int] = field(default_factory=dict)
     handled: list[str] = field(default_factory=list)
     waveforms: dict[str, Any] = field(default_factory=dict)
+    storms: dict[str, list[str]] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Return the snapshot's bytes."""
@@ -41,6 +42,7 @@ class State:
             "sources": self.sources,
             "handled": self.handled,
             "waveforms": self.waveforms,
+            "storms": self.storms,
         }
         buffer = io.BytesIO()
         text = np.frombuffer(orjson.dumps(facts), dtype=np.uint8)
@@ -56,6 +58,14 @@ class State:
                 columns = {name: archive[name] for name in archive.files if name != "facts"}
             if facts["version"] != _VERSION:
                 raise StateError(f"version {facts['version']}, this is {_VERSION}")
-            return cls(facts["names"], facts["units"], columns, facts["sources"], facts["handled"], facts["waveforms"])
+            return cls(
+                names=facts["names"],
+                units=facts["units"],
+                columns=columns,
+                sources=facts["sources"],
+                handled=facts["handled"],
+                waveforms=facts["waveforms"],
+                storms=facts["storms"],
+            )
         except (BadZipFile, KeyError, TypeError, OSError, EOFError, ValueError) as error:
             raise StateError(str(error)) from error

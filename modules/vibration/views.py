@@ -23,19 +23,20 @@ JSON = "application/json"
 
 
 class Views:
-    """Answers for GET /view/sensors and /view/sensor?name=."""
+    """Answers for GET /view/sensors and /view/sensor?source=."""
 
     def __init__(self, scalar: ScalarCore, waveform: WaveformCore) -> None:
         self._scalar = scalar
         self._waveform = waveform
 
     def sensors(self, query: Mapping[str, str]) -> tuple[str, bytes]:
-        """List sensors whose name contains `match`, those at a higher risk level first, at most `limit` (1000)."""
+        """List sensors whose name contains `match`, those in a worse state first, at most `limit` (1000)."""
         match = query.get("match", "")
         limit = min(int(query.get("limit", _LISTED)), _LISTED)
         waveforms = [name for name in self._waveform.names if match in name]
         rows = [row for row, name in enumerate(self._scalar.sensors.names) if match in name]
-        rows.sort(key=lambda row: -int(self._scalar.levels.level[row]))
+        state = np.maximum(self._scalar.levels.level, self._scalar.persistence.standing)
+        rows.sort(key=lambda row: -int(state[row]))
         document = {
             "readings": len(self._scalar.sensors),
             "waveforms": len(self._waveform),
@@ -46,7 +47,7 @@ class Views:
 
     def sensor(self, query: Mapping[str, str]) -> tuple[str, bytes]:
         """Show one sensor: recent readings, or waveform, spectrum and envelope spectrum. LookupError if unknown."""
-        name = query["name"]
+        name = query["source"]
         channel = self._waveform.channel(name)
         if channel is not None:
             return JSON, _dump(self._wave(name) | _curves(channel))
@@ -59,7 +60,7 @@ class Views:
         scalar = self._scalar
         limit, time = float(scalar.levels.limit[row]), float(scalar.clock.time[row])
         return {
-            "name": scalar.sensors.names[row],
+            "source": scalar.sensors.names[row],
             "kind": "readings",
             "group": scalar.sensors.rules[scalar.sensors.rule[row]].group,
             "unit": scalar.sensors.unit(row),
@@ -68,7 +69,8 @@ class Views:
             "mean": figure(float(scalar.baseline.mean[row])),
             "sigma": figure(float(scalar.baseline.sigma(np.array([row]))[0])),
             "limit": limit if np.isfinite(limit) else None,
-            "level": _LEVELS[int(scalar.levels.level[row])],
+            "risk": figure(float(scalar.clock.value[row]) / limit) if np.isfinite(limit) else None,
+            "state": _LEVELS[max(int(scalar.levels.level[row]), int(scalar.persistence.standing[row]))],
             "unusual": bool(scalar.persistence.standing[row]),
         }
 
@@ -78,13 +80,13 @@ class Views:
         judged = channel.last_judged
         standing = max((alarm.standing for alarm in channel.alarms.values()), default=0)
         facts: dict[str, object] = {
-            "name": name,
+            "source": name,
             "kind": "waveform",
             "group": channel.rule.group,
             "unit": "m/s2",
             "rate_hz": channel.assembler.rate_hz,
             "rpm": channel.rpm,
-            "level": _LEVELS[standing],
+            "state": _LEVELS[standing],
             "gaps": channel.assembler.gaps,
         }
         if judged is not None:

@@ -257,7 +257,7 @@ def test_store_against_lists(new_disk: Any, folder: Path) -> None:
         run_state_machine_as_test(
             kind,
             settings=settings(
-                max_examples=25,
+                max_examples=18,
                 phases=[Phase.generate],  # shrinking takes minutes; the soak does it
                 stateful_step_count=30,
                 deadline=None,

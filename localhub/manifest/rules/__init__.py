@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from localhub.manifest.manifest import Manifest
-from localhub.manifest.problem import Problem, Severity
+from localhub.manifest.problem import Problem, Severity, error, warning
 from localhub.manifest.rules import (
     agent,
     conditions,
@@ -28,7 +28,18 @@ _CHECKS: Final = (agent, modules, create_options, placeholders, hub, routes, con
 
 # Without these a manifest cannot run; what the others find does not keep it from running on one machine.
 _NEEDED: Final = frozenset(
-    {"content", "section", "agent", "module-entry", "module-value", "module-name", "image", "env", "create-options"}
+    {
+        "content",
+        "section",
+        "agent",
+        "system-modules",
+        "module-entry",
+        "module-value",
+        "module-name",
+        "image",
+        "env",
+        "create-options",
+    }
     | {"module-placeholder", "hub", "hub-config", "route-syntax", "route-compile", "route-module", "twin"}
 )
 # Worth a line when the manifest is run: what vanishes or goes in circles at run time.
@@ -38,15 +49,27 @@ _WORTH_SAYING: Final = frozenset(
 )
 
 
+# What a layered deployment may leave to the deployment under it.
+_OF_THE_BASE: Final = frozenset({"agent", "hub", "hub-config", "system-modules", "ttl", "route-module"})
+
+
 def findings(manifest: Manifest) -> Iterator[Problem]:
-    """Everything that any rule finds."""
+    """Everything that any rule finds; of a layer given without its base only what it says itself."""
     yield from manifest.problems
+    if manifest.layer_alone:
+        hint = "lint BASE --layer THIS asks whether the two fit"
+        yield warning("layer", manifest.tree.root, "this is a layered deployment without its base", hint)
     for rule in _CHECKS:
-        yield from rule.check(manifest)
+        for problem in rule.check(manifest):
+            if not (manifest.layer_alone and problem.rule in _OF_THE_BASE):
+                yield problem
 
 
 def running(manifest: Manifest) -> Iterator[Problem]:
     """What keeps a manifest from running here, as errors, and what is worth saying when it runs, as warnings."""
+    if manifest.layer_alone:
+        hint = "run BASE --layer THIS"
+        yield error("layer", manifest.tree.root, "a layered deployment cannot run without its base", hint)
     for problem in findings(manifest):
         if problem.rule in _NEEDED:
             yield problem

@@ -19,6 +19,7 @@ _SENDERS: Final = frozenset({"connectionmoduleid", "connectiondeviceid", "output
 _WITHOUT_OUTPUT: Final = re.compile(r"\.send_message\s*\(|\.sendEvent\s*\(|\.SendEventAsync\s*\(\s*\w+\s*\)")
 _CONTENT_TYPE: Final = re.compile(r"content_?type", re.IGNORECASE)
 _SOURCES: Final = frozenset({".py", ".js", ".ts", ".cs", ".java", ".c", ".cpp"})
+_FOREIGN: Final = frozenset({"node_modules", ".venv", "venv", "site-packages"})  # not the module's own code
 _LARGEST: Final = 1_000_000  # bytes; nobody writes larger source files
 
 
@@ -91,7 +92,10 @@ def _files(folder: Path) -> tuple[Path, ...]:
         sorted(
             path
             for path in folder.rglob("*")
-            if path.suffix in _SOURCES and "node_modules" not in path.parts and path.stat().st_size < _LARGEST
+            if path.suffix in _SOURCES
+            and not _FOREIGN.intersection(path.relative_to(folder).parts)
+            and path.is_file()
+            and path.stat().st_size < _LARGEST
         )
     )
 

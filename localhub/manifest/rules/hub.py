@@ -19,6 +19,7 @@ STORE: Final[Path] = (*ROOT, "storeAndForwardConfiguration")
 
 _LITERAL: Final = ("1.0", "1.1", "1.2")
 _WITH_BROKER: Final = ("1.2", "1.3")
+_STRICT_STORE: Final = ("1.1", "1.2")
 _ROUTE_NAME: Final = re.compile(r"[^.$# ]+")
 _LONGEST: Final = 2**32 - 1
 
@@ -61,7 +62,8 @@ def _accepted(manifest: Manifest, desired: dict[str, Any]) -> Iterator[Problem]:
         try:
             parse_edgehub_desired({**desired, "routes": {name: value}})
         except ConfigRefusedError as refusal:
-            if refusal.error is None:  # a mistake in the text is told by the rules for routes, with its column
+            text = value.get("route") if isinstance(value, dict) else value
+            if refusal.error is None or not isinstance(text, str):  # else the rules for routes tell it, with its column
                 place = manifest.tree.place((*ROUTES, name))
                 yield error("hub-config", place, f"edgeHub refuses the document: {refusal}")
 
@@ -81,7 +83,7 @@ def _store(manifest: Manifest, store: Any, version: Any) -> Iterator[Problem]:
     elif isinstance(ttl, int) and ttl < 0:
         said = f"with timeToLiveSecs {ttl} nothing ever expires, and edgeHub does not free its disk"
         yield error("ttl", tree.place((*STORE, "timeToLiveSecs")), said, hint)
-    if version in {"1.1", "1.2"}:
+    if version in _STRICT_STORE:
         yield from shape.members(tree, STORE, store, "hub-member", required=(), allowed=("timeToLiveSecs",))
 
 

@@ -39,10 +39,10 @@ _MEMBERS: Final = {
 
 def check(manifest: Manifest) -> Iterator[Problem]:
     """User modules, then system modules."""
+    desired = manifest.tree.get((AGENT, DESIRED))
     for root in (MODULES, SYSTEM_MODULES):
-        entries = manifest.tree.get(root)
-        if entries is not None:
-            yield from shape.is_object(manifest.tree, root, entries, "module-entry")
+        if isinstance(desired, dict) and root[-1] in desired:
+            yield from shape.is_object(manifest.tree, root, desired[root[-1]], "module-entry")
     for name, entry in _entries(manifest, MODULES):
         path: Path = (*MODULES, name)
         yield from _name(manifest, path, name)

@@ -124,7 +124,7 @@ def _sink(named: NamedRoute) -> Iterator[Problem]:
     if sink.module not in known:
         said = f"route {named.name}: the sink names module {sink.module!r}, which is not in the manifest"
         yield error("route-module", place, said, _known(known))
-    segments = (named.route.parsed.address or "").strip().strip("/").split("/")
+    segments = (named.route.parsed.address or "").strip().removeprefix("/").split("/")
     if [segments[0].lower(), segments[2].lower()] != ["modules", "inputs"]:
         said = f"route {named.name}: edgeHub reads the address as module {sink.module!r}, input {sink.input!r}"
         yield error("route-address", place, said, f'write "/modules/{sink.module}/inputs/{sink.input}"')

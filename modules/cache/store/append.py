@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 import apsw
 
 from modules.cache.record import ALERTS, LONGEST_ID, PRIORITIES, Record, associated, pack_id
 from modules.cache.sealing import OVERHEAD
-from modules.cache.store.budget import pages_for_all
+from modules.cache.store.budget import leaves_for, pages_for_all
 from modules.cache.store.errors import StoreFullError
 from modules.cache.store.evict import make_room
 from modules.cache.store.state import State
-from modules.cache.store.upkeep import remember
+from modules.cache.store.upkeep import remember, remember_one
 
 LARGEST_PAYLOAD = 320 * 1024  # edgeHub's packets end at 256 KB; the rest is room for the sealed properties
-_INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,0,?)" for priority in PRIORITIES}
+_INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,?)" for priority in PRIORITIES}
+_ALONE = {
+    priority: f"BEGIN IMMEDIATE; INSERT INTO ids VALUES(?,?); {insert}; COMMIT" for priority, insert in _INSERT.items()
+}
+_priority = attrgetter("priority")
 _INSERT_ID = "INSERT INTO ids VALUES(?,?)"
 
 
@@ -34,8 +39,27 @@ class Appended:
         return Appended(self.stored + other.stored, self.duplicates + other.duplicates, self.dropped + other.dropped)
 
 
-def check(records: Sequence[Record]) -> None:
-    """Raises ValueError for what no store can hold."""
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Accept records, all or (StoreFullError) none; they are one commit as long as the WAL's share allows.
+
+    Raises ValueError for what no store can hold.
+    """
+
+    records: Sequence[Record]
+    sizes: list[int] = field(init=False, repr=False, compare=False)
+    """Sealed bytes of each."""
+    leaves: int = field(init=False, repr=False, compare=False)
+    """Pages that they take at most."""
+
+    def __post_init__(self) -> None:
+        _check(self.records)
+        sizes = [len(record.payload) + OVERHEAD for record in self.records]
+        object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "leaves", leaves_for(sizes))
+
+
+def _check(records: Sequence[Record]) -> None:
     for record in records:
         if record.priority not in _INSERT:
             raise ValueError(f"no such priority: {record.priority}")
@@ -45,29 +69,62 @@ def check(records: Sequence[Record]) -> None:
             raise ValueError(f"{len(record.payload)} bytes are more than a record may hold, {LARGEST_PAYLOAD}")
 
 
-def append(state: State, records: Sequence[Record]) -> Appended:
+def append_alone(state: State, job: Append) -> bool:
+    """One record and nothing else to do, which is what most messages are: a transaction of its own in one call.
+
+    False, and nothing done, where there is more to it: a known id, no room for certain, ids to sweep.
+    """
+    (record,), (size,) = job.records, job.sizes
+    pages = pages_for_all(job.sizes)
+    state.now = state.tick()
+    if state.free < pages + state.budget.reserve + state.spare or not remember_one(state):
+        return False
+    priority = record.priority
+    mark = state.marks[priority]
+    seq, total_n, total_bytes = state.seq + 1, mark.total_n + 1, mark.total_bytes + size
+    packed = pack_id(record.message_id)
+    row = _row(state, record, packed, (seq, state.clock.wall(), state.now, total_n, total_bytes))
+    try:
+        state.connection.execute(_ALONE[priority], (packed, seq, *row))
+    except BaseException as error:
+        if state.connection.in_transaction:
+            state.connection.execute("ROLLBACK")
+        if isinstance(error, apsw.ConstraintError):
+            return False
+        raise
+    state.free -= pages
+    mark.depth_n += 1
+    mark.depth_bytes += size
+    mark.total_n, mark.total_bytes, mark.last_seq, state.seq = total_n, total_bytes, seq, seq
+    return True
+
+
+def append(state: State, job: Append) -> Appended:
     """Store them in the open transaction. Raises StoreFullError when an alert finds no room."""
-    done = Appended()
+    records, sizes = job.records, job.sizes
     if len(records) == 1:
-        return _append_run(state, records[0].priority, records)
-    for priority, run in groupby(records, attrgetter("priority")):
-        done += _append_run(state, priority, list(run))
+        return _append_run(state, records[0].priority, records, sizes)
+    done, start = Appended(), 0
+    for priority, run in groupby(records, _priority):
+        end = start + sum(1 for _ in run)
+        done += _append_run(state, priority, records[start:end], sizes[start:end])
+        start = end
     return done
 
 
-def _append_run(state: State, priority: int, records: Sequence[Record]) -> Appended:
+def _append_run(state: State, priority: int, records: Sequence[Record], sizes: Sequence[int]) -> Appended:
     """Records of one priority."""
     before = len(records)
     ids = [pack_id(record.message_id) for record in records]
     if not _insert_ids(state, ids):
         records, ids = _unknown(state, records, ids)
+        sizes = [len(record.payload) + OVERHEAD for record in records]
         if not _insert_ids(state, ids):
             raise RuntimeError("ids changed inside a transaction")
     duplicates = before - len(records)
     state.duplicates += duplicates
     if not records:
         return Appended(0, duplicates)
-    sizes = [len(record.payload) + OVERHEAD for record in records]
     if not make_room(state, pages_for_all(sizes), priority):
         if priority == ALERTS:
             raise StoreFullError("no room for an alert: everything that may go has gone", disk=False)
@@ -111,33 +168,27 @@ def _unknown(state: State, records: Sequence[Record], ids: list[bytes | str]) ->
 def _insert(
     state: State, priority: int, records: Sequence[Record], ids: Sequence[bytes | str], sizes: Sequence[int]
 ) -> None:
-    mark = state.marks[priority]
-    seq, total_n, total_bytes = state.seq, mark.total_n, mark.total_bytes
-    at, tick, seal = state.clock.wall(), state.tick(), state.sealer.seal
+    mark = state.marks.grow(priority)
+    seq, total_n, total_bytes, at = state.seq, mark.total_n, mark.total_bytes, state.clock.wall()
     rows = []
     for record, packed, size in zip(records, ids, sizes, strict=True):
         seq += 1
         total_n += 1
         total_bytes += size
-        bound = associated(
-            priority,
-            seq,
-            at,
-            tick,
-            total_n,
-            total_bytes,
-            record.source_seq,
-            record.message_id,
-            record.kind,
-            record.source,
-        )
-        body = seal(record.payload, bound)
-        rows.append((seq, packed, record.kind, record.source, record.source_seq, at, tick, total_n, total_bytes, body))
-    if len(rows) == 1:
-        state.connection.execute(_INSERT[priority], rows[0])
-    else:
-        state.connection.executemany(_INSERT[priority], rows)
+        rows.append(_row(state, record, packed, (seq, at, state.now, total_n, total_bytes)))
+    state.connection.executemany(_INSERT[priority], rows)
     mark.depth_n += len(rows)
     mark.depth_bytes += total_bytes - mark.total_bytes
     mark.total_n, mark.total_bytes, mark.last_seq = total_n, total_bytes, seq
     state.seq = seq
+
+
+def _row(state: State, record: Record, packed: bytes | str, facts: tuple[int, int, int, int, int]) -> tuple[Any, ...]:
+    """A record's columns; `facts` are seq, at, tick, total_n and total_bytes."""
+    seq, at, tick, total_n, total_bytes = facts
+    kind, source, source_seq = record.kind, record.source, record.source_seq
+    bound = associated(
+        record.priority, seq, at, tick, total_n, total_bytes, source_seq, record.message_id, kind, source
+    )
+    body = state.sealer.seal(record.payload, bound)
+    return seq, packed, kind, source, source_seq, at, tick, total_n, total_bytes, body

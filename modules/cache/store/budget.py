@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,6 +18,7 @@ LEAST_BOUND = 4 * MIB  # below it a 256 KB message has no room beside the WAL
 _SHARES_PAGE = 1300
 _OVERFLOW = PAGE - 4
 _ROW_OVERHEAD = 200  # columns beside the body, at their longest usual
+BASE_FRAMES = 32  # written once in a transaction at most: inner pages, splits, free lists, notes
 _RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
 
 
@@ -28,6 +30,10 @@ class Budget:
     wal: int
     ballast: int
     pages: int
+    frames: int
+    """Pages that fit in the WAL's share."""
+    most_frames: int
+    """Pages that one transaction may write: the other half is what the WAL holds before it is checkpointed."""
 
     @classmethod
     def of(cls, bound: int) -> Self:
@@ -36,17 +42,9 @@ class Budget:
             raise ValueError(f"a bound of {bound} bytes is below the least, {LEAST_BOUND}")
         wal = min(max(bound // 8, MIB), 8 * MIB)
         ballast = min(max(bound // 32, 64 * KIB), 4 * MIB)
-        return cls(bound, wal, ballast, (bound - wal - ballast - SMALL_FILES) // PAGE)
-
-    @property
-    def frames(self) -> int:
-        """Pages that fit in the WAL's share."""
-        return (self.wal - WAL_HEADER) // FRAME
-
-    @property
-    def most_frames(self) -> int:
-        """Pages that one transaction may write: the other half is what the WAL holds before it is checkpointed."""
-        return self.frames // 2
+        pages = (bound - wal - ballast - SMALL_FILES) // PAGE
+        frames = (wal - WAL_HEADER) // FRAME
+        return cls(bound, wal, ballast, pages, frames, frames // 2)
 
     @property
     def reserve(self) -> int:
@@ -62,12 +60,19 @@ def pages_for(size: int) -> int:
     return 16 * (1 + row // _OVERFLOW)
 
 
-def pages_for_all(sizes: list[int]) -> int:
+def pages_for_all(sizes: Sequence[int]) -> int:
     """Pages that these records take at most, their ids and the inner pages of the trees included."""
-    leaves = sum(map(pages_for, sizes)) // 16 + 1
+    leaves = leaves_for(sizes)
     return leaves + leaves // 50 + len(sizes) // 50 + 6
 
 
-def frames_for_all(sizes: list[int]) -> int:
-    """Pages that storing these records writes at most: each id may lie on a page of its own."""
-    return pages_for_all(sizes) + len(sizes) + 24
+def frames_for(leaves: int, n: int) -> int:
+    """Pages that storing `n` records writes at most, beside BASE_FRAMES: each id may lie on a page of its own."""
+    return leaves + n
+
+
+def leaves_for(sizes: Sequence[int]) -> int:
+    """Pages that the records themselves take at most."""
+    if not sizes or max(sizes) > _OVERFLOW - _ROW_OVERHEAD:
+        return sum(map(pages_for, sizes)) // 16 + 1
+    return (sum(sizes) + len(sizes) * _ROW_OVERHEAD) // _SHARES_PAGE + 1  # no less, and quicker to say

@@ -54,7 +54,7 @@ def _give_up(state: State, victim: Victim, pages: int) -> None:
         state.connection.execute("DELETE FROM quarantine WHERE seq = (SELECT min(seq) FROM quarantine)")
         state.quarantined -= 1
         return
-    mark = state.marks[victim.priority]
+    mark = state.marks.change(victim.priority)
     kept = victim.source is Source.KEPT
     after = 0 if kept else _untouchable(state, victim.priority)
     until = mark.confirmed if kept else mark.last_seq
@@ -67,7 +67,6 @@ def _give_up(state: State, victim: Victim, pages: int) -> None:
             break
     if taken:
         state.connection.execute(_DELETE[victim.priority], (rows[0][0], rows[taken - 1][0]))
-    state.marks.touch()
     if kept:
         mark.kept_n, mark.kept_bytes = (mark.kept_n - taken, mark.kept_bytes - size) if taken else (0, 0)
         return

@@ -13,7 +13,7 @@ from typing import TypeVar
 from modules.cache.keyring import KeyLostError, Keyring, KeyringDamagedError, Wrapper, save, sync_folder
 from modules.cache.sealing import Sealer
 from modules.cache.store.clock import Clock
-from modules.cache.store.errors import StoreDamagedError
+from modules.cache.store.errors import StoreDamagedError, StoreError, StoreForeignError
 from modules.cache.store.salvage import Salvage
 from modules.cache.store.state import Limits
 from modules.cache.store.store import DATABASE, Append, Appended, Store
@@ -70,10 +70,10 @@ class House:
             self._keys = self._unlock()
         try:
             return self._open()
-        except StoreDamagedError as error:
+        except (StoreDamagedError, StoreForeignError) as error:
             return self.replace(error)
 
-    def replace(self, error: StoreDamagedError) -> Store:
+    def replace(self, error: StoreError) -> Store:
         """Set the live store, which is closed, aside as damaged and begin a new one with what can be saved.
 
         Needs the keys that `open` unwrapped, and not the workload API.

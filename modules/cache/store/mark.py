@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple, dataclass, fields, replace
-from typing import Self, cast
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import cast
 
 import apsw
 
@@ -29,13 +30,16 @@ class Mark:
     confirmed_n: int = 0
     confirmed_at: int = 0
     last_seq: int = 0
+    again: int = 0
+    again_n: int = 0
     clock: int = 0
 
-    def copy(self) -> Self:
-        """For a transaction to fall back on."""
-        return replace(self)
+    def attempts(self, seq: int) -> int:
+        """How often a record was sent, at most: of records sent again together, all count as often as the oldest."""
+        return (self.again_n if seq <= self.again else 0) + (1 if self.confirmed < seq <= self.handed else 0)
 
 
+_values = attrgetter(*(field.name for field in fields(Mark)))  # astuple, but at the pace of a commit
 COLUMNS = len(fields(Mark)) + 1
 _NAMES = ", ".join(field.name for field in fields(Mark))
 _WRITE = f"REPLACE INTO mark({_NAMES}, seal) VALUES({', '.join('?' * COLUMNS)})"
@@ -48,7 +52,7 @@ _FACTS = struct.Struct(f">{len(fields(Mark))}q")
 
 def seal(mark: Mark, sealer: Sealer) -> bytes:
     """What proves that a row of marks is what was written."""
-    return sealer.seal(b"", CONTEXT + b" mark" + _FACTS.pack(*astuple(mark)))
+    return sealer.seal(b"", CONTEXT + b" mark" + _FACTS.pack(*_values(mark)))
 
 
 def unseal(row: tuple[object, ...], sealer: Sealer) -> Mark:
@@ -68,14 +72,16 @@ class Marks:
     def __init__(self, connection: apsw.Connection, sealer: Sealer) -> None:
         self._connection = connection
         self._sealer = sealer
-        self._saved: dict[int, Mark] = {}
+        self._saved: dict[int, tuple[int, ...]] = {}
         self._dirty = False
         self.damaged: list[int] = []
+        self.fresh = False
         self._marks = self._load()
 
     def _load(self) -> dict[int, Mark]:
         """Read them; a record stored after its mark was written carries the totals that bring the mark up to date."""
         rows = {row[0]: row for row in self._connection.execute(_READ)}
+        self.fresh = not rows
         marks = {}
         for priority in PRIORITIES:
             newest = self._connection.execute(_NEWEST[priority]).fetchone()
@@ -112,22 +118,35 @@ class Marks:
         return [self._marks[priority] for priority in PRIORITIES]
 
     def begin(self) -> None:
-        """Remember them, for `undo`."""
-        self._saved = {priority: mark.copy() for priority, mark in self._marks.items()}
+        """A transaction begins."""
+        self._saved.clear()
         self._dirty = False
+
+    def grow(self, priority: int) -> Mark:
+        """To be changed in a way that the newest record tells, so that the row need not be written."""
+        mark = self._marks[priority]
+        if priority not in self._saved:
+            self._saved[priority] = _values(mark)
+        return mark
+
+    def change(self, priority: int) -> Mark:
+        """To be changed in any way; written with the open transaction."""
+        self._dirty = True
+        return self.grow(priority)
 
     def undo(self) -> None:
         """As they were at `begin`."""
-        self._marks = self._saved
+        for priority, values in self._saved.items():
+            self._marks[priority] = Mark(*values)
 
     def touch(self) -> None:
-        """Something changed that the records themselves do not tell."""
+        """Write them though nothing has changed."""
         self._dirty = True
 
     def write(self, tick: int) -> None:
-        """Put them into the open transaction, if any was touched; they share a page, so all go."""
+        """Put them into the open transaction, if any was changed; they share a page, so all go."""
         if self._dirty:
             for mark in self._marks.values():
                 mark.clock = tick
-            rows = [(*astuple(mark), seal(mark, self._sealer)) for mark in self.all()]
+            rows = [(*_values(mark), seal(mark, self._sealer)) for mark in self.all()]
             self._connection.executemany(_WRITE, rows)

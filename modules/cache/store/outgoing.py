@@ -15,15 +15,14 @@ from modules.cache.store.state import State
 # Texts are read as bytes: a flipped bit may have left them no text, and that must not cost more than the record.
 _COLUMNS = (
     "seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick,"
-    " total_n, total_bytes, resent, body"
+    " total_n, total_bytes, body"
 )
 _READ = each("SELECT " + _COLUMNS + " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")  # noqa: S608 -- names of ours
 _SIZES = each("SELECT seq, length(body) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
 _SIZE = each("SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE seq > ? AND seq <= ?")
 _DELETE = each("DELETE FROM {table} WHERE seq > ? AND seq <= ?")
-_SENT_AGAIN = each("UPDATE {table} SET resent = resent + 1 WHERE seq > ? AND seq <= ?")
 
-Row = tuple[int, str, bytes, bytes, bytes, int, int, int, int, int, int, bytes]
+Row = tuple[int, str, bytes, bytes, bytes, int, int, int, int, int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class InFlight:
 
 def open_row(state: State, priority: int, row: Row) -> Stored:
     """The record in a row. Raises DamagedRecordError when any of it is not what was written."""
-    seq, kind_of_id, packed, kind, source, source_seq, at, tick, total_n, total_bytes, resent, body = row
+    seq, kind_of_id, packed, kind, source, source_seq, at, tick, total_n, total_bytes, body = row
     try:
         texts = (unpack_id(packed if kind_of_id == "blob" else packed.decode()), kind.decode(), source.decode())
         bound = associated(priority, seq, at, tick, total_n, total_bytes, source_seq, *texts)
@@ -85,7 +84,7 @@ def open_row(state: State, priority: int, row: Row) -> Stored:
         kind=texts[1],
         source=texts[2],
         source_seq=source_seq,
-        attempts=resent + (1 if seq <= state.marks[priority].handed else 0),
+        attempts=state.marks[priority].attempts(seq),
         size=len(body),
         payload=payload,
     )
@@ -141,7 +140,7 @@ def verify(state: State, priority: int, after: int, most: int) -> tuple[int, int
 
 def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
     """Move the rows out of the queue, as they were found, and count them."""
-    mark = state.marks[priority]
+    mark = state.marks.change(priority)
     for item in damaged:
         seq, kind_of_id, packed, body = item.row[0], item.row[1], item.row[2], item.row[-1]
         body = body if isinstance(body, bytes) else b""
@@ -159,19 +158,19 @@ def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
         else:
             mark.kept_n -= 1
             mark.kept_bytes -= len(body)
-    state.marks.touch()
 
 
 def move(state: State, job: Hand | Confirm | Rewind) -> None:
     """Move a priority's watermarks, in the open transaction."""
-    mark = state.marks[job.priority]
-    state.marks.touch()
+    mark = state.marks.change(job.priority)
     if isinstance(job, Hand):
         mark.handed = max(mark.handed, job.seq)
         mark.handed_at = job.at
         return
     if isinstance(job, Rewind):
-        state.connection.execute(_SENT_AGAIN[job.priority], (mark.confirmed, mark.handed))
+        if mark.handed > mark.confirmed:
+            mark.again_n = mark.again_n + 1 if mark.confirmed < mark.again else 1
+            mark.again = max(mark.again, mark.handed)
         mark.handed = mark.confirmed
         mark.handed_at = 0
         state.claimed[job.priority] = mark.confirmed
@@ -180,7 +179,7 @@ def move(state: State, job: Hand | Confirm | Rewind) -> None:
 
 
 def _confirm(state: State, job: Confirm) -> None:
-    mark = state.marks[job.priority]
+    mark = state.marks.change(job.priority)
     ((n, size),) = state.connection.execute(_SIZE[job.priority], (mark.confirmed, job.seq))
     mark.depth_n -= n
     mark.depth_bytes -= size

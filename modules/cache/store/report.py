@@ -11,7 +11,7 @@ from modules.cache.store.state import State
 
 _OLDEST = each("SELECT tick, at FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
 _ENTRIES = each(
-    "SELECT seq, id, CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick, resent, length(body)"
+    "SELECT seq, id, CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick, length(body)"
     " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 
@@ -43,7 +43,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """An open store at one moment; `written_bytes` since it was opened."""
+    """An open store at one moment; `written_bytes` since it was opened, at most."""
 
     priorities: tuple[Depth, ...]
     dropped: tuple[Drop, ...]
@@ -109,9 +109,9 @@ def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
             source_seq=source_seq,
             at=at,
             tick=tick,
-            attempts=resent + (1 if seq <= mark.handed else 0),
+            attempts=mark.attempts(seq),
             size=size,
             state="confirmed" if seq <= mark.confirmed else "handed" if seq <= mark.handed else "stored",
         )
-        for seq, packed, kind, source, source_seq, at, tick, resent, size in rows
+        for seq, packed, kind, source, source_seq, at, tick, size in rows
     ]

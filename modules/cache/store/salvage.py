@@ -11,7 +11,7 @@ from modules.cache.sealing import DamagedRecordError, Sealer
 from modules.cache.store import mark
 from modules.cache.store.pages import INDEX_LEAF, TABLE_LEAF, Pages, Value
 
-_RECORD_COLUMNS = 11
+_RECORD_COLUMNS = 10
 _ID_COLUMNS = 2
 _OFFSET_BITS = 13  # an offset in a page fits
 _PAGE_BITS = 34
@@ -64,7 +64,7 @@ class Salvage:
 
     def _read(self, seq: int, values: list[Value]) -> Record | None:
         """The record in a row's values; its priority is the one under which it authenticates."""
-        _, packed, kind, source, source_seq, at, tick, total_n, total_bytes, _, body = values
+        _, packed, kind, source, source_seq, at, tick, total_n, total_bytes, body = values
         facts = (at, tick, total_n, total_bytes, source_seq)
         if not isinstance(packed, (bytes, str)) or not isinstance(kind, str) or not isinstance(source, str):
             return None

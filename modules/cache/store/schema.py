@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import apsw
 
 from modules.cache.record import each
 from modules.cache.store.budget import PAGE, Budget
-from modules.cache.store.errors import StoreBusyError, StoreDamagedError, StoreForeignError
+from modules.cache.store.errors import StoreBusyError, StoreDamagedError, StoreFailingError, StoreForeignError
 
 APPLICATION = 0x4D4C5743  # "MLWC"
 VERSION = 1
@@ -18,15 +19,15 @@ _TABLES = (
         """CREATE TABLE {table}(
             seq INTEGER PRIMARY KEY, id NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, source_seq INTEGER NOT NULL,
             at INTEGER NOT NULL, tick INTEGER NOT NULL, total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL,
-            resent INTEGER NOT NULL, body BLOB NOT NULL)"""
+            body BLOB NOT NULL)"""
     ),
     "CREATE TABLE ids(id PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE mark(
         priority INTEGER PRIMARY KEY, confirmed INTEGER NOT NULL, handed INTEGER NOT NULL, handed_at INTEGER NOT NULL,
         depth_n INTEGER NOT NULL, depth_bytes INTEGER NOT NULL, kept_n INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,
         total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL, confirmed_n INTEGER NOT NULL,
-        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, clock INTEGER NOT NULL,
-        seal BLOB)""",
+        confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, again INTEGER NOT NULL, again_n INTEGER NOT NULL,
+        clock INTEGER NOT NULL, seal BLOB)""",
     """CREATE TABLE dropped(
         priority INTEGER, reason TEXT, n INTEGER, bytes INTEGER, PRIMARY KEY(priority, reason)) WITHOUT ROWID""",
     "CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, priority INTEGER, id, reason TEXT, at INTEGER, body BLOB)",
@@ -35,20 +36,32 @@ _TABLES = (
 )
 
 
+# What SQLite says of a file that is not what was written (an SQLError: its schema reads differently) ...
+DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, apsw.SQLError)
+# ... and of a disk that would not do as it was told.
+FAILURE = (apsw.IOError, apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.NoMemError)
+
+
 def connect(path: Path | str, *, vfs: str | None = None) -> apsw.Connection:
     """Open the database exclusively and durably, making its tables when it is new.
 
-    Raises StoreBusyError, StoreDamagedError or StoreForeignError.
+    Raises StoreBusyError, StoreDamagedError, StoreForeignError or StoreFailingError.
     """
-    connection = apsw.Connection(str(path), vfs=vfs)
+    try:
+        connection = apsw.Connection(str(path), vfs=vfs)
+    except FAILURE as error:
+        raise StoreFailingError(f"{path}: {error}") from error
     try:
         _prepare(connection)
     except (apsw.BusyError, apsw.LockedError):
         connection.close()
         raise StoreBusyError(f"{path} is in use by another process") from None
-    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, apsw.SQLError) as error:
+    except DAMAGE as error:
         abandon(connection)
         raise StoreDamagedError(f"{path}: {error}") from error
+    except FAILURE as error:
+        abandon(connection)
+        raise StoreFailingError(f"{path}: {error}") from error
     except BaseException:
         abandon(connection)
         raise
@@ -56,18 +69,17 @@ def connect(path: Path | str, *, vfs: str | None = None) -> apsw.Connection:
 
 
 def abandon(connection: apsw.Connection) -> None:
-    """Close a connection whose file may not allow a checkpoint."""
-    try:
-        connection.close()
-    except apsw.Error:
+    """Let go of a connection; the last checkpoint that goes with it may fail like anything before."""
+    with contextlib.suppress(apsw.Error):
         connection.close(force=True)
 
 
 def _prepare(connection: apsw.Connection) -> None:
     # An exclusive lock also keeps the WAL's index in memory: no -shm file, which would count in the bound.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    connection.execute(f"PRAGMA page_size={PAGE}")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    if not connection.pragma("page_count"):  # asked of a file that has its own, auto_vacuum would write to it
+        connection.execute(f"PRAGMA page_size={PAGE}")
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(

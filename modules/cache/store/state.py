@@ -52,6 +52,7 @@ class State:
     base: int
     seq: int
     memory: Memory
+    now: int = 0  # the store's clock when the open transaction began
     claimed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PRIORITIES, 0))
     free: int = 0  # pages known to be free; a lower bound, read again when it is used up
     spare: int = 0  # pages that estimates were once short of

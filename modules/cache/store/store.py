@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-import apsw
-
-from modules.cache.record import ALERTS, Entry, Record, Stored
-from modules.cache.sealing import OVERHEAD, Sealer
+from modules.cache.record import ALERTS, Entry, Stored
+from modules.cache.sealing import Sealer
 from modules.cache.store import outgoing, report, schema, upkeep
-from modules.cache.store.append import Appended, append, check
+from modules.cache.store.append import Append, Appended, append, append_alone
 from modules.cache.store.ballast import Ballast
-from modules.cache.store.budget import MIB, Budget, frames_for_all
+from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 from modules.cache.store.evict import make_room
 from modules.cache.store.forget import Era, Memory
+from modules.cache.store.guard import Guard
 from modules.cache.store.mark import Marks
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
 from modules.cache.store.state import Limits, State
@@ -30,18 +28,13 @@ __all__ = ["Append", "Appended", "Confirm", "Hand", "InFlight", "Job", "Limits",
 
 DATABASE = "queue.db"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
-_SMALL_JOB_FRAMES = 48  # what moving a watermark may write: the mark, and the leaves of a window's records
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Accept records, all or (StoreFullError) none; they are one commit as long as the WAL's share allows."""
-
-    records: Sequence[Record]
+_STEP_FRAMES = 120  # of an upkeep or quarantine step: some dozen rows or moved pages, and what leads to them
+_SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window
 
 
 Job = Append | Hand | Confirm | Rewind
 Result = Appended | StoreError | None
+_ONE = Appended(1)
 
 
 class Store:
@@ -51,6 +44,7 @@ class Store:
         self._state = state
         self._ballast = ballast
         self._ballast_tried = 0
+        self._guard = Guard(self._full)
         self.disk_full = False
 
     @classmethod
@@ -68,7 +62,7 @@ class Store:
 
         `look`: only to be looked at and then abandoned; takes the file as large as it is and leaves the ballast.
 
-        Raises StoreBusyError, StoreDamagedError or StoreForeignError.
+        Raises StoreBusyError, StoreDamagedError, StoreForeignError or StoreFailingError.
         """
         limits, clock = limits or Limits(), clock or Clock()
         budget = Budget.of(limits.bound)
@@ -94,12 +88,17 @@ class Store:
             )
             connection.set_wal_hook(state.note_commit)
             store = cls(state, ballast)
+            if marks.fresh or marks.damaged:
+                store._transaction(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
-        except (apsw.CorruptError, apsw.NotADBError, KeyError, TypeError) as error:
-            connection.close(force=True)
+        except (*schema.DAMAGE, KeyError, TypeError) as error:
+            schema.abandon(connection)
             raise StoreDamagedError(f"{folder / DATABASE}: {error}") from error
+        except schema.FAILURE as error:
+            schema.abandon(connection)
+            raise StoreFailingError(f"{folder / DATABASE}: {error}") from error
         except BaseException:
-            connection.close(force=True)
+            schema.abandon(connection)
             raise
         if ballast:
             store.disk_full = not ballast.take()
@@ -110,15 +109,17 @@ class Store:
 
         A job that fails does not harm its neighbours. Raises StoreDamagedError.
         """
+        if len(jobs) == 1 and (alone := self._alone(jobs[0])) is not None:
+            return [alone]
         results: list[Result] = []
         group: list[Job] = []
-        total = 0
+        total = BASE_FRAMES
         for job in jobs:
             frames = self._frames(job)
             if group and total + frames > self._state.budget.most_frames:
                 results += self._group(group, total)
-                group, total = [], 0
-            if frames > self._state.budget.most_frames:
+                group, total = [], BASE_FRAMES
+            if frames + BASE_FRAMES > self._state.budget.most_frames:
                 results.append(self._large(job))
                 continue
             group.append(job)
@@ -130,7 +131,7 @@ class Store:
 
         Always at least one when there is one. Damaged records among them go to quarantine. Raises StoreDamagedError.
         """
-        with self._guard():
+        with self._guard:
             while True:
                 found, damaged = outgoing.peek(self._state, priority, after, most, most_bytes)
                 self._quarantine(priority, damaged)
@@ -139,12 +140,12 @@ class Store:
 
     def flight(self, priority: int) -> InFlight:
         """What edgeHub acknowledged of a priority and may still hold."""
-        with self._guard():
+        with self._guard:
             return outgoing.flight(self._state, priority)
 
     def verify(self, priority: int, after: int, *, most: int = 256) -> tuple[int, int, int]:
         """Authenticate the next records behind `after`: the last seq (0 at the end), how many, how many damaged."""
-        with self._guard():
+        with self._guard:
             last, seen, damaged = outgoing.verify(self._state, priority, after, most)
             self._quarantine(priority, damaged)
             return last, seen, len(damaged)
@@ -152,14 +153,14 @@ class Store:
     def upkeep(self) -> bool:
         """One small step of what can wait: purging, giving space back, the ballast. True when there is more to do."""
         state = self._state
-        with self._guard():
+        with self._guard:
             if any(mark.kept_n for mark in state.marks.all()):
                 more: list[bool] = []
-                self._transaction(lambda: more.append(upkeep.purge(state)), 2 * _SMALL_JOB_FRAMES)
+                self._transaction(lambda: more.append(upkeep.purge(state)), _STEP_FRAMES)
                 if more[0]:
                     return True
             if upkeep.worth_giving_back(state):
-                self._room_in_wal(3 * _SMALL_JOB_FRAMES)
+                self._room_in_wal(_STEP_FRAMES)
                 upkeep.give_back(state)
                 if not upkeep.worth_giving_back(state):
                     state.checkpoint(truncate=True)
@@ -169,45 +170,45 @@ class Store:
 
     def stats(self) -> report.Stats:
         """Depths, sizes, ages, drops and wear."""
-        with self._guard():
+        with self._guard:
             return report.stats(self._state, disk_full=self.disk_full)
 
     def inspect(self, priority: int, *, after: int = 0, most: int = 20) -> list[Entry]:
         """The oldest records of a priority behind `after`, without their payloads."""
-        with self._guard():
+        with self._guard:
             return report.entries(self._state, priority, after, most)
 
     def get(self, name: str) -> str | None:
         """A note from the table meta."""
-        with self._guard():
+        with self._guard:
             row = self._state.connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
             return None if row is None else str(row[0])
 
     def set(self, name: str, value: str) -> None:
         """Keep a note in the table meta."""
-        with self._guard():
+        with self._guard:
             statement = "REPLACE INTO meta VALUES(?,?)"
-            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), _SMALL_JOB_FRAMES)
+            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
 
     def know(self, ids: Sequence[bytes | str]) -> None:
         """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
         state = self._state
         statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
         rows = [(packed, state.seq) for packed in ids]
-        with self._guard():
-            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + _SMALL_JOB_FRAMES)
+        with self._guard:
+            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + BASE_FRAMES)
 
     def resize(self, bound: int) -> bool:
         """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
         state = self._state
         before, state.budget = state.budget, Budget.of(bound)
         state.free = 0
-        with self._guard():
+        with self._guard:
             if not self._evict_down(before.most_frames):
                 state.budget, state.free = before, 0
                 return False
             while int(state.connection.pragma("page_count")) > state.budget.pages:
-                self._room_in_wal(3 * _SMALL_JOB_FRAMES)
+                self._room_in_wal(_STEP_FRAMES)
                 upkeep.give_back(state)
             state.checkpoint(truncate=True)
             schema.limit(state.connection, state.budget)
@@ -230,32 +231,30 @@ class Store:
     def close(self) -> None:
         """Checkpoint and let go of the lock. A closed store cannot be used."""
         try:
-            self._state.marks.touch()
-            self._transaction(lambda: None, _SMALL_JOB_FRAMES)
+            self._transaction(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
 
     def check_file(self) -> list[str]:
         """What SQLite finds wrong with the file; reads all of it. Empty when nothing is."""
-        with self._guard():
+        with self._guard:
             found = [str(row[0]) for row in self._state.connection.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
 
     def abandon(self) -> None:
         """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
-        self._state.connection.close(force=True)
+        schema.abandon(self._state.connection)
 
     # Transactions
 
     def _quarantine(self, priority: int, damaged: Sequence[outgoing.Damaged]) -> None:
         if damaged:
-            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _SMALL_JOB_FRAMES)
+            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _STEP_FRAMES)
 
     def _frames(self, job: Job) -> int:
         """Pages that a job writes at most."""
         if isinstance(job, Append):
-            check(job.records)
-            return frames_for_all([len(record.payload) + OVERHEAD for record in job.records])
+            return frames_for(job.leaves, len(job.records))
         return _SMALL_JOB_FRAMES
 
     def _large(self, job: Job) -> Result:
@@ -275,21 +274,43 @@ class Store:
             return []
         results: list[Result] = []
         try:
-            with self._guard():
-                self._transaction(lambda: results.extend(self._do(job) for job in jobs), frames)
+            with self._guard:
+                self._transaction(lambda: results.extend(map(self._do, jobs)), frames)
         except StoreDamagedError:
             raise
         except StoreError as error:
             if len(jobs) == 1:
                 return [error]
-            return [self._group([job], self._frames(job))[0] for job in jobs]
+            return [self._group([job], BASE_FRAMES + self._frames(job))[0] for job in jobs]
         return results
+
+    def _alone(self, job: Job) -> Result:
+        """The short way of a single record; None where the long one must be gone."""
+        if not isinstance(job, Append) or len(job.records) != 1 or self.disk_full:
+            return None
+        state = self._state
+        frames = BASE_FRAMES + self._frames(job)
+        if frames > state.budget.most_frames:
+            return None
+        try:
+            with self._guard:
+                self._room_in_wal(frames)
+                if not append_alone(state, job):
+                    return None
+                if state.frames > state.budget.most_frames:
+                    state.checkpoint()
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            state.free = 0
+            return error
+        return _ONE
 
     def _do(self, job: Job) -> Result:
         if isinstance(job, Append):
             if self.disk_full:
                 raise StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
-            return append(self._state, job.records)
+            return append(self._state, job)
         outgoing.move(self._state, job)
         return None
 
@@ -299,10 +320,11 @@ class Store:
         self._room_in_wal(frames)
         seq = state.seq
         state.marks.begin()
+        state.now = state.tick()
         try:
             state.connection.execute("BEGIN IMMEDIATE")
             work()
-            state.marks.write(state.tick())
+            state.marks.write(state.now)
             state.connection.execute("COMMIT")
         except BaseException:
             state.seq, state.free = seq, 0
@@ -316,18 +338,6 @@ class Store:
     def _room_in_wal(self, frames: int) -> None:
         if self._state.frames + frames > self._state.budget.frames:
             self._state.checkpoint()
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """SQLite's errors, as what a caller can act on."""
-        try:
-            yield
-        except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
-            raise StoreDamagedError(str(error)) from error
-        except apsw.FullError as error:
-            raise self._full() from error
-        except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.NoMemError) as error:
-            raise StoreFailingError(f"{type(error).__name__}: {error}") from error
 
     def _full(self) -> StoreFullError:
         """Why SQLite says full: the disk is, and the ballast goes; or an estimate fell short, and the next will not."""

@@ -21,7 +21,7 @@ _DELETE = each("DELETE FROM {table} WHERE seq <= ?")
 
 def remember(state: State, n: int) -> None:
     """`n` ids were accepted: note the time when it is due, and forget as ids come in."""
-    memory, tick, horizon = state.memory, state.tick(), state.limits.horizon_ms
+    memory, tick, horizon = state.memory, state.now, state.limits.horizon_ms
     if due(memory.eras, tick, horizon):
         state.connection.execute("INSERT OR REPLACE INTO era VALUES(?,?)", (state.seq, tick))
         memory.eras.append(Era(state.seq, tick))
@@ -32,6 +32,15 @@ def remember(state: State, n: int) -> None:
     while memory.owed >= _SWEEP_EVERY:
         memory.owed -= _SWEEP_EVERY
         sweep(state)
+
+
+def remember_one(state: State) -> bool:
+    """One id is accepted; False when it is time to note or to forget, which is for `remember`."""
+    memory = state.memory
+    if memory.owed + 1 >= _SWEEP_EVERY or due(memory.eras, state.now, state.limits.horizon_ms):
+        return False
+    memory.owed += 1
+    return True
 
 
 def sweep(state: State) -> None:
@@ -63,9 +72,9 @@ def purge(state: State) -> bool:
         rows = cast("list[tuple[int, int]]", found.fetchall())
         if rows:
             state.connection.execute(_DELETE[priority], (rows[-1][0],))
+            mark = state.marks.change(priority)
             mark.kept_n -= len(rows)
             mark.kept_bytes -= sum(size for _, size in rows)
-            state.marks.touch()
             return True
     return False
 

@@ -113,7 +113,7 @@ function riskOf(sensor) {
 
 function levelOf(sensor) {
   const risk = riskOf(sensor);
-  if (sensor.state === "ok") return "ok";
+  if (["ok", "normal"].includes(sensor.state)) return "ok";
   if (["critical", "fail"].includes(sensor.state) || (risk !== null && risk > 0.7)) return "fail";
   if (["warning", "warn"].includes(sensor.state) || (risk !== null && risk > 0.4)) return "warn";
   return "ok";

@@ -10,13 +10,14 @@ from modules.vibration.columns import FloatArray, IntArray
 from modules.vibration.finding import Finding
 from modules.vibration.scalar.baseline import Baseline
 from modules.vibration.scalar.clock import Clock
-from modules.vibration.scalar.findings import deviations, level_moves
+from modules.vibration.scalar.findings import deviations, level_moves, silences, stillness
 from modules.vibration.scalar.levels import Levels
 from modules.vibration.scalar.persistence import Persistence
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rounds import Rounds
 from modules.vibration.scalar.rules import Aggregation, Limits, Rule, Statistics
 from modules.vibration.scalar.sensors import Sensors
+from modules.vibration.scalar.upkeep import Upkeep
 from modules.vibration.scalar.windows import WindowBatch, Windows
 
 _LARGEST = 1e100  # of a reading; beyond it squares and fourth powers overflow
@@ -72,8 +73,9 @@ class ScalarCore:
         self.persistence = Persistence()
         self.windows = Windows(aggregation or Aggregation())
         self.clock = Clock()
+        self.upkeep = Upkeep()
         self._rounds = Rounds()
-        self._parts = (self.baseline, self.levels, self.persistence, self.windows, self.clock)
+        self._parts = (self.baseline, self.levels, self.persistence, self.windows, self.clock, self.upkeep)
         self._room = 0
         self._apply_rules()
 
@@ -138,12 +140,30 @@ class ScalarCore:
             outcome.restamped += int(np.count_nonzero(~believable))
             stamps = now + _APART * np.arange(believable.size)
             readings = replace(readings, times=np.where(believable, readings.times, stamps))
+        begin = len(outcome.windows)
         for chosen in self._rounds.split(readings.rows, self._room):
             self._round(readings if chosen is None else readings.at(chosen), outcome)
+        self._tend(outcome, begin)
 
-    def tick(self, now: float) -> list[WindowBatch]:
-        """Close the windows of sensors that have gone silent."""
-        return self.windows.close_overdue(now)
+    def tick(self, now: float, since: float) -> Outcome:
+        """Once a second or so: close windows of silent sensors and tell who has fallen silent or is heard again.
+
+        `since`: when this core began to listen; both in Unix seconds.
+        """
+        outcome = Outcome(windows=self.windows.close_overdue(now))
+        self._tend(outcome, 0)
+        fallen, heard = self.upkeep.listen(self.clock.time[: len(self.sensors)], now, since)
+        outcome.findings.extend(silences(fallen, now, self.sensors, self.clock, cleared=False))
+        outcome.findings.extend(silences(heard, now, self.sensors, self.clock, cleared=True))
+        return outcome
+
+    def _tend(self, outcome: Outcome, begin: int) -> None:
+        """Look for stuck sensors in the windows of `outcome` from `begin` on."""
+        for windows in outcome.windows[begin:]:
+            stuck, freed = self.upkeep.take(windows)
+            if stuck.size or freed.size:
+                outcome.findings.extend(stillness(windows.rows(stuck), self.sensors, cleared=False))
+                outcome.findings.extend(stillness(windows.rows(freed), self.sensors, cleared=True))
 
     def saved(self) -> dict[str, NDArray[np.generic]]:
         """Return the state of all sensors as named arrays; the names and units are `sensors.saved()`."""

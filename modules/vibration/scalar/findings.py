@@ -7,9 +7,11 @@ import numpy as np
 from modules.vibration.columns import IntArray
 from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN, Finding, Severity
 from modules.vibration.scalar.baseline import Baseline
+from modules.vibration.scalar.clock import Clock
 from modules.vibration.scalar.levels import CRITICAL, NORMAL, Levels, Moves
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.sensors import Sensors
+from modules.vibration.scalar.windows import WindowBatch
 
 
 def deviations(
@@ -67,4 +69,38 @@ def level_moves(readings: Readings, moves: Moves, sensors: Sensors, levels: Leve
             limit=limit,
             unit=sensors.unit(row),
             evidence={"group": sensors.rules[sensors.rule[row]].group, "risk": value / limit},
+        )
+
+
+def stillness(windows: WindowBatch, sensors: Sensors, *, cleared: bool) -> Iterator[Finding]:
+    """Yield a finding for the sensor of each window: it shows one value only, or moves again."""
+    for row, end, low, count in zip(
+        windows.sensor.tolist(), windows.end.tolist(), windows.low.tolist(), windows.count.tolist(), strict=True
+    ):
+        name = sensors.names[row]
+        yield Finding(
+            sensor=name,
+            rule="stuck",
+            severity="info" if cleared else "warning",
+            state="cleared" if cleared else "raised",
+            time=end,
+            text=f"{name} moves again" if cleared else f"{name} is stuck: {count} readings of {low:.5g}",
+            advice=NOTHING_TO_DO if cleared else SCHEDULE,
+            value=low,
+            unit=sensors.unit(row),
+        )
+
+
+def silences(rows: IntArray, now: float, sensors: Sensors, clock: Clock, *, cleared: bool) -> Iterator[Finding]:
+    """Yield a finding for each of `rows`: its sensor says nothing, or is heard again. `now` in Unix seconds."""
+    for row in rows.tolist():
+        name, last = sensors.names[row], float(clock.time[row])
+        yield Finding(
+            sensor=name,
+            rule="missing",
+            severity="info" if cleared else "warning",
+            state="cleared" if cleared else "raised",
+            time=now,
+            text=f"{name} is heard again" if cleared else f"{name} has said nothing for {now - last:.0f} s",
+            advice=NOTHING_TO_DO if cleared else SCHEDULE,
         )

@@ -29,30 +29,35 @@ class Moments:
         return cls(count, mean, m2, m3, m4, low, high)
 
     @classmethod
-    def of(cls, values: FloatArray, begin: NDArray[np.int64], end: NDArray[np.int64]) -> Self:
-        """Return the moments of `values[row, begin[row]:end[row]]` for every row of `values` float64[n, m]."""
-        count = (end - begin).astype(np.float64)
-        width = values.shape[1]
+    def of(cls, rings: FloatArray, begin: NDArray[np.uint8], count: NDArray[np.int64]) -> Self:
+        """Return the moments of `count` (at least 1) values of each column of `rings` float64[m, n].
+
+        They start at place `begin` and go round; m is a power of two, at most 128. `rings` is overwritten.
+        """
+        width = rings.shape[0]
+        numbers = count.astype(np.float64)
+        unused = None
+        first = rings[begin, np.arange(begin.size)]
         if count.min(initial=width) < width:
-            # What is not used takes the row's first used value: it then changes neither range nor, as 0, the sums.
-            place = np.arange(width)
-            used = (place >= begin[:, None]) & (place < end[:, None])
-            origin = np.take_along_axis(values, begin[:, None], axis=1)
-            values = np.where(used, values, origin)
-            mean = origin[:, 0] + (values - origin).sum(axis=1) / count
-            deviation = np.where(used, values - mean[:, None], 0.0)
-        else:
-            mean = values.mean(axis=1)
-            deviation = values - mean[:, None]
-        squared = deviation * deviation
+            # What is not used takes the column's first value: it then changes neither range nor, as 0, the first sum.
+            place = np.arange(width, dtype=np.uint8)[:, None]
+            unused = ((place - begin) & np.uint8(width - 1)) >= count.astype(np.uint8)
+            np.copyto(rings, first, where=unused)
+        low, high = rings.min(axis=0), rings.max(axis=0)
+        rings -= first
+        offset = rings.sum(axis=0) / numbers
+        rings -= offset
+        if unused is not None:
+            np.copyto(rings, 0.0, where=unused)
+        squared = rings * rings
         return cls(
-            count,
-            mean,
-            np.einsum("ij->i", squared),
-            np.einsum("ij,ij->i", squared, deviation),
-            np.einsum("ij,ij->i", squared, squared),
-            values.min(axis=1),
-            values.max(axis=1),
+            numbers,
+            first + offset,
+            squared.sum(axis=0),
+            np.einsum("ij,ij->j", squared, rings),
+            np.einsum("ij,ij->j", squared, squared),
+            low,
+            high,
         )
 
     def merged(self, other: "Moments") -> "Moments":

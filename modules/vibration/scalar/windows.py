@@ -1,8 +1,9 @@
 """Windows by time or by count for all sensors.
 
-Each sensor has a ring of its last readings. Readings are only stored as they come; moments are computed for a whole
-ring at once when it has come round or its window ends (two passes over the values, then merged), which is both
-quicker and more exact than running sums. The ring is also what the status page shows and what raw samples are cut from.
+Each sensor has a ring of its last readings. Readings are only stored as they come; moments are computed for whole
+rings at once when they are full or their window ends (two passes over the values, then merged), which is both quicker
+and more exact than running sums. The rings are also what the status page shows and what raw samples are cut from. They
+lie slot by slot: sensors in step with each other are written next to each other, and sums run over all at once.
 """
 
 from dataclasses import dataclass, fields
@@ -16,9 +17,8 @@ from modules.vibration.scalar.moments import Moments
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rules import Aggregation
 
-_RING_BITS = 6
-RING = 1 << _RING_BITS  # a power of two: a slot is a mask away
-_FOLDED_AT_ONCE = 256  # rings of this many sensors and their temporaries stay in the second-level cache
+RING = 64  # a power of two: a slot is a mask away
+_FOLDED_AT_ONCE = 512  # rings of this many sensors and their temporaries stay in the second-level cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Windows(Columns):
 
     def __init__(self, settings: Aggregation) -> None:
         super().__init__()
-        self._ring: FloatArray = np.zeros((0, RING))
+        self._ring: FloatArray = np.zeros((RING, 0))
         self._flat = self._ring.reshape(-1)
         self.configure(settings)
 
@@ -116,8 +116,8 @@ class Windows(Columns):
     def grow(self, size: int) -> None:
         """Make room for `size` sensors."""
         if size > self.size:
-            ring = np.zeros((size, RING))
-            ring[: self.size] = self._ring
+            ring = np.zeros((RING, size))
+            ring[:, : self.size] = self._ring
             self._ring = ring
             self._flat = ring.reshape(-1)
         super().grow(size)
@@ -137,7 +137,7 @@ class Windows(Columns):
                 ended.append(self._close(past))
             self._open(who, times[outside], readings.seq)
         slot = self.slot[sensors]
-        self._flat[(sensors << _RING_BITS) + (slot & (RING - 1))] = readings.values
+        self._flat[(slot & (RING - 1)) * self.size + sensors] = readings.values
         slot += 1
         self.slot[sensors] = slot
         self.last_seq[sensors] = readings.seq
@@ -145,9 +145,9 @@ class Windows(Columns):
             self.flags[sensors[flagged]] += 1
         if readings.lost:
             self.gaps[sensors] += readings.lost
-        round_done = np.flatnonzero((slot & (RING - 1)) == 0)
-        if round_done.size:
-            self._fold(sensors[round_done])
+        full = np.flatnonzero(slot - self.folded[sensors] == RING)
+        if full.size:
+            self._fold(sensors[full])
         if self.settings.count:
             full = np.flatnonzero(self.count[sensors] + (slot - self.folded[sensors]) >= self.settings.count)
             if full.size:
@@ -162,15 +162,17 @@ class Windows(Columns):
         return [self._close(overdue)] if overdue.size else []
 
     def interrupted(self) -> None:
-        """Mark every open window partial: readings were missed while nobody listened."""
+        """Mark every open window partial: readings were missed while nobody listened. The rings begin anew."""
         self.partial |= self.ends > -np.inf
+        self.slot[:] = 0
+        self.folded[:] = 0
 
     def recent(self, sensor: int) -> FloatArray:
         """Return the last readings of a sensor, oldest first, at most RING."""
         slot = int(self.slot[sensor])
         if slot < RING:
-            return self._ring[sensor, :slot].copy()
-        return np.roll(self._ring[sensor], -(slot % RING))
+            return self._ring[:slot, sensor].copy()
+        return np.roll(self._ring[:, sensor], -(slot % RING))
 
     def settle(self) -> None:
         """Fold what the rings hold into the moments, so that a snapshot needs no ring."""
@@ -230,17 +232,15 @@ class Windows(Columns):
         return batch
 
     def _fold(self, who: IntArray) -> None:
-        """Move the readings of `who` that the moments do not hold yet from the ring into the moments.
-
-        The ring folds each time it comes round, so these readings never wrap: they are slots [folded, slot).
-        """
+        """Move the readings of `who` that the moments do not hold yet from the ring into the moments."""
         who = who[self.slot[who] > self.folded[who]]
         for begin in range(0, who.size, _FOLDED_AT_ONCE):
             some = who[begin : begin + _FOLDED_AT_ONCE]
             slot, folded = self.slot[some], self.folded[some]
-            first = folded & (RING - 1)
-            moments = Moments.of(self._ring[some], first, first + slot - folded)
-            self._put(some, self._rows(some).merged(moments))
+            moments = Moments.of(self._ring.take(some, axis=1), (folded & (RING - 1)).astype(np.uint8), slot - folded)
+            if self.count[some].any():
+                moments = self._rows(some).merged(moments)
+            self._put(some, moments)
             self.folded[some] = slot
 
     def _rows(self, who: IntArray) -> Moments:

@@ -73,7 +73,7 @@ class Channel:
         if rpm is not None and self.rpm is not None and abs(rpm - self.rpm) > 0.01 * self.rpm:
             self.averaged = 0  # lines have moved: an average over both speeds would show neither
         self.rpm = rpm
-        if self.band is None or self.windows % self.band_every == 0 or self.windows in {2, 4, 8, 16, 32, 64}:
+        if self.band is None or self.windows % self.band_every == 0 or self.windows in {4, 16, 64}:
             band = self._choose(prepared, orders)
             if band != self.band:
                 self.band, self.averaged = band, 0

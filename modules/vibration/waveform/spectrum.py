@@ -18,8 +18,10 @@ class Plan:
     """What is the same for all windows of one length and rate: the taper and the weights of the bands."""
 
     taper: Float32
-    weights: Float32  # [bins, bands + 1]: power -> mean square of each band; last column: of velocity
-    edges: NDArray[np.intp]  # bins at which bands begin, and the end of the last
+    density: Float32  # [bins]: power -> mean square
+    edges: tuple[slice, ...]  # bins of each band
+    velocity: Float32  # [bins of VELOCITY_BAND]: power -> mean square of velocity
+    velocity_bins: slice
     resolution: float  # Hz per bin
     gain: float  # amplitude of a line per unit of |X|
 
@@ -39,17 +41,15 @@ def plan(length: int, rate_hz: float, bands: tuple[tuple[float, float], ...]) ->
     if length % 2 == 0:
         one_sided[-1] = 1.0
     density = one_sided / (length * float(np.sum(taper.astype(np.float64) ** 2)))
-    weights = np.zeros((frequency.size, len(bands) + 1))
-    for number, (low, high) in enumerate(bands):
-        inside = (frequency >= low) & (frequency < high)
-        weights[inside, number] = density[inside]
-    inside = (frequency >= VELOCITY_BAND[0]) & (frequency <= VELOCITY_BAND[1])
-    weights[inside, -1] = density[inside] / (2 * np.pi * frequency[inside]) ** 2
-    edges = np.array([np.searchsorted(frequency, edge) for band in bands for edge in band], dtype=np.intp)
+    low, high = VELOCITY_BAND
+    slow = slice(int(np.searchsorted(frequency, low)), int(np.searchsorted(frequency, high, side="right")))
+    velocity = density[slow] / (2 * np.pi * frequency[slow]) ** 2
     return Plan(
         taper=taper,
-        weights=weights.astype(np.float32),
-        edges=edges,
+        density=density.astype(np.float32),
+        edges=tuple(slice(*np.searchsorted(frequency, band).tolist()) for band in bands),
+        velocity=velocity.astype(np.float32),
+        velocity_bins=slow,
         resolution=rate_hz / length,
         gain=2 / float(np.sum(taper.astype(np.float64))),
     )
@@ -87,23 +87,21 @@ def spectrum_features(spectra: Complex64, prepared: Plan) -> SpectrumFeatures:
     """
     power = spectra.real**2
     power += spectra.imag**2
-    squares = np.maximum((power @ prepared.weights).astype(np.float64), 0)
     rows = np.arange(power.shape[0])
-    hertz, amplitude = [], []
-    for low, high in prepared.edges.reshape(-1, 2):
-        if high <= low:
-            hertz.append(np.zeros(rows.size))
-            amplitude.append(np.zeros(rows.size))
+    found = np.zeros((3, rows.size, len(prepared.edges)))
+    for number, bins in enumerate(prepared.edges):
+        if bins.start == bins.stop:
             continue
-        top = low + power[:, low:high].argmax(axis=1)
-        position, height = _line(power, rows, top)
-        hertz.append(position * prepared.resolution)
-        amplitude.append(height * prepared.gain)
+        # Row by row: as one matrix product BLAS would put threads on it, which cost more than they bring.
+        square = np.vecdot(power[:, bins], prepared.density[bins])
+        position, height = _line(power, rows, bins.start + power[:, bins].argmax(axis=1))
+        found[:, :, number] = np.sqrt(square), position * prepared.resolution, height * prepared.gain
+    velocity = np.vecdot(power[:, prepared.velocity_bins], prepared.velocity)
     return SpectrumFeatures(
-        band_rms=np.sqrt(squares[:, :-1]),
-        line_hz=np.stack(hertz, axis=1) if hertz else np.zeros((rows.size, 0)),
-        line_amplitude=np.stack(amplitude, axis=1) if amplitude else np.zeros((rows.size, 0)),
-        velocity=np.sqrt(squares[:, -1]),
+        band_rms=found[0],
+        line_hz=found[1],
+        line_amplitude=found[2],
+        velocity=np.sqrt(velocity, dtype=np.float64),
     )
 
 

@@ -29,15 +29,15 @@ def test_only_a_models_alerts_and_each_once() -> None:
 
 def test_the_last_word_on_a_recording_counts() -> None:
     alerts = [
-        {"source": "a", "label": "B", "state": "raised"},
-        {"source": "a", "label": "IR", "state": "updated"},
-        {"source": "b", "label": "OR", "state": "raised"},
-        {"source": "b", "label": "OR", "state": "cleared"},
-        {"source": "d", "label": "OR", "state": "raised"},
-        {"source": "elsewhere", "label": "OR", "state": "raised"},
+        {"source": "a", "label": "ball", "state": "raised"},
+        {"source": "a", "label": "inner_race", "state": "updated"},
+        {"source": "b", "label": "outer_race", "state": "raised"},
+        {"source": "b", "label": "outer_race", "state": "cleared"},
+        {"source": "d", "label": "outer_race", "state": "raised"},
+        {"source": "elsewhere", "label": "outer_race", "state": "raised"},
     ]
     verdicts = bearing_verdicts(alerts, {"a": "IR", "b": "normal", "c": "B", "d": "normal", "e": None})
-    assert [each.said for each in verdicts] == ["IR", "normal", "normal", "OR", "normal"]
+    assert [each.said for each in verdicts] == ["inner_race", "normal", "normal", "outer_race", "normal"]
     assert [each.right for each in verdicts] == [True, True, False, False, False]
     assert [each.false_alarm for each in verdicts] == [False, False, False, True, False]
 
@@ -74,7 +74,8 @@ def test_passage_counts(sent: list[int], arrived: list[int]) -> None:
 
 
 def test_the_table_and_the_document_say_the_same() -> None:
-    verdicts = bearing_verdicts([{"source": "a", "label": "IR", "state": "raised"}], {"a": "normal", "b": "normal"})
+    alert = {"source": "a", "label": "inner_race", "state": "raised"}
+    verdicts = bearing_verdicts([alert], {"a": "normal", "b": "normal"})
     figures = Figures(
         verdicts=verdicts,
         pictures=picture_scores([], [pictures("tiles", "free/1")]),

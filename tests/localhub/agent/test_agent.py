@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 ProgramFixture = Callable[..., Planned]
 OBEYS = """
 import os, time
-print(time.monotonic(), os.environ.get("X"), os.environ.get("LEAF_CONNECTION_STRING"), flush=True)
+print("up", os.environ.get("X"), os.environ.get("LEAF_CONNECTION_STRING"), flush=True)
 time.sleep(60)
 """
 
@@ -146,12 +146,13 @@ async def agent(state: State, hub: None, program: ProgramFixture) -> AsyncIterat
 
 async def test_start_order_status_metrics_and_stop(agent: subprocess.Popen[bytes], state: State) -> None:
     words = {name: state.log(name).read_text().split() for name in ("one", "two", "leaf")}
-    assert float(words["two"][0]) < float(words["leaf"][0])
     assert words["two"][1] == str(state.module_folder("two"))
     assert words["leaf"][2].startswith(f"HostName={state.hub_name};DeviceId=leaf;SharedAccessKey=")
     client = control.AsyncClient(state.agent_socket)
     status = await client.get("/status", pss=1)
     assert [module["name"] for module in status["modules"]] == ["two", "one"]
+    two, one, leaf = (fact["started"] for fact in status["modules"] + status["leaves"])
+    assert two < one < leaf  # startupOrder, then the leaf devices
     assert all(fact["state"] == "running" and fact["pss"] > 0 for fact in status["modules"] + status["leaves"])
     with pytest.raises(control.ControlError, match="does not belong"):
         await control.AsyncClient(state.workload_socket("one")).post(

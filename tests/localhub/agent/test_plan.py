@@ -54,9 +54,10 @@ def test_a_plan(tmp_path: Path) -> None:
         Policy.ON_FAILURE,
         False,
     )
-    assert [device.name for device in plan.devices] == ["d"]
+    assert {device.name: device.running for device in plan.devices} == {"d": True, "m": False}
     named = make_plan(modules, config, lambda *_: (("x",), tmp_path), leaves=["m"])
-    assert [(device.name, device.policy) for device in named.devices] == [("m", Policy.ON_FAILURE)]
+    assert {device.name: device.running for device in named.devices} == {"d": False, "m": True}
+    assert next(device for device in named.devices if device.name == "m").policy == Policy.ON_FAILURE
 
 
 def test_what_cannot_be_planned(tmp_path: Path) -> None:

@@ -213,6 +213,7 @@ def test_logs(localhub: Localhub, state: State) -> None:
     log.write(b"one\ntwo\nthree\n")
     log.close()
     assert localhub("logs", "camera", "-n", "2")[:2] == (Exit.OK, "two\nthree\n")
+    assert localhub("logs", "camera", "-n", "1", "--format", "json")[1] == '{"line": "three"}\n'
     code, _, error = localhub("logs", "nobody")
     assert (code, error) == (Exit.FAILED, "localhub: no log of nobody; there are: camera\n")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localhub.manifest import ManifestError, load_deployment
@@ -144,6 +144,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.sampled_from([None, 1, 4]))
+@settings(max_examples=40, deadline=None)
 def test_positions_lead_to_the_parts_they_stand_for(value: Any, indent: int | None) -> None:
     text = json.dumps(value, indent=indent)
     document = Document("f", text)
@@ -175,6 +176,7 @@ def test_what_is_no_json_has_a_place(text: str) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=300), max_size=6))
+@settings(max_examples=40, deadline=None)
 def test_options_cut_into_pieces_join_again(value: dict[str, str]) -> None:
     pieces = cut(value)
     assert all(len(piece) <= 512 for piece in pieces.values())

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from localhub.manifest import ManifestError, load_deployment
 from localhub.manifest.lint import CLEAN, ERRORS, UNREADABLE, lint, lint_main
 from localhub.manifest.problem import Problem
 
@@ -42,6 +45,7 @@ BROKEN = [
     (UP, "FROM /messages/modules/nowhere/outputs/* INTO $upstream", "route-module", "error"),
     ("/modules/oven/inputs/heat", "/modules/Oven/inputs/heat", "route-module", "error"),
     ("/modules/oven/inputs/heat", "/module/oven/input/heat", "route-address", "error"),
+    ("/modules/oven/inputs/heat", "///oven/heat", "route-address", "error"),
     ("/messages/modules/press/outputs/heat", "/messages/*", "route-loop", "error"),
     ("/messages/modules/press/outputs/heat", "/* WHERE kind = 'heat'", "route-loop", "warning"),
     (UP, UP.replace("kind = 'alert'", "$body.rms > 4"), "route-body-missing", "warning"),
@@ -164,6 +168,20 @@ def test_layers_are_linted_with_the_base(solution: Any) -> None:
     assert (problem.rule, problem.place.file) == ("route-module", str(layer))
 
 
+def test_a_layer_alone_is_asked_only_what_it_says_itself(solution: Any) -> None:
+    layer = solution.layer(
+        {
+            "$edgeAgent": {"properties.desired.modules.lamp.status": "on"},
+            "$edgeHub": {"properties.desired.routes.a": "FROM /messages/modules/press INTO upstream"},
+        }
+    )
+    rules = {problem.rule for problem in lint(layer, variables=VARIABLES)}
+    assert {"layer", "route-syntax", "module-value"} <= rules
+    assert not rules & {"agent", "hub", "hub-config", "ttl", "route-module"}
+    with pytest.raises(ManifestError, match="cannot run without its base"):
+        load_deployment(layer, variables=VARIABLES)
+
+
 def test_exit_codes_and_json(
     solution: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,3 +219,33 @@ def test_any_part_of_the_wrong_kind_is_told_about(solution: Any, part: str | Non
 
     solution.template.write_text(value if part is None else json.dumps(put(document)))
     assert isinstance(found(solution), list)
+    with suppress(ManifestError):
+        load_deployment(solution.template, variables=VARIABLES)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every part of a JSON value."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(below for key, part in parts for below in paths(part, (*path, key)))]
+
+
+PARTS = [None, 5, 1.5, "", "x", "${A}", [], [1], {}, {"a": 1}, "FROM /* INTO $upstream"]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_manifest_broken_at_random_is_run_or_refused_in_words(solution: Any, seed: int) -> None:
+    random = Random(seed)
+    document = json.loads(solution.template.read_text())
+    for _ in range(random.choice([1, 2])):
+        *way, last = random.choice(paths(document)[1:])
+        here = document
+        for step in way:
+            here = here[step]
+        if isinstance(here, dict) and random.random() < 0.3:
+            del here[last]
+        else:
+            here[last] = random.choice(PARTS)
+    solution.template.write_text(json.dumps(document, indent=1))
+    assert all(problem.place.line > 0 for problem in found(solution))
+    with suppress(ManifestError):
+        load_deployment(solution.template, variables=VARIABLES).effective()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from localhub.commands import message_text, status_text
 from localhub.overview import duration, overview, size, totals
-from localhub.screen import PlainScreen, highlight_line, live_table, plain_line
+from localhub.screen import Form, PlainScreen, live_table, plain_line, screen_for
 
 STATUS: dict[str, Any] = {
     "uptime_s": 75.0,
@@ -70,8 +71,7 @@ def test_a_moment_in_one_line() -> None:
 
 def test_the_table_shows_all_of_it() -> None:
     console = Console(file=io.StringIO(), width=120)
-    alert = {"time": "2026-01-02T03:04:05Z", "source": "vibration", "properties": {"kind": "alert"}, "body": "x" * 500}
-    console.print(live_table(overview(STATUS), [highlight_line(alert)], "http://127.0.0.1:8080"))
+    console.print(live_table(overview(STATUS), ["vibration kind=alert"], "http://127.0.0.1:8080"))
     output = console.file
     assert isinstance(output, io.StringIO)
     for word in ("camera", "connected", "52.0 MB", "failed, 2 restarts", "press4 (leaf)", "link down", "queued 5"):
@@ -102,13 +102,28 @@ def test_plain_lines_go_where_they_are_told() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream)
     screen.show(overview(STATUS))
-    screen.highlight({"source": "vibration", "body": "too\nhot"})
+    screen.highlight("vibration too hot")
     assert stream.getvalue().splitlines()[1] == "vibration too hot"
 
 
 def test_a_watched_message() -> None:
     message = {"time": "t", "source": "camera", "output": "frames", "properties": {"kind": "frame"}, "body": "…"}
     assert message_text(message) == "t camera frames  kind=frame  …"
+
+
+def test_the_same_for_a_program() -> None:
+    stream = io.StringIO()
+    screen = screen_for(stream, Form.JSON, None)
+    screen.show(overview(STATUS))
+    screen.highlight("too hot")
+    screen.say("bye")
+    moment, highlight, text = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (moment["moment"]["queued"], moment["moment"]["reduction"]) == (5, 0.002)
+    assert (highlight, text) == ({"highlight": "too hot"}, {"text": "bye"})
+
+
+def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
+    assert isinstance(screen_for(io.StringIO(), Form.AUTO, None), PlainScreen)
 
 
 @pytest.mark.parametrize(

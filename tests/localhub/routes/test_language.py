@@ -119,6 +119,7 @@ def test_the_lenient_reader_agrees_with_the_strict_one(value: object) -> None:
         ("$body.list[*].v = 1", 1, "no path into the body"),
         ("from = '1'", 1, "keyword"),
         ("concat(prio, 5) = 'x'", 1, "concat() takes"),
+        ("(a = 'x'", 9, "found the end of the text; a '(' before is never closed"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_a_remedy(text: str, column: int, said: str) -> None:

@@ -101,7 +101,7 @@ async def pids(state: State) -> dict[str, int]:
 async def test_what_dies_is_started_again(supervising: subprocess.Popen[bytes], state: State) -> None:
     client = control.AsyncClient(state.supervisor_socket)
     before = await pids(state)
-    assert (await client.get("/status"))["cloud"] == {"name": "cloud", "clients": []}
+    assert (await client.get("/status"))["cloud"]["name"] == "cloud"
     os.kill(before["cloud"], signal.SIGKILL)
     await until(lambda: proc.started(before["cloud"]) is None)
     await client.post("/restart/hub")

@@ -126,7 +126,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         view.handlers["sensors"] = lambda _query: ("application/json", orjson.dumps({"sensors": SENSORS}))
         view.handlers["sensor"] = lambda query: (
             "application/json",
-            orjson.dumps({each["name"]: each for each in SENSORS}[query["name"]]),
+            orjson.dumps({each["source"]: each for each in SENSORS}[query["source"]]),
         )
         await view.start()
         run = asyncio.create_task(edge.run())
@@ -158,6 +158,6 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
 
 
 SENSORS: list[dict[str, Any]] = [
-    {"name": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "level": "critical"},
-    {"name": "press1/temperature", "value": 48.2, "limit": 130.0, "unit": "Cel", "level": "normal"},
+    {"source": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "state": "critical"},
+    {"source": "press1/temperature", "value": 48.2, "limit": 130.0, "unit": "Cel", "state": "normal"},
 ]

@@ -134,7 +134,7 @@ def test_windows_go_up_many_sensors_in_one_message_and_quiet_ones_only_once(run_
             await hub.deliver("readings", message)
 
     hub = run_module(part, clock=clock)
-    windows = [each for each in hub.documents("windows") if "mean" in each]
+    windows = [each["columns"] for each in hub.documents("windows") if each.get("of") == "readings"]
     assert len(windows[0]["sensor"]) == 50
     assert windows[0]["unit"] == "Cel"
     assert windows[0]["count"] == 30
@@ -154,10 +154,16 @@ def test_flags_become_one_compact_record_and_no_alert(run_module: Run) -> None:
             await hub.deliver("readings", readings(values, at=clock.now, seq=second, name="a"))
 
     hub = run_module(part, clock=clock, reporting={"anomalies": 145})
-    (record,) = [document for document in hub.documents("windows") if "flags" in document and "z" in document]
+    (record,) = [document for document in hub.documents("windows") if "flags" in document]
     assert hub.outputs("alerts") == []
-    assert (record["flags"], record["sensor"], record["value"], record["time"]) == (1, ["a"], [29.0], [START + 130])
-    assert record["readings"] == 146
+    assert (record["flags"], record["count"]) == (1, 146)
+    assert record["columns"] == {
+        "sensor": ["a"],
+        "flags": [1],
+        "z": [pytest.approx(9.5, abs=1)],
+        "value": [29.0],
+        "time": [START + 130],
+    }
 
 
 def test_unusual_waveforms_go_to_inference_with_their_facts(run_module: Run) -> None:
@@ -173,7 +179,7 @@ def test_unusual_waveforms_go_to_inference_with_their_facts(run_module: Run) -> 
     assert all((wave.count, wave.rate_hz, wave.unit, wave.rpm) == (12_000, 12_000, "m/s2", 1772) for wave in waves)
     assert [round((wave.time.timestamp() - START) * 2) for wave in waves] == list(range(len(waves)))
     assert len(waves) == 7
-    assert {message.properties["unusual"] for message in hub.outputs("waveforms")} == {"1"}
+    assert {message.properties["reason"] for message in hub.outputs("waveforms")} == {"unusual"}
     assert len({message.message_id for message in hub.outputs("waveforms")}) == 7
 
 
@@ -188,7 +194,7 @@ def test_a_silent_waveform_sensor_is_summed_up(run_module: Run) -> None:
                 await asyncio.sleep(0.02)
 
     hub = run_module(part, clock=clock)
-    (summary,) = hub.documents("windows")[0]["summaries"]
+    (summary,) = hub.documents("windows")[0]["sensors"]
     assert (summary["sensor"], summary["count"], summary["partial"]) == ("motor1", 5, True)
     assert summary["rms"] == pytest.approx(0.67, abs=0.05)
     assert len(summary["bands"]) == 6
@@ -235,7 +241,7 @@ def test_after_a_restart_it_is_not_blind_and_the_interrupted_window_is_partial(r
     hub = run_module(after, clock=clock, snapshot_every=0.5, reporting={"every": 1})
     assert [document["rule"] for document in hub.documents("alerts")][:1] == ["deviation"]
     assert hub.documents("alerts")[0]["sampled"].startswith("2023-11-14T22:16:36")  # five flagged readings suffice
-    windows = [document for document in hub.documents("windows") if "mean" in document]
+    windows = [document["columns"] for document in hub.documents("windows") if "of" in document]
     assert [(each["start"] - START, each["partial"], each["gaps"]) for each in windows] == [
         (120, True, 2),
         (180, False, 0),
@@ -261,14 +267,15 @@ def test_the_page_can_look_at_sensors(run_module: Run) -> None:
         async with httpx.AsyncClient(base_url=edge._views.url) as client:
             client.headers["Authorization"] = f"Bearer {edge._views.token}"
             pages["list"] = (await client.get("/view/sensors")).json()
-            pages["slow"] = (await client.get("/view/sensor", params={"name": "press1/temperature"})).json()
-            pages["wave"] = (await client.get("/view/sensor", params={"name": "motor1"})).json()
-            pages["none"] = (await client.get("/view/sensor", params={"name": "nobody"})).status_code
+            pages["slow"] = (await client.get("/view/sensor", params={"source": "press1/temperature"})).json()
+            pages["wave"] = (await client.get("/view/sensor", params={"source": "motor1"})).json()
+            pages["none"] = (await client.get("/view/sensor", params={"source": "nobody"})).status_code
             pages["metrics"] = (await client.get("/metrics")).text
 
     run_module(part, clock=Ticking())
-    assert [each["name"] for each in pages["list"]["sensors"]] == ["motor1", "press1/temperature"]
-    assert (pages["slow"]["level"], pages["slow"]["recent"]) == ("critical", [30.0, 96.0])
+    assert [each["source"] for each in pages["list"]["sensors"]] == ["motor1", "press1/temperature"]
+    assert (pages["slow"]["state"], pages["slow"]["recent"]) == ("critical", [30.0, 96.0])
+    assert pages["slow"]["risk"] == 0.8
     wave = pages["wave"]
     assert wave["orders"]["inner race"] > 6
     strongest = int(np.argmax(wave["envelope"]["values"])) * wave["envelope"]["step"] + wave["envelope"]["first"]

@@ -45,7 +45,7 @@ def test_send_and_receive(hub: Hub) -> None:
         loop = asyncio.get_running_loop()
         beta.on_message_received = lambda message: loop.call_soon_threadsafe(inbox.put_nowait, message)
         await beta.connect()
-        message = Message(b"\x00picture\xff", content_type="image/jpeg")
+        message = Message(b"\x00picture\xff", content_type="image/jpeg")  # type: ignore[no-untyped-call]
         message.message_id = "id-1"
         message.custom_properties["a key"] = "a/value & more=%"
         await alpha.send_message_to_output(message, "x")

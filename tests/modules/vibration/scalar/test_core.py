@@ -198,3 +198,12 @@ def test_clean_gaussian_sensors_raise_no_alarm() -> None:
     assert len(raised) <= 1
     flagged = sum(flags.sensor.size for flags in outcome.flags)
     assert flagged / (10_000 * 200) == pytest.approx(0.0027, rel=0.25)
+
+
+def test_flagged_values_do_not_change_what_is_normal() -> None:
+    core = ScalarCore()
+    feed(core, "a", np.random.default_rng(6).normal(20, 1, 200).tolist())
+    before = (core.baseline.mean[0], core.baseline.variance[0], core.baseline.n[0])
+    outcome = feed(core, "a", [40.0, 0.0, 41.0] * 10, start=START + 200)
+    assert sum(flags.sensor.size for flags in outcome.flags) == 30
+    assert (core.baseline.mean[0], core.baseline.variance[0], core.baseline.n[0]) == before

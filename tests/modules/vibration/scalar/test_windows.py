@@ -33,7 +33,7 @@ def test_time_windows_hold_what_fell_into_them(steps: list[tuple[float, float]],
         count = len(times[part])
         outcome = core.handle(["a"] * count, values[part], times[part], [None] * count, seq=begin, now=times[-1])
         windows += one_by_one(outcome.windows)
-    windows += one_by_one(core.tick(times[-1] + 1000))
+    windows += one_by_one(core.tick(times[-1] + 1000, times[-1] + 1000).windows)
     kept = np.array(values)
     number = np.floor(np.array(times) / 60)
     expected = [kept[number == k] for k in np.unique(number)]
@@ -97,6 +97,6 @@ def test_a_constant_signal_has_no_shape() -> None:
 def test_a_silent_sensor_still_ends_its_window() -> None:
     core = ScalarCore(aggregation=Aggregation(seconds=60, grace=5))
     core.handle(["a"], [1.0], [START], [None], seq=1, now=START)
-    assert core.tick(START + 64) == []
-    assert len(core.tick(START + 66)) == 1
-    assert core.tick(START + 67) == []
+    assert core.tick(START + 64, START).windows == []
+    assert len(core.tick(START + 66, START).windows) == 1
+    assert core.tick(START + 67, START).windows == []

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.status.reading import queue_of, sensors_of
+from modules.status.queue import queue_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 JUST_NOW, LONG_AGO = "2026-01-02T03:04:04.000Z", "2026-01-02T02:00:00.000Z"
@@ -40,21 +40,6 @@ def test_the_queue_is_told_in_one_set_of_words() -> None:
     assert (queue["oldest_s"], queue["hours_left"], queue["dropped"]) == (7, 60.5, {"full": 4})
 
 
-def test_sensors_get_their_risk_and_state() -> None:
-    shown = {
-        "sensors": [
-            {"name": "a", "value": -8, "limit": 10, "level": "critical"},
-            {"name": "b", "value": 1, "limit": None, "level": "normal"},
-            {"value": 1},
-            "nonsense",
-        ]
-    }
-    assert [(each["source"], each["risk"], each["state"]) for each in sensors_of(shown)] == [
-        ("a", 0.8, "fail"),
-        ("b", None, "ok"),
-    ]
-
-
 PARTS = st.none() | st.booleans() | st.floats() | st.text(max_size=2)
 NAMES = st.sampled_from(
     ["depth", "bytes", "priorities", "dropped", "last_confirmed", "queue", "sensors", "name", "limit"]
@@ -64,4 +49,3 @@ NAMES = st.sampled_from(
 @given(st.dictionaries(NAMES, PARTS | st.lists(st.dictionaries(NAMES, PARTS, max_size=3), max_size=2), max_size=5))
 def test_nothing_a_module_says_breaks_the_page(document: dict[str, Any]) -> None:
     assert isinstance(queue_of(document, NOW)["depth"], int)
-    assert isinstance(sensors_of(document), list)

@@ -1,4 +1,4 @@
-"""What the other modules' documents say, in this module's words. Pure; tolerant, for versions may differ by one."""
+"""What the cache says of its queue, in this module's words. Pure; tolerant, for versions may differ by one."""
 
 import math
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _AWAY_AFTER_S: Final = 5.0
-_STATES: Final = {"normal": "ok", "warning": "warn", "critical": "fail"}
 
 
 def queue_of(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -55,22 +54,6 @@ def _dropped(said: object) -> dict[str, int]:
             reason = str(row.get("reason"))
             counts[reason] = counts.get(reason, 0) + int(_number(row.get("n")))
     return counts
-
-
-def sensors_of(shown: object) -> list[dict[str, Any]]:
-    """Vibration's list of sensors, each with source, value, unit, limit, risk (value / limit) and state."""
-    rows = shown.get("sensors") if isinstance(shown, Mapping) else None
-    sensors = []
-    for row in rows if isinstance(rows, list) else ():
-        source = row.get("source", row.get("name")) if isinstance(row, Mapping) else None
-        if not isinstance(source, str):
-            continue
-        value, limit, risk = row.get("value"), row.get("limit"), row.get("risk")
-        if risk is None and _number(limit) > 0 and isinstance(value, (int, float)):
-            risk = round(abs(_number(value)) / _number(limit), 4)
-        state = _STATES.get(str(row.get("level")), row.get("state"))
-        sensors.append({**row, "source": source, "risk": risk, "state": state})
-    return sensors
 
 
 def _number(value: object) -> float:

@@ -1,0 +1,125 @@
+"""From the sample to the alert, and from module to module: what waits, waits here."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.claim import Claim
+from devices.line import Line
+
+LEAST_ALERTS = 10
+
+
+def alert_p99_ms(*, seconds: float) -> float:
+    """From a reading's own time to its alert at status, while a concentrator sends 10,000 readings/s.
+
+    The concentrator's faulty sensors alert; the latencies are status' own, of every alert of the run.
+    """
+    with tempfile.TemporaryDirectory(prefix="latency-") as folder:
+        line = Line(
+            state=Path(folder) / "state",
+            address="127.32.1.1",
+            leaves=["concentrator"],
+            # A thousand sensors at 10 Hz: their baselines are learnt after 10 s.
+            environment={"MILLWATCH_SENSORS": "1000", "MILLWATCH_SENSOR_HZ": "10", "MILLWATCH_FAULT_AFTER": "15"},
+            log=Path(folder) / "said",
+        )
+        with line:
+            line.wait_ready()
+            time.sleep(seconds)
+            found: dict[str, Any] = line.api("/api/v1/latency")
+            if found["count"] < LEAST_ALERTS:
+                raise RuntimeError(f"only {found['count']} alerts in {seconds:.0f} s: too few for a percentile")
+            return float(found["p99_ms"])
+
+
+def picture_p99_ms(*, count: int, rate: float) -> float:
+    """From a module's send to the other module's handler: pictures of 20 to 200 KB, one after another."""
+    with tempfile.TemporaryDirectory(prefix="pictures-") as text:
+        folder = Path(text)
+        result = folder / "taken.json"
+        environment = {"BENCH_COUNT": str(count), "BENCH_RATE": str(rate), "BENCH_RESULT": str(result)}
+        (folder / "localhub.toml").write_text(_config(environment), encoding="utf-8")
+        (folder / "deployment.json").write_text(json.dumps(_manifest(("source", "sink"))), encoding="utf-8")
+        line = Line(
+            state=folder / "state",
+            address="127.32.1.2",
+            manifest=folder / "deployment.json",
+            config=folder / "localhub.toml",
+            leaves=[],
+            log=folder / "said",
+        )
+        with line:
+            line.wait("all pictures", result.exists, timeout_s=60 + 4 * count / rate)
+        return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
+
+
+def _config(environment: dict[str, str]) -> str:
+    root = Path(__file__).resolve().parents[1]
+    variables = "".join(f', {name} = "{value}"' for name, value in environment.items())
+    return "".join(
+        f'[modules.{name}]\ncommand = ["{sys.executable}", "-m", "bench._pictures", "{name}"]\nfolder = "{root}"\n'
+        f'env = {{ MILLWATCH_STATE = "${{MODULE_STATE}}", MILLWATCH_VIEW_PORT = "0"{variables} }}\n'
+        for name in ("source", "sink")
+    )
+
+
+def _manifest(modules: tuple[str, ...]) -> dict[str, Any]:
+    """The least manifest with these modules, and a route from the first to the last."""
+    described = {
+        name: {
+            "version": "1.0",
+            "type": "docker",
+            "status": "running",
+            "restartPolicy": "never",
+            "settings": {"image": f"bench/{name}:1", "createOptions": "{}"},
+        }
+        for name in modules
+    }
+    system = {
+        name: {
+            "type": "docker",
+            "status": "running",
+            "restartPolicy": "always",
+            "settings": {"image": f"mcr.microsoft.com/azureiotedge-{name[4:].lower()}:1.5", "createOptions": "{}"},
+        }
+        for name in ("edgeAgent", "edgeHub")
+    }
+    sink = f'BrokeredEndpoint("/modules/{modules[-1]}/inputs/frames")'
+    route = f"FROM /messages/modules/{modules[0]}/outputs/frames INTO {sink}"
+    return {
+        "modulesContent": {
+            "$edgeAgent": {
+                "properties.desired": {
+                    "schemaVersion": "1.1",
+                    "runtime": {"type": "docker", "settings": {"minDockerVersion": "v1.25"}},
+                    "systemModules": system,
+                    "modules": described,
+                }
+            },
+            "$edgeHub": {
+                "properties.desired": {
+                    "schemaVersion": "1.1",
+                    "routes": {"frames": {"route": route, "priority": 0, "timeToLiveSecs": 60}},
+                    "storeAndForwardConfiguration": {"timeToLiveSecs": 60},
+                }
+            },
+        }
+    }
+
+
+def run(*, quick: bool) -> dict[str, Claim]:
+    """Both latencies at the 99th percentile."""
+    alert = alert_p99_ms(seconds=40 if quick else 60)
+    picture = picture_p99_ms(count=100 if quick else 600, rate=20)
+    return {
+        "alert_p99_ms": Claim(alert, "ms", 50, 15, lower_is_better=True),
+        "picture_p99_ms": Claim(picture, "ms", 20, 5, lower_is_better=True),
+    }

@@ -1,0 +1,65 @@
+"""A small file system that is full: refused and said, delivering goes on, and once there is room accepting too."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modules.cache.record import Record
+from modules.cache.sealing import Sealer
+from modules.cache.store import Append, Appended, Clock, Confirm, Hand, Limits, Store, StoreFullError
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def record(number: int) -> Record:
+    return Record(
+        message_id=f"id {number}", priority=0, kind="alert", source="s", source_seq=number, payload=b"x" * 100_000
+    )
+
+
+def test_a_full_disk(small_disk: Path) -> None:
+    now = 0
+    folder = small_disk / "store"
+    folder.mkdir()
+    clock = Clock(monotonic=lambda: now)
+    store = Store.open(folder, Sealer({1: b"k" * 32}), limits=Limits(bound=64 * MIB), clock=clock)
+    others = small_disk / "somebody else's"
+    others.write_bytes(bytes(3 * MIB))
+    number = 0
+    while True:
+        number += 1
+        (result,) = store.apply([Append([record(number)])])
+        if result != Appended(1):
+            break
+    assert isinstance(result, StoreFullError)
+    assert result.disk
+    assert store.stats().disk_full
+    kept = store.inspect(0, most=1000)
+    assert len(kept) == number - 1, "what was acknowledged is there"
+    (refused,) = store.apply([Append([record(number)])])
+    assert isinstance(refused, StoreFullError)
+    middle = kept[len(kept) // 2].seq
+    assert store.apply([Hand(0, middle, 0), Confirm(0, middle)]) == [None, None], "delivering goes on"
+    others.unlink()
+    now += 60_000
+    while store.upkeep():
+        pass
+    assert not store.stats().disk_full
+    assert store.apply([Append([record(number)])]) == [Appended(1)]
+    assert store.check_file() == []
+    store.close()

@@ -1,0 +1,120 @@
+"""Bits flip and files are cut: found, counted, and no more lost than must be."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from modules.cache.record import PRIORITIES, Record
+from modules.cache.store import LEAST_BOUND, Append, Appended, Limits, StoreDamagedError
+from modules.cache.store.budget import PAGE
+from modules.cache.store.house import House
+
+N = 60
+
+
+class NoKeyStore:
+    """Wraps nothing: what is tested here is the store."""
+
+    def encrypt(self, plaintext: bytes, _iv: bytes) -> bytes:
+        return plaintext
+
+    def decrypt(self, ciphertext: bytes, _iv: bytes) -> bytes:
+        return ciphertext
+
+
+def house_in(root: Path) -> House:
+    return House(root, NoKeyStore(), say=lambda _line: None, limits=Limits(bound=LEAST_BOUND))
+
+
+def payload(n: int) -> bytes:
+    return random.Random(n).randbytes(200 + 977 * (n % 9))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
+    """The database of a closed store with N records, and its keys."""
+    house = house_in(tmp_path_factory.mktemp("whole"))
+    store = house.open()
+    for n in range(N):
+        record = Record(message_id=f"id {n}", priority=n % 3, kind="k", source="s", source_seq=n, payload=payload(n))
+        assert store.apply([Append([record])]) == [Appended(1)]
+    store.close()
+    return (house.live / "queue.db").read_bytes(), (house.live / "keys.json").read_text()
+
+
+def recovered(root: Path, raw: bytes, keys: str) -> tuple[set[int], int, int]:
+    """What comes out of a damaged file, all told: numbers delivered whole, drops counted, stores set aside."""
+    house = house_in(root)
+    house.live.mkdir(parents=True)
+    (house.live / "keys.json").write_text(keys)
+    (house.live / "queue.db").write_bytes(raw)
+    store = house.open()
+    found: set[int] = set()
+    for priority in PRIORITIES:
+        after = 0
+        while True:
+            try:
+                records = store.peek(priority, after, most=7, most_bytes=1 << 20)
+            except StoreDamagedError as error:
+                store.abandon()
+                store = house.replace(error)
+                after = 0
+                continue
+            if not records:
+                break
+            for record in records:
+                number = int(record.message_id.removeprefix("id "))
+                assert record.payload == payload(number), "a damaged record was delivered"
+                found.add(number)
+            order = [record.seq for record in records]
+            assert order == sorted(order)
+            after = order[-1]
+    drops = sum(drop.n for drop in store.stats().dropped)
+    (result,) = store.apply(
+        [Append([Record(message_id="new", priority=0, kind="k", source="s", source_seq=0, payload=b"")])]
+    )
+    assert result == Appended(1), "the gateway goes on"
+    store.abandon()
+    return found, drops, len(house.set_aside())
+
+
+def flip(raw: bytes, bit: int) -> bytes:
+    changed = bytearray(raw)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def check_flips(whole: tuple[bytes, str], root: Path, seed: int, flips: int) -> None:
+    raw, keys = whole
+    dice = random.Random(seed)
+    for number in range(flips):
+        bit = dice.randrange(8 * len(raw))
+        found, drops, aside = recovered(root / str(number), flip(raw, bit), keys)
+        lost = N - len(found)
+        assert lost <= 1, f"bit {bit} of page {bit // 8 // PAGE} cost {lost} records"
+        assert not lost or drops or aside, "lost without a word"
+
+
+def test_a_flipped_bit_costs_at_most_its_record(whole: tuple[bytes, str], tmp_path: Path) -> None:
+    check_flips(whole, tmp_path, 1, 80)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_thousand_flipped_bits(whole: tuple[bytes, str], tmp_path: Path) -> None:
+    check_flips(whole, tmp_path, 2, 1000)
+
+
+def test_a_file_cut_at_any_page_gives_what_is_left(whole: tuple[bytes, str], tmp_path: Path) -> None:
+    raw, keys = whole
+    pages = len(raw) // PAGE
+    before = -1
+    for cut in range(1, pages, 2):
+        found, _, aside = recovered(tmp_path / str(cut), raw[: cut * PAGE], keys)
+        assert aside or len(found) == N
+        assert len(found) >= before - 12, "more of the file, fewer records"
+        before = len(found)
+    assert before > N // 2

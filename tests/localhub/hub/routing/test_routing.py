@@ -1,0 +1,60 @@
+"""Routes of a manifest as places in queues."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from localhub.hub.message import NEVER, QueuedMessage
+from localhub.hub.routing import ManifestRouter, RoutesRefused
+
+
+def manifest(path: Path, routes: object, ttl: int = 100) -> Path:
+    desired = {"schemaVersion": "1.1", "routes": routes, "storeAndForwardConfiguration": {"timeToLiveSecs": ttl}}
+    path.write_text(json.dumps({"$edgeHub": {"properties.desired": desired}}), encoding="utf-8")
+    return path
+
+
+def message(output: str = "x", **properties: str) -> QueuedMessage:
+    system = {"connectionDeviceId": "gw1", "connectionModuleId": "a", "outputName": output}
+    return QueuedMessage(1, b"", properties, system, 1000.0, "gw1/a")
+
+
+def test_places_have_priority_and_expiry(tmp_path: Path) -> None:
+    router = ManifestRouter("gw1")
+    assert router.places(message()) == ()
+    to_b = 'FROM /messages/modules/a/outputs/x INTO BrokeredEndpoint("/modules/b/inputs/in")'
+    up = {"route": "FROM /messages/* WHERE kind = 'alert' INTO $upstream", "priority": 0, "timeToLiveSecs": 5}
+    router.load(manifest(tmp_path / "m.json", {"b": to_b, "up": up}))
+    assert router.places(message()) == [("gw1/b/in", 2_000_000_000, 1100.0)]
+    assert router.places(message(kind="alert")) == [("iothub", 0, 1005.0), ("gw1/b/in", 2_000_000_000, 1100.0)]
+    assert router.places(message("y")) == []
+    router.load(manifest(tmp_path / "m.json", {"b": to_b}, ttl=-1))
+    assert router.places(message())[0].expiry == NEVER
+    router.load(manifest(tmp_path / "m.json", {"b": to_b}, ttl=0))
+    assert router.places(message())[0].expiry == 1000.0
+
+
+def test_twin_changes_have_a_source_of_their_own(tmp_path: Path) -> None:
+    router = ManifestRouter("gw1")
+    router.load(manifest(tmp_path / "m.json", {"t": "FROM /twinChangeNotifications INTO $upstream"}))
+    assert router.places(message()) == []
+    changed = message()
+    changed.system["rpSenderDeviceId"] = "gw1"
+    assert [place.endpoint for place in router.places(changed)] == ["iothub"]
+
+
+def test_routes_that_cannot_be_used_leave_those_in_force(tmp_path: Path) -> None:
+    router = ManifestRouter("gw1")
+    router.load(manifest(tmp_path / "m.json", {"u": "FROM /* INTO $upstream"}))
+    for routes in ({"u": "FROM nowhere"}, {"u": "FROM /* WHERE a > 5 INTO $upstream"}, [1]):
+        with pytest.raises(RoutesRefused):
+            router.load(manifest(tmp_path / "m.json", routes))
+    (tmp_path / "m.json").write_text("{}")
+    with pytest.raises(RoutesRefused, match="no desired properties"):
+        router.load(tmp_path / "m.json")
+    with pytest.raises(RoutesRefused, match="is missing"):
+        router.load(tmp_path / "none.json")
+    assert len(router.places(message())) == 1

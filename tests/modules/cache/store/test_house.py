@@ -1,0 +1,116 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from modules.cache.record import Record
+from modules.cache.store import Append, Appended, Confirm, Hand, StoreDamagedError
+from modules.cache.store.house import House
+
+Make = Callable[..., Record]
+
+
+def test_a_store_opens_again_with_the_key_it_was_made_with(house: House, make_record: Make) -> None:
+    store = house.open()
+    store.apply([Append([make_record()])])
+    store.close()
+    store = house.open()
+    assert store.stats().priorities[1].depth == 1
+    store.abandon()
+    assert house.set_aside() == []
+
+
+def test_a_key_that_cannot_be_unwrapped_sets_the_store_aside(house: House, make_record: Make, said: list[str]) -> None:
+    store = house.open()
+    store.apply([Append([make_record()])])
+    store.close()
+    first, house.wrapper.secret = house.wrapper.secret, b"t" * 32  # type: ignore[attr-defined]
+    store = house.open()
+    assert store.stats().priorities[1].depth == 0
+    assert store.apply([Append([make_record()])]) == [Appended(1)]
+    store.close()
+    (aside,) = house.set_aside()
+    assert aside.reason == "key"
+    assert aside.size > 0
+    assert any("key of the store" in line for line in said)
+
+    # What the advice says: with the old key store back, the folder can be the store again.
+    house.wrapper.secret = first  # type: ignore[attr-defined]
+    house.live.rename(house.root / "other")
+    aside.folder.rename(house.live)
+    store = house.open()
+    assert store.stats().priorities[1].depth == 1
+    store.abandon()
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_lost_keys_come_from_their_copy(house: House, make_record: Make, damage: str, said: list[str]) -> None:
+    store = house.open()
+    store.apply([Append([make_record(payload=b"kept")])])
+    store.close()
+    keys = house.live / "keys.json"
+    keys.unlink() if damage == "gone" else keys.write_text(keys.read_text()[:40])
+    store = house.open()
+    assert store.peek(1, 0, most=1, most_bytes=1)[0].payload == b"kept"
+    store.abandon()
+    assert any("copy" in line for line in said)
+
+
+def test_a_new_key_seals_and_the_old_one_still_opens(house: House, make_record: Make) -> None:
+    store = house.open()
+    store.apply([Append([make_record()])])
+    store.close()
+    house.rotate()
+    store = house.open()
+    store.apply([Append([make_record()])])
+    assert len(store.peek(1, 0, most=9, most_bytes=1 << 20)) == 2
+    store.abandon()
+
+
+def test_a_damaged_file_is_set_aside_and_what_authenticates_is_saved(
+    house: House, make_record: Make, said: list[str]
+) -> None:
+    store = house.open()
+    records = [make_record(priority, b"x" * size) for priority in (0, 1, 2) for size in (10, 900, 9000, 40_000)]
+    for record in records:
+        store.apply([Append([record])])
+    delivered = store.inspect(1)[0]
+    store.apply([Hand(1, delivered.seq, 0), Confirm(1, delivered.seq)])
+    store.close()
+    database = house.live / "queue.db"
+    raw = bytearray(database.read_bytes())
+    raw[16:100] = bytes(84)  # the header is gone, the pages are not
+    database.write_bytes(raw)
+    store = house.open()
+    saved = [
+        record.message_id for priority in (0, 1, 2) for record in store.peek(priority, 0, most=99, most_bytes=1 << 30)
+    ]
+    assert saved == [record.message_id for record in records if record.message_id != delivered.message_id]
+    again = next(record for record in records if record.message_id == delivered.message_id)
+    assert store.apply([Append([again])]) == [Appended(0, 1)], "what was delivered is still known"
+    store.abandon()
+    assert [aside.reason for aside in house.set_aside()] == ["damaged"]
+    assert any("11 records were saved" in line for line in said)
+
+
+def test_a_store_damaged_while_open_is_replaced_without_asking_for_keys(house: House, make_record: Make) -> None:
+    store = house.open()
+    store.apply([Append([make_record(payload=b"saved")])])
+    store.abandon()
+    house.wrapper.secret = b"?" * 32  # type: ignore[attr-defined]
+    store = house.replace(StoreDamagedError("as if"))
+    assert store.peek(1, 0, most=9, most_bytes=1 << 20)[0].payload == b"saved", "it was only in the WAL"
+    store.abandon()
+
+
+def test_two_stores_set_aside_in_one_second_have_names_of_their_own(house: House) -> None:
+    for _ in range(3):
+        house.open().abandon()
+        house.replace(StoreDamagedError("as if")).abandon()
+    assert len(house.set_aside()) == 3
+
+
+def test_the_folder_is_for_its_owner_only(house: House) -> None:
+    house.open().abandon()
+    assert Path(house.live).stat().st_mode & 0o777 == 0o700
+    assert (house.live / "keys.json").stat().st_mode & 0o777 == 0o600
