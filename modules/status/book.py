@@ -76,7 +76,7 @@ class Book:
         """Write an alert down; the row as the API shows it, or None when its id is there already."""
         latency = (received - alert.sampled).total_seconds() * 1000
         module = message.origin.partition("/")[2] if message.origin else None
-        handled = self._acknowledgement(alert) if alert.state == "updated" else (None, None, None)
+        handled = self._acknowledgement(alert, module or None) if alert.state == "updated" else (None, None, None)
         cursor = self._database.execute(
             "INSERT INTO alerts (id, received_ms, latency_ms, source, rule, severity, state, module, model, document,"
             " acknowledged_by, acknowledged_why, acknowledged_ms)"
@@ -104,12 +104,12 @@ class Book:
             self.prune()
         return shown(row)
 
-    def _acknowledgement(self, alert: Alert) -> tuple[object, object, object]:
+    def _acknowledgement(self, alert: Alert, module: str | None) -> tuple[object, object, object]:
         """Who has taken care of the condition that `alert` updates, as long as it has not got worse."""
         row = self._database.execute(
             "SELECT severity, acknowledged_by, acknowledged_why, acknowledged_ms FROM alerts"
-            " WHERE source = ? AND rule = ? ORDER BY number DESC LIMIT 1",
-            (alert.source, alert.rule),
+            " WHERE source = ? AND rule = ? AND module IS ? ORDER BY number DESC LIMIT 1",
+            (alert.source, alert.rule, module),
         ).fetchone()
         if row is None or SEVERITIES.index(alert.severity) > SEVERITIES.index(row[0]):
             return None, None, None
@@ -187,7 +187,7 @@ class Book:
     def conditions(self) -> Iterator[Condition]:
         """What the newest alerts of each condition say, in order, to go on from after a restart."""
         rows = self._database.execute(
-            "SELECT * FROM alerts WHERE number IN (SELECT max(number) FROM alerts GROUP BY source, rule)"
+            "SELECT * FROM alerts WHERE number IN (SELECT max(number) FROM alerts GROUP BY source, rule, module)"
             " ORDER BY number"
         )
         return (condition(shown(row)) for row in rows)
@@ -236,6 +236,7 @@ def condition(alert: dict[str, Any]) -> Condition:
         advice=alert.get("advice"),
         since=received,
         seen=received,
+        module=alert["module"],
         item="item" in alert,
         acknowledged=alert["acknowledged"] is not None,
     )

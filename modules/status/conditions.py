@@ -1,4 +1,7 @@
-"""What is wrong right now: each (source, rule) that was raised and not cleared. Pure; times are passed in.
+"""What is wrong right now: each (module, source, rule) raised and not cleared. Pure; times are passed in.
+
+Two modules may judge one source by rules of one name (vibration's spectrum and inference's model, both `bearing`):
+neither speaks for the other.
 
 An alert about one item (a defective part) has no end of its own: it counts for some seconds after it was seen.
 """
@@ -10,7 +13,7 @@ from modules.common.messages import SEVERITIES
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The newest alert of one (source, rule)."""
+    """The newest alert of one (module, source, rule)."""
 
     alert_id: str
     source: str
@@ -25,6 +28,7 @@ class Condition:
     """Epoch seconds of the newest alert."""
     item: bool = False
     acknowledged: bool = False
+    module: str | None = None
 
     @property
     def rank(self) -> int:
@@ -36,11 +40,11 @@ class Conditions:
     """The newest alert of every condition; those that are over are forgotten."""
 
     def __init__(self) -> None:
-        self._by_key: dict[tuple[str, str], Condition] = {}
+        self._by_key: dict[tuple[str | None, str, str], Condition] = {}
 
     def take(self, new: Condition) -> None:
         """A newer alert."""
-        key = (new.source, new.rule)
+        key = (new.module, new.source, new.rule)
         before = self._by_key.get(key)
         if new.state == "cleared":
             self._by_key.pop(key, None)

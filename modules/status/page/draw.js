@@ -28,8 +28,8 @@ export function spark(values, { limit = null, label = "" } = {}) {
   const least = Math.max(Math.abs(high), Math.abs(low)) * 0.08 || 1;
   if (high - low < least) {
     const middle = (high + low) / 2;
-    low = middle - least / 2;
-    high = middle + least / 2;
+    low = low >= 0 ? Math.max(0, middle - least / 2) : middle - least / 2;
+    high = low + least;
   }
   const x = (index) => ((index / (values.length - 1)) * 100).toFixed(2);
   const y = (value) => (29 - ((value - low) / (high - low)) * 28).toFixed(2);

@@ -57,6 +57,15 @@ def test_a_condition_holds_until_cleared_and_keeps_its_beginning() -> None:
     assert conditions.active(1e6, 60) == []
 
 
+def test_two_modules_do_not_speak_for_each_other() -> None:
+    conditions = Conditions()
+    conditions.take(holds(module="inference"))
+    conditions.take(holds(module="vibration", severity="warning"))
+    conditions.take(holds(module="vibration", state="cleared"))
+    (active,) = conditions.active(101, 60)
+    assert (active.module, active.severity) == ("inference", "critical")
+
+
 def test_an_alert_about_one_part_is_over_by_itself() -> None:
     conditions = Conditions()
     conditions.take(holds(item=True))
