@@ -53,23 +53,26 @@ log_type error
 
 def run(*, quick: bool) -> dict[str, Claim]:
     """Measure the hub, then Mosquitto where it is installed, with the same clients."""
-    count = 1_000 if quick else 6_000
-    with tempfile.TemporaryDirectory(prefix="bench-hub-") as folder:
+    count, rounds = (1_000, 1) if quick else (3_000, 3)
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    with tempfile.TemporaryDirectory(prefix="bench-hub-") as folder, contextlib.ExitStack() as stack:
         state = _state(Path(folder))
         identities = Identities.load(state.identities)
-        with _hub(state):
-            ours = uvloop.run(_measure(state, MQTT_PORT, count, identities))
-        claims = {"raw_per_s": Claim(ours, "messages/s", floor=3_000, aim=6_000)}
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-        if program is None:
-            print("hub:vs_mosquitto is left out: mosquitto is not installed", file=sys.stderr)
-            return claims
-        with _mosquitto(program, state):
-            theirs = uvloop.run(_measure(state, PEER_PORT, count, None))
-        claims["vs_mosquitto"] = Claim(
-            ours / theirs, "x", floor=0.15, aim=0.4, peer=f"Mosquitto, {theirs:,.0f} messages/s"
-        )
-        return claims
+        stack.enter_context(_hub(state))
+        if program is not None:
+            stack.enter_context(_mosquitto(program, state))
+        ours, theirs = 0.0, 0.0
+        for _ in range(rounds):  # by turns, and the best of each: what else the machine does hits both alike
+            ours = max(ours, uvloop.run(_measure(state, MQTT_PORT, count, identities)))
+            if program is not None:
+                theirs = max(theirs, uvloop.run(_measure(state, PEER_PORT, count, None)))
+    claims = {"raw_per_s": Claim(ours, "messages/s", floor=3_000, aim=6_000)}
+    if program is None:
+        print("hub:vs_mosquitto is left out: mosquitto is not installed", file=sys.stderr)
+    else:
+        peer = f"Mosquitto, {theirs:,.0f} messages/s"
+        claims["vs_mosquitto"] = Claim(ours / theirs, "x", floor=0.15, aim=0.4, peer=peer)
+    return claims
 
 
 async def _measure(state: State, port: int, count: int, identities: Identities | None) -> float:

@@ -25,8 +25,6 @@ from localhub.hub.uplink import LinkSetting
 from localhub.routes import DEFAULT_PRIORITY, Condition, RouteError
 from localhub.wire import bag
 
-WATCHED = 1000  # messages that wait for a slow reader of /watch; more are counted as missed
-
 
 @dataclass(frozen=True, slots=True)
 class HubApi:
@@ -138,16 +136,15 @@ class HubApi:
 
     async def _watched(self, pattern: str, condition: Condition | None) -> AsyncIterator[object]:
         news = asyncio.Event()
-        watch = Watch(pattern, news.set, WATCHED)
+        wanted = None if condition is None else lambda message: condition.evaluate(routing_message(message))
+        watch = Watch(pattern, news.set, wanted)
         self.broker.intake.watchers.append(watch)
         try:
             while True:
                 await news.wait()
                 news.clear()
-                while watch.seen:
-                    message = watch.seen.popleft()
-                    if condition is None or condition.evaluate(routing_message(message)):
-                        yield _document(message)
+                while (message := watch.take()) is not None:
+                    yield _document(message)
                 if watch.missed:
                     missed, watch.missed = watch.missed, 0
                     yield {"missed": missed}

@@ -151,6 +151,8 @@ class Broker:
         self.commits.start()
         upstream = asyncio.create_task(self._upstream.run())
         ticking = asyncio.create_task(self._tick())
+        for task in (upstream, ticking):
+            task.add_done_callback(_explain_end)
         try:
             server = await self.loop.create_server(self._accept, address, port, ssl=context)
             try:
@@ -321,3 +323,8 @@ class Broker:
                     connection.close(f"it was silent for {connection.silence_s:.0f} s")
             if self._ticks % EXPIRE_EVERY == 0:
                 self.backlog.expire()
+
+
+def _explain_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a part of the hub has failed, restart it: %r", error, exc_info=error)

@@ -14,6 +14,8 @@ from localhub.wire import bag, topics
 
 log = logging.getLogger(__name__)
 
+WATCHED_BYTES: Final = 8 << 20  # what may wait for a slow reader; more is counted as missed
+WATCHED_OVERHEAD: Final = 1_000  # bytes a message takes beside its own
 LINES_PER_REASON: Final = 5  # log lines on dropped messages, by sender and reason; the counter goes on
 
 
@@ -158,24 +160,41 @@ def _unheard(error: Exception | None) -> None:
 
 
 class Watch:
-    """A watcher with a bounded memory: `pattern` is MODULE, MODULE/OUTPUT, or $upstream."""
+    """A watcher with a bounded memory: `pattern` is MODULE, MODULE/OUTPUT, or $upstream; `wanted` chooses further."""
 
-    def __init__(self, pattern: str, notify: Callable[[], None], limit: int = 1000) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        notify: Callable[[], None],
+        wanted: Callable[[QueuedMessage], object] | None = None,
+        limit_bytes: int = WATCHED_BYTES,
+    ) -> None:
         self.missed = 0
-        self.seen: deque[QueuedMessage] = deque()
+        self._seen: deque[QueuedMessage] = deque()
+        self._room = limit_bytes
         self._module, _, self._output = pattern.partition("/")
         self._notify = notify
-        self._limit = limit
+        self._wanted = wanted
 
     def __call__(self, message: QueuedMessage, places: Sequence[Place]) -> None:
         """Remember the message if it fits the pattern."""
-        if not self._fits(message, places):
+        if not self._fits(message, places) or not (self._wanted is None or self._wanted(message)):
             return
-        if len(self.seen) >= self._limit:
+        size = WATCHED_OVERHEAD + message.size()
+        if size > self._room:
             self.missed += 1
         else:
-            self.seen.append(message)
+            self._room -= size
+            self._seen.append(message)
         self._notify()
+
+    def take(self) -> QueuedMessage | None:
+        """The next message that was seen."""
+        if not self._seen:
+            return None
+        message = self._seen.popleft()
+        self._room += WATCHED_OVERHEAD + message.size()
+        return message
 
     def _fits(self, message: QueuedMessage, places: Sequence[Place]) -> bool:
         if self._module.casefold() == "$upstream":

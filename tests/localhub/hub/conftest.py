@@ -15,6 +15,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+import uvloop
 
 from localhub import certs, sas
 from localhub.hub.backlog import Place
@@ -125,7 +126,7 @@ class Hub:
     def start(self) -> None:
         """Serve, in a thread; returns when clients can connect."""
         ready: queue.Queue[BaseException | None] = queue.Queue()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)))
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._serve(ready)))
         self._thread.start()
         error = ready.get(timeout=WAIT_S)
         if error is not None:

@@ -131,8 +131,23 @@ def test_a_twin_change_is_an_event_of_edgehub() -> None:
 def test_watching(pattern: str, *, fits: bool) -> None:
     bench = Bench(Place(UPSTREAM, 1))
     heard: list[bool] = []
-    watch = Watch(pattern, lambda: heard.append(True), limit=2)
+    watch = Watch(pattern, lambda: heard.append(True), limit_bytes=2500)
     bench.intake.watchers.append(watch)
     for _ in range(3):
         bench.event("devices/gw1/modules/alpha/messages/events/%24.on=out")
-    assert (len(watch.seen), watch.missed, bool(heard)) == ((2, 1, True) if fits else (0, 0, False))
+    assert (watch.missed, bool(heard)) == ((1, True) if fits else (0, False))
+    assert [watch.take() is not None for _ in range(3)] == ([True, True, False] if fits else [False] * 3)
+    bench.event("devices/gw1/modules/alpha/messages/events/%24.on=out")
+    assert (watch.take() is not None) == fits
+
+
+def test_watching_some() -> None:
+    bench = Bench(Place(UPSTREAM, 1))
+    watch = Watch("*", lambda: None, lambda message: message.properties.get("kind") == "alert")
+    bench.intake.watchers.append(watch)
+    bench.event("devices/gw1/modules/alpha/messages/events/kind=score")
+    bench.event("devices/gw1/modules/alpha/messages/events/kind=alert")
+    seen = watch.take()
+    assert seen is not None
+    assert seen.properties == {"kind": "alert"}
+    assert watch.take() is None
