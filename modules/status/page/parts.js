@@ -7,7 +7,9 @@ const at = (id) => document.getElementById(id);
 export function showVerdict(line) {
   document.body.dataset.level = line.level;
   document.title = `${{ ok: "✓", warn: "!", stop: "✕", unknown: "…" }[line.level]} Millwatch`;
-  if (at("headline").textContent !== line.headline) at("headline").textContent = line.headline;
+  const headline = line.headline.replaceAll("-", "\u2011"); // a name is not broken at its hyphen
+  if (at("headline").textContent !== headline) at("headline").textContent = headline;
+  at("headline").classList.toggle("long", headline.length > 36);
   const rest = line.details.length - 3;
   at("details").replaceChildren(
     ...line.details.slice(0, 3).map((text) => make("li", { textContent: text })),

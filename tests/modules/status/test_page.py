@@ -47,7 +47,7 @@ def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> No
         line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4}}})
         await expect(page.locator("body")).to_have_attribute("data-level", "ok", timeout=15_000)
         message = line.alert()
-        await expect(page.locator("h1")).to_contain_text("press3/vibration-velocity")
+        await expect(page.locator("h1")).to_contain_text("press3/vibration\u2011velocity")
         await expect(page.locator("body")).to_have_attribute("data-level", "stop")
         await expect(page.locator(".tile .spark path").first).to_be_attached(timeout=15_000)
         await expect(page.locator("figure img")).to_be_visible()
