@@ -61,6 +61,14 @@ class Stored:
     payload: bytes
 
 
+def shown_id(packed: object) -> str:
+    """An id for a person to read, also where its column is damaged."""
+    try:
+        return unpack_id(packed) if isinstance(packed, (bytes, str)) else f"damaged: {packed!r}"
+    except ValueError:
+        return f"damaged: {packed!r}"
+
+
 def each(statement: str) -> tuple[str, ...]:
     """A statement on `{table}` for the table of each priority."""
     return tuple(statement.format(table=f"record{priority}") for priority in PRIORITIES)

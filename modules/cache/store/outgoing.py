@@ -18,7 +18,7 @@ _COLUMNS = (
     " total_n, total_bytes, body"
 )
 _READ = each("SELECT " + _COLUMNS + " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")  # noqa: S608 -- names of ours
-_SIZES = each("SELECT seq, length(body) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
+_SIZES = each("SELECT seq, coalesce(length(body), 0) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
 _SIZE = each("SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE seq > ? AND seq <= ?")
 _DELETE = each("DELETE FROM {table} WHERE seq > ? AND seq <= ?")
 
@@ -96,11 +96,12 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
     damaged: list[Damaged] = []
     size = 0
     for row in state.connection.execute(_READ[priority], (after, most)):
-        if found and size + len(row[-1]) > most_bytes:
+        length = len(row[-1]) if isinstance(row[-1], bytes) else 0
+        if found and size + length > most_bytes:
             break
         try:
             found.append(open_row(state, priority, row))
-            size += len(row[-1])
+            size += length
         except DamagedRecordError as error:
             damaged.append(Damaged(row, str(error)))
     if found:
@@ -144,7 +145,7 @@ def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
     for item in damaged:
         seq, kind_of_id, packed, body = item.row[0], item.row[1], item.row[2], item.row[-1]
         body = body if isinstance(body, bytes) else b""
-        shown = packed if kind_of_id == "blob" else packed.decode(errors="replace")
+        shown = packed if kind_of_id == "blob" or not packed else packed.decode(errors="replace")
         state.connection.execute(_DELETE[priority], (seq - 1, seq))
         state.connection.execute(
             "REPLACE INTO quarantine VALUES(?,?,?,?,?,?)",
