@@ -61,12 +61,12 @@ class Stored:
     payload: bytes
 
 
-def shown_id(packed: object) -> str:
-    """An id for a person to read, also where its column is damaged."""
+def shown_id(raw: bytes | None, kind: str) -> str:
+    """An id for a person to read, from its column's bytes and type, also where the column is damaged."""
     try:
-        return unpack_id(packed) if isinstance(packed, (bytes, str)) else f"damaged: {packed!r}"
+        return unpack_id(raw or b"" if kind == "blob" else (raw or b"").decode())
     except ValueError:
-        return f"damaged: {packed!r}"
+        return f"damaged: {raw!r}"
 
 
 def each(statement: str) -> tuple[str, ...]:

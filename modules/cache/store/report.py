@@ -11,7 +11,8 @@ from modules.cache.store.state import State
 
 _OLDEST = each("SELECT CAST(tick AS INTEGER), CAST(at AS INTEGER) FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
 _ENTRIES = each(
-    "SELECT seq, id, CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick, coalesce(length(body), 0)"
+    "SELECT seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), CAST(source_seq AS INTEGER),"
+    " CAST(at AS INTEGER), CAST(tick AS INTEGER), coalesce(length(body), 0)"
     " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 
@@ -102,7 +103,7 @@ def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
     return [
         Entry(
             seq=seq,
-            message_id=shown_id(packed),
+            message_id=shown_id(packed, kind_of_id),
             priority=priority,
             kind=(kind or b"").decode(errors="replace"),
             source=(source or b"").decode(errors="replace"),
@@ -113,5 +114,5 @@ def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
             size=size,
             state="confirmed" if seq <= mark.confirmed else "handed" if seq <= mark.handed else "stored",
         )
-        for seq, packed, kind, source, source_seq, at, tick, size in rows
+        for seq, kind_of_id, packed, kind, source, source_seq, at, tick, size in rows
     ]
