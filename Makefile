@@ -64,7 +64,7 @@ mutants: $(VENV)/.dev ## one-line sabotages: a named test must fail for each
 	$(BIN)/python -m tests.mutants
 
 # Training alone needs PyTorch: an environment of its own, so that nobody else has to install it.
-.venv-train/.train: requirements/train.txt
+.venv-train/.train: requirements/train.in
 	@test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
 	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

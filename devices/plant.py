@@ -39,8 +39,8 @@ class Fault:
     """Which machine's vibration climbs, from when (seconds after the start) and how long it takes to the top."""
 
     machine: int
-    onset_s: float = 3.0
-    climb_s: float = 4.0
+    onset_s: float = 2.0
+    climb_s: float = 3.0
 
     def share(self, since_s: float) -> float:
         """How far the fault has developed, 0 to 1."""

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rate", type=float, default=10.0, metavar="HZ", help="readings a second of each sensor")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same values")
     parser.add_argument("--fault", type=int, default=3, metavar="MACHINE", help="the machine that fails; 0 for none")
-    parser.add_argument("--onset", type=float, default=3.0, metavar="S", help="seconds until the fault begins")
+    parser.add_argument("--onset", type=float, default=2.0, metavar="S", help="seconds until the fault begins")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
     wanted = parser.parse_args(argv)
     if wanted.machines < 1 or not wanted.rate > 0:

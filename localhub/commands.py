@@ -123,8 +123,7 @@ def _stop(options: argparse.Namespace, state: State) -> int:
 
 def _link(options: argparse.Namespace, state: State) -> int:
     body: dict[str, Any] = {"state": options.link}
-    if options.bytes_per_s is not None:
-        body["bytes_per_s"] = options.bytes_per_s
+    body |= {key: value for key in ("bytes_per_s", "latency_ms") if (value := getattr(options, key)) is not None}
     facts = _client(state, state.hub_socket).post("/link", body)
     _print(options, facts, f"link {options.link}")
     return Exit.OK

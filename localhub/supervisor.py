@@ -65,6 +65,7 @@ class Supervisor:
     async def start(self) -> None:
         """Start all three; returns when each of them answers. Raises CannotStartError when one cannot be had."""
         adopt_orphans()
+        self.state.link_setting.unlink(missing_ok=True)  # a cable that was pulled in the last run is in again
         await asyncio.gather(*(process.start() for process in self.processes.values()))
         self._watchers = [asyncio.create_task(self._bury(process)) for process in self.processes.values()]
         await asyncio.gather(*(self._ready(name) for name in self.processes))

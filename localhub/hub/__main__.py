@@ -154,26 +154,12 @@ def port_taken(state: State, error: OSError) -> str:
 
 
 def explain(_loop: asyncio.AbstractEventLoop, facts: dict[str, object]) -> None:
-    """Name the likely cause of what asyncio reports, TLS failures above all."""
+    """Log what asyncio reports: a broken connection in a line, anything else in full."""
     error = facts.get("exception")
     if isinstance(error, ssl.SSLError | ConnectionError):
-        cause = getattr(error, "reason", None) or str(error)
-        hint = _TLS_HINTS.get(str(cause), "")
-        log.warning("a TLS connection failed: %s%s", cause, hint)
-    elif isinstance(error, BaseException):
-        log.error("%s", facts.get("message"), exc_info=error)
+        log.warning("a connection broke: %s", error)
     else:
-        log.error("%s", facts.get("message"))
-
-
-_TLS_HINTS = {
-    "TLSV1_ALERT_UNKNOWN_CA": " (the client does not trust this CA: is its bundle of this state folder?)",
-    "SSLV3_ALERT_BAD_CERTIFICATE": " (the client refused the certificate: does its gateway host name match?)",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": " (the client refused the certificate: does its gateway host name match?)",
-    "TLSV1_ALERT_PROTOCOL_VERSION": " (no common TLS version; 1.2 and 1.3 are spoken here)",
-    "WRONG_VERSION_NUMBER": " (the client does not speak TLS)",
-    "HTTP_REQUEST": " (an HTTP client; MQTT over TLS is spoken here)",
-}
+        log.error("%s", facts.get("message"), exc_info=error if isinstance(error, BaseException) else None)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from localhub.hub import login
@@ -19,8 +19,9 @@ from localhub.hub.metrics import Metrics
 from localhub.hub.pump import ModulePump, Uplink, UpstreamPump
 from localhub.hub.session import Session, Sessions
 from localhub.hub.store import Store
+from localhub.hub.troubles import Handshakes, OversizeLoops
 from localhub.identity import Identity
-from localhub.wire import topics
+from localhub.wire import bag, topics
 from localhub.wire.packets import MAX_PACKET, Connect
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,6 @@ PORT: Final = 8883  # fixed in the Python SDK
 MAX_CLIENTS: Final = 100
 TICK_S: Final = 1.0
 EXPIRE_EVERY: Final = 5  # ticks
-POISON_WITHIN_S: Final = 60.0  # an oversize packet again within this time is the same one
-LONGEST_HOLD_S: Final = 30.0
 
 
 class Client(Protocol):
@@ -61,15 +60,6 @@ class Services(Protocol):
 
     def on_disconnect(self, client: Client) -> None:
         """A client is gone."""
-
-
-@dataclass(slots=True)
-class _Poison:
-    """An oversize packet that comes again and again."""
-
-    size: int
-    seen: float
-    count: int = 1
 
 
 class Broker:
@@ -105,7 +95,8 @@ class Broker:
         self._clients: dict[Identity, Connection] = {}
         self._open: set[Connection] = set()
         self._to_flush: list[Connection] = []
-        self._poison: dict[Identity, _Poison] = {}
+        self._loops = OversizeLoops(self.loop.time)
+        self._handshakes = Handshakes(self.loop.time)
         self._ticks = 0
         metrics.queues = self.backlog.queues
         metrics.clients = lambda: len(self._clients)
@@ -161,7 +152,7 @@ class Broker:
         upstream = asyncio.create_task(self._upstream.run())
         ticking = asyncio.create_task(self._tick())
         try:
-            server = await self.loop.create_server(lambda: Connection(self), address, port, ssl=context)
+            server = await self.loop.create_server(self._accept, address, port, ssl=context)
             try:
                 yield
             finally:
@@ -181,6 +172,7 @@ class Broker:
 
     def opened(self, connection: Connection) -> None:
         """A TLS connection is up; it has to say CONNECT within a minute."""
+        connection.unmade.detach()
         self._open.add(connection)
 
     def admit(self, packet: Connect) -> Identity:
@@ -253,7 +245,7 @@ class Broker:
     def not_stored(self, connection: Connection, topic: str) -> None:
         """A message could not be written to disk."""
         parsed = topics.parse_event(topic)
-        output = "" if parsed is None else parsed.bag
+        output = "" if parsed is None else bag.decode(parsed.bag).system.get("outputName", "")
         self.metrics.unack_total["storage_failure", str(connection), output] += 1
 
     def too_large(self, connection: Connection, size: int) -> None:
@@ -261,26 +253,18 @@ class Broker:
         if connection.session is None:
             connection.close(f"its first packet has {size} bytes")
             return
-        now = self.loop.time()
-        known = self._poison.get(connection.identity)
-        if known is None or known.size != size or now - known.seen > POISON_WITHIN_S:
-            self._poison[connection.identity] = _Poison(size, now)
+        hold_s = self._loops.seen(connection.identity, size)
+        if hold_s is None:
             connection.close(f"it sent a packet of {size} bytes, {MAX_PACKET} is the limit")
-            return
-        known.seen = now
-        known.count += 1
-        hold = min(0.1 * 2**known.count, LONGEST_HOLD_S)
-        log.error(
-            "%s is in a loop: it sent a packet of %d bytes for the %d. time, the limit is %d. edgeHub closes the"
-            " connection, the SDK connects and sends it again, for ever. Keep bodies under 250 KB."
-            " The connection is held for %.1f s",
-            connection,
-            size,
-            known.count,
-            MAX_PACKET,
-            hold,
-        )
-        self.loop.call_later(hold, connection.close, "it sends a packet that is too large")
+        else:
+            self.loop.call_later(hold_s, connection.close, "it sends a packet that is too large")
+
+    def _accept(self) -> Connection:
+        """A TCP connection is there. If its TLS handshake fails, nobody is told: the object is merely forgotten."""
+        connection = Connection(self)
+        connection.unmade = weakref.finalize(connection, self._handshakes.failed)
+        connection.unmade.atexit = False
+        return connection
 
     def flush_soon(self, connection: Connection) -> None:
         """A connection has something to write at the end of this round of the loop."""

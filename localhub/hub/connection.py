@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import weakref
 from typing import TYPE_CHECKING, Final, cast
 
 from localhub.hub import login
@@ -29,6 +30,7 @@ class Connection(asyncio.Protocol):
 
     identity: Identity
     origin: Origin
+    unmade: "weakref.finalize[[], Connection]"
 
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker

@@ -42,10 +42,10 @@ class ManifestRouter:
             table = RouteTable.compile(parse_edgehub_desired(desired), device=self._gateway)
         except FileNotFoundError as error:
             raise RoutesRefused(f"{manifest} is missing: `python -m localhub run MANIFEST` makes it") from error
+        except (ConfigRefusedError, ConfigCompileError) as error:  # ValueErrors themselves: before the next
+            raise RoutesRefused(str(error)) from error
         except (ValueError, KeyError, TypeError) as error:
             raise RoutesRefused(f"{manifest} holds no desired properties of $edgeHub: {error!r}") from error
-        except (ConfigRefusedError, ConfigCompileError) as error:
-            raise RoutesRefused(str(error)) from error
         self._table = table
         self.routes = len(table.config.routes)
 

@@ -156,14 +156,14 @@ class Store:
 
     def tidy(self) -> None:
         """Fold the log into the file and give disk space back, a piece at a time; on the thread of `apply`."""
-        if self._log_pages >= CHECKPOINT_PAGES:
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self._log_pages = 0
+        if self._unused:
+            self._writer.pragma("incremental_vacuum", VACUUM_PAGES)
         unused: int = self._writer.pragma("freelist_count")
         pages: int = self._writer.pragma("page_count")
         self._unused = unused > max(VACUUM_FROM, pages // 2)
-        if self._unused:
-            self._writer.pragma("incremental_vacuum", VACUUM_PAGES)
+        if not self._unused or self._log_pages >= CHECKPOINT_PAGES:  # what was vacuumed is cut off by a checkpoint
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_pages = 0
 
     def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._log_pages = pages

@@ -16,6 +16,8 @@ from modules.common.edge import Edge
 from modules.common.messages import BadMessage, Message, rfc3339
 from modules.common.methods import MethodError
 
+TOLD_EVERY_S = 1.0  # a new picture is worth a heartbeat, but not each of fifty a second
+
 
 class CameraModule:
     """All cameras of this module."""
@@ -27,6 +29,7 @@ class CameraModule:
         self._latest: dict[str, Taken] = {}
         self._numbering = Numbering()
         self._applying = asyncio.Lock()
+        self._told = 0.0
         edge.on_settings(self.apply)
         edge.on_method("captureNow", self._capture_method)
         edge.on_input("commands", self._command)
@@ -60,7 +63,12 @@ class CameraModule:
         await asyncio.gather(*(asyncio.to_thread(watch.stop, 2.0) for watch in self._watches.values()))
 
     def _show(self, taken: Taken) -> None:
+        """Called on a watch's thread. The page takes a new picture when a heartbeat tells of one."""
         self._latest[taken.camera] = taken
+        now = time.monotonic()
+        if self._loop is not None and not self._loop.is_closed() and now - self._told >= TOLD_EVERY_S:
+            self._told = now
+            self._loop.call_soon_threadsafe(self._edge.beat)
 
     def _deliver(self, taken: Taken) -> None:
         """Called on a watch's thread. A live camera offers and goes on; a file waits until edgeHub has its picture."""

@@ -182,7 +182,7 @@ class Edge(Generic[S]):
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not the main thread: a test
                 loop.add_signal_handler(number, self.stop)
         await self._views.start()
-        self._inputs.start()
+        workers = self._inputs.start()
         log.info("%s %s starts; metrics and views on %s", self.module, VERSION, self._views.url)
         tasks = [
             asyncio.create_task(_named(job), name=name)
@@ -193,12 +193,12 @@ class Edge(Generic[S]):
                 *self._background,
             )
         ]
-        for task in tasks:
+        for task in (*tasks, *workers):
             task.add_done_callback(self._stop_if_failed)
         await self.stopping.wait()
         await self._shut_down(tasks)
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()) is not None:
+        for task in (*tasks, *workers):
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
     # What lives on the connection (connection.Guest).

@@ -52,11 +52,12 @@ class Inputs:
             return
         queue.put_nowait(delivery)
 
-    def start(self) -> None:
-        """Begin to work off the queues."""
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin to work off the queues; gives the tasks that do, none of which should ever end by an error."""
         for name in self.handlers:
             self._queues[name] = asyncio.Queue()
             self._workers.append(asyncio.create_task(self._work(name), name=f"input {name}"))
+        return self._workers
 
     async def stop(self, seconds: float) -> None:
         """Take nothing more in; handlers at work have `seconds` to finish, then their messages stay unacknowledged."""

@@ -13,6 +13,7 @@ from modules.status.book import Book, condition
 from modules.status.conditions import Conditions
 from modules.status.events import Events
 from modules.status.latency import Latencies
+from modules.status.queue import queue_of
 from modules.status.roster import Member, Roster
 from modules.status.settings import StatusSettings
 from modules.status.trends import Trends
@@ -104,16 +105,11 @@ class StatusModule:
         return [_shown(member, now, silent) for _, member in sorted(self.roster.members.items())]
 
     def queue(self) -> dict[str, Any]:
-        """What the cache says about its queue; `facts.queue` of its heartbeat, or its facts."""
+        """What the cache says about its queue."""
         member = self.roster.members.get("cache")
         if member is None:
             return {"known": False, "depth": 0, "bytes": 0, "link": "unknown"}
-        inner = member.facts.get("queue")
-        facts = dict(inner) if isinstance(inner, Mapping) else dict(member.facts)
-        priorities = facts.get("priorities")
-        rows = [each for each in priorities if isinstance(each, Mapping)] if isinstance(priorities, list) else []
-        known = {"known": True, "depth": sum(each.get("depth", 0) for each in rows), "bytes": 0, "link": "unknown"}
-        return known | facts
+        return queue_of(member.facts, datetime.now(UTC))
 
     def latency(self) -> dict[str, Any]:
         """Receipt minus sample time, ms."""

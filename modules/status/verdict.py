@@ -46,7 +46,8 @@ def judge(conditions: Sequence[Condition], modules: Mapping[str, str], texts: Ma
 
 def _detail(condition: Condition) -> str:
     advice = f" - {condition.advice}" if condition.advice else ""
-    return f"{condition.source}: {condition.text}{advice}"
+    said = condition.text if condition.text.startswith(condition.source) else f"{condition.source}: {condition.text}"
+    return said + advice
 
 
 def _listed(names: Sequence[str], most: int = 2) -> str:

@@ -434,6 +434,27 @@ def test_a_background_task_that_fails_stops_the_module(make_edge: Make, transpor
     assert transport.closed
 
 
+def test_a_module_that_can_acknowledge_nothing_more_stops_instead_of_going_deaf(
+    make_edge: Make, transport: "PlayedTransport", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = make_edge()
+
+    def broken(_self: object) -> bool:
+        raise AttributeError("the SDK has changed")
+
+    async def handler(_message: Message) -> None:
+        monkeypatch.setattr("modules.common.transport.Delivery.acknowledge", property(broken))
+
+    async def deliver() -> None:
+        await asyncio.sleep(0.05)
+        transport.deliver("readings", reading())
+
+    edge.on_input("readings", handler)
+    edge.background("sender", deliver)
+    with pytest.raises(AttributeError, match="has changed"):
+        asyncio.run(edge.run())
+
+
 def test_every_id_is_in_the_ledger_before_it_is_sent(
     make_edge: Make, play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,7 +183,7 @@ def test_the_queue_is_what_the_cache_says(play_line: Play) -> None:
             "oldest_s": None,
             "link": "unknown",
         }
-        line.heartbeat("cache", facts={"queue": {"depth": 7, "bytes": 900, "link": "down", "hours_left": 60.5}})
+        line.heartbeat("cache", facts={"depth": 7, "bytes": 900, "link": "down", "outage_hours_left": 60.5})
         await line.settled()
         queue = await line.get("/api/v1/queue")
         assert (queue["depth"], queue["link"], queue["hours_left"]) == (7, "down", 60.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import ssl
@@ -188,7 +189,7 @@ def test_a_message_is_too_large_for_the_hub_but_not_for_a_packet(hub: Hub, modul
 def test_an_oversize_packet_again_and_again_is_named_and_slowed(
     raw: Callable[..., Raw], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("localhub.hub.broker.LONGEST_HOLD_S", 0.05)
+    monkeypatch.setattr("localhub.hub.troubles.LONGEST_HOLD_S", 0.05)
     packet = writer.publish(EVENTS.encode() + b"%24.on=x", bytes(262_100), 1, 1)
     for _ in range(3):
         client = raw()
@@ -263,3 +264,17 @@ def test_packets_of_services_have_ids_of_their_own(raw: Callable[..., Raw]) -> N
     heard.append(client.hear())
     (publish,) = [packet for packet in heard if isinstance(packet, Publish)]
     assert publish.packet_id > 8192
+
+
+def test_a_client_that_does_not_trust_the_hub_leaves_a_line(
+    hub: Hub, caplog: pytest.LogCaptureFixture, eventually: Eventually
+) -> None:
+    for _ in range(3):
+        with socket.create_connection((hub.state.address, 8883), 10) as plain, pytest.raises(ssl.SSLError):
+            ssl.create_default_context().wrap_socket(plain, server_hostname=hub.state.address)
+
+    def lines() -> int:
+        gc.collect()  # asyncio's own loop, unlike uvloop, leaves cycles behind
+        return sum("TLS handshake" in record.getMessage() for record in caplog.records)
+
+    eventually(lambda: lines() == 1)

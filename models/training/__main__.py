@@ -1,0 +1,100 @@
+"""``python -m models.training [PACKAGE ...]``: fit, judge and write the model packages of this repository.
+
+Every fit is kept in the work folder; run again, and only what is missing is fitted.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.training import bearing, export, jobs, judging, made
+from models.training.figures import share
+from models.training.nets import HeatNet, OrderNet, PictureNet
+from modules.inference.card import Card
+from modules.inference.runner import FILES, Runner
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("bearing", "tile", "steel")
+
+
+def main() -> None:
+    """Fit what is missing, then write each package."""
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    parser.add_argument("packages", nargs="*", default=[], help=f"of {', '.join(PACKAGES)}; all when none is named")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MILLWATCH_DATA", "../shared/data")))
+    parser.add_argument("--work", type=Path, default=Path("build/training"), help="keeps what each fit found")
+    parser.add_argument("--out", type=Path, default=ROOT, help="where the package folders are written")
+    parser.add_argument("--workers", type=int, default=jobs.workers())
+    parser.add_argument("--quick", action="store_true", help="a few steps only, to see that everything runs")
+    options = parser.parse_args()
+    names = options.packages or list(PACKAGES)
+    if unknown := set(names) - set(PACKAGES):
+        parser.error(f"no package {', '.join(sorted(unknown))}; there are {', '.join(PACKAGES)}")
+    if not options.data.is_dir():
+        parser.error(f"no data in {options.data}: say --data or MILLWATCH_DATA")
+    todo = [job for name in names for job in jobs.jobs_of(name)]
+    jobs.run_all(todo, options.data, options.work, options.workers, quick=options.quick)
+    for name in names:
+        write = write_bearing if name == bearing.NAME else write_picture
+        card = write(name, options)
+        print(f"{card.id}: {options.out / name}")
+
+
+def write_picture(name: str, options: argparse.Namespace) -> Card:
+    """`tile` or `steel`: network, int8, golden cases of each label, card."""
+    module = jobs.PICTURES[name]
+    dataset = module.load(options.data)
+    card = judging.judged_picture_card(name, dataset, options.work)
+    net = HeatNet() if name == "tile" else PictureNet(len(dataset.labels))
+    net = jobs.restored(net, judging.result(options.work, jobs.Job(name, "final")))
+    truth = _truth(name, dataset)
+    everything = module.inputs(dataset, np.arange(len(dataset.files)))
+    card = export.write_package(options.out / name, net, card, everything, made.examples(card))
+    table = {}
+    for precision in FILES:
+        runner = Runner(options.out / name, precision=precision)
+        said = np.array(card.labels)[
+            np.concatenate([runner.model.probabilities(part).argmax(axis=1) for part in np.array_split(everything, 16)])
+        ]
+        table[precision] = share(int((said == np.array(truth)).sum()), len(truth))
+    return _with_committed(card, options.out / name, table)
+
+
+def write_bearing(name: str, options: argparse.Namespace) -> Card:
+    """The bearing package."""
+    table = jobs.bearing_windows(options.data, options.work, quick=options.quick)
+    card = judging.judged_bearing_card(table, options.work)
+    size = table.features.shape[1]
+    kept = judging.result(options.work, jobs.Job(name, "final"))
+    blank = OrderNet(torch.zeros(size), torch.ones(size), len(bearing.LABELS), bearing.HIDDEN)
+    net = jobs.restored(blank, kept)
+    learnt = table.features[jobs.bearing_rows(table, jobs.Job(name, "final"))]
+    card = export.write_package(options.out / name, net, card, learnt, made.examples(card))
+    as_is = table.how == bearing.AS_IS
+    figures = {}
+    for precision in FILES:
+        said = Runner(options.out / name, precision=precision).model.probabilities(table.features[as_is])
+        figures[precision] = share(int((said.argmax(axis=1) == table.truth[as_is]).sum()), int(as_is.sum()))
+    return _with_committed(card, options.out / name, figures)
+
+
+def _with_committed(card: Card, folder: Path, table: Mapping[str, object]) -> Card:
+    """The card with what the files themselves give on all the data they were trained on."""
+    text = "all of the data, which these very files were trained on: what a test can recompute, no measure of skill"
+    whole = card.model_copy(update={"accuracy": {**card.accuracy, "these_files": {"split": text, **table}}})
+    export.rewrite_card(folder, whole)
+    return whole
+
+
+def _truth(name: str, dataset: object) -> list[str]:
+    if name == "tile":
+        return ["defect" if bad else "ok" for bad in dataset.bad]  # type: ignore[attr-defined]
+    return [dataset.labels[k] for k in dataset.truth]  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The cards as training writes them, before files and figures are known."""
+
+from typing import Any
+
+from models.training import bearing, sources, steel, tile
+from modules.inference.card import Card, Decision, Golden, Input, Output
+
+VERSION = "1.0.0"
+_HOW = (
+    "python -m models.training (PyTorch 2.13, CPU; int8: onnxruntime static quantisation, calibrated on training data)"
+)
+
+
+def picture_card(package: str, dataset: Any) -> Card:
+    """The card of `tile` or `steel`."""
+    return tile_card() if package == tile.NAME else steel_card(dataset.labels)
+
+
+def tile_card() -> Card:
+    """Magnetic tiles."""
+    return Card(
+        format=1,
+        name=tile.NAME,
+        version=VERSION,
+        title="Magnetic tiles: OK or defective",
+        task="picture",
+        sources=("camera/*tile*", "camera/conveyor*", "camera/line*"),
+        input=Input(name="picture", shape=(1, tile.SIDE, tile.SIDE)),
+        output=Output(scores="scores", heat="heat"),
+        prepare=tile.PREPARE,
+        labels=("ok", "defect"),
+        ok_label="ok",
+        decision=Decision(
+            threshold=0.5,
+            uncertain=(0.3, 0.7),
+            severity="warning",
+            advice="Take the part out and look at it; the heat map says where.",
+        ),
+        golden=Golden(fp32=1e-3, int8=0.05),
+        training={**sources.TERMS["magnetic_tile"], "how": _HOW},
+    )
+
+
+def steel_card(labels: tuple[str, ...]) -> Card:
+    """Steel surface types."""
+    return Card(
+        format=1,
+        name=steel.NAME,
+        version=VERSION,
+        title="Hot-rolled steel: type of surface defect",
+        task="picture",
+        sources=("camera/*steel*", "camera/*neu*", "camera/*strip*"),
+        input=Input(name="picture", shape=(1, steel.SIDE, steel.SIDE)),
+        output=Output(scores="scores"),
+        prepare=steel.PREPARE,
+        labels=labels,
+        decision=Decision(confident=0.5, severity="warning", advice="Mark the strip; check rolls and descaling."),
+        golden=Golden(fp32=1e-3, int8=0.05),
+        training={
+            **sources.TERMS["neu_det"],
+            "how": _HOW,
+            "limits": "The set has no defect-free class: the model tells types of defect apart, not good from bad.",
+        },
+    )
+
+
+def bearing_card() -> Card:
+    """Bearing faults."""
+    size = bearing.features_size()
+    return Card(
+        format=1,
+        name=bearing.NAME,
+        version=VERSION,
+        title="Rolling bearing: normal, inner race, ball or outer race, at known shaft speed",
+        task="waveform",
+        sources=("*",),
+        input=Input(name="features", shape=(size,)),
+        output=Output(scores="scores"),
+        prepare=bearing.PREPARE,
+        labels=bearing.LABELS,
+        ok_label="normal",
+        decision=Decision(
+            threshold=0.5,
+            uncertain=(0.35, 0.65),
+            confident=0.5,
+            average=12,
+            raise_k=3,
+            of_n=5,
+            clear_k=0,
+            severity="critical",
+            advice="Plan the change of this bearing; listen to it and watch its vibration severity until then.",
+        ),
+        golden=Golden(fp32=2e-3, int8=0.08),
+        training={**sources.TERMS["cwru_de12k"], "how": _HOW},
+    )

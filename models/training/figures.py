@@ -1,0 +1,85 @@
+"""The figures on a card. Pure numpy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.fitting import softmax
+
+
+def auroc(score: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: the probability that a positive scores higher than a negative (ties count half)."""
+    order = np.argsort(score, kind="mergesort")
+    ranks = np.empty(len(score))
+    _, first, counts = np.unique(score[order], return_index=True, return_counts=True)
+    ranks[order] = np.repeat(first + (counts + 1) / 2, counts)
+    yes, no = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
+def found_at(score: NDArray[np.floating[Any]], positive: NDArray[np.bool_], false_share: float) -> float:
+    """Share of positives above the score that `false_share` of the negatives pass."""
+    limit = np.quantile(score[~positive], 1 - false_share, method="higher")
+    return float((score[positive] > limit).mean())
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    if total == 0:
+        return 0.0, 1.0
+    z = 1.959964
+    share = right / total
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def confusion(truth: Sequence[str], said: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Counts by true label, then by what was said."""
+    table: dict[str, dict[str, int]] = {}
+    for right, answer in zip(truth, said, strict=True):
+        row = table.setdefault(right, {})
+        row[answer] = row.get(answer, 0) + 1
+    return {right: dict(sorted(row.items())) for right, row in sorted(table.items())}
+
+
+def calibration_error(probability: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error of the top label's probability (Guo et al. 2017), equal bins."""
+    which = np.minimum(bins - 1, (probability * bins).astype(int))
+    return float(
+        sum(
+            abs(probability[which == b].mean() - right[which == b].mean()) * (which == b).mean()
+            for b in range(bins)
+            if (which == b).any()
+        )
+    )
+
+
+def temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    """The temperature that makes the scores' probabilities likeliest; searched on a grid of logarithms."""
+    grid = np.exp(np.linspace(np.log(0.3), np.log(5.0), 60))
+    rows = np.arange(len(truth))
+    loss = [-np.log(softmax(scores, t)[rows, truth] + 1e-12).mean() for t in grid]
+    return round(float(grid[int(np.argmin(loss))]), 3)
+
+
+def histogram(score: NDArray[np.floating[Any]], bins: int = 20) -> dict[str, list[float]]:
+    """The card's reference for drift: shares of a probability in equal bins."""
+    counts, edges = np.histogram(score, bins=bins, range=(0.0, 1.0))
+    return {
+        "edges": [round(float(edge), 4) for edge in edges],
+        "shares": [round(float(count) / max(1, len(score)), 5) for count in counts],
+    }
+
+
+def share(right: int, total: int) -> dict[str, Any]:
+    """A share with its n and 95 % interval, as it stands on a card."""
+    low, high = wilson(right, total)
+    return {
+        "right": right,
+        "total": total,
+        "share": round(right / max(1, total), 4),
+        "ci95": [round(low, 4), round(high, 4)],
+    }

@@ -1,0 +1,186 @@
+"""The module's side of the child process that holds the models: load, judge, and a deadline on everything.
+
+A child that crashes or misses its deadline is killed and started again with the models it had. Whoever asked is told
+(ChildGoneError) and decides whether to ask again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from modules.inference import pipe
+from modules.inference.errors import BadInputError, ChildGoneError, ModelError
+
+log = logging.getLogger(__name__)
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model comes from, so that a new child can load it again."""
+
+    folder: Path
+    orders: dict[str, float]
+
+
+@dataclass(slots=True)
+class Engine:
+    """Models in a child process, by name. Use from one event loop; requests wait for each other."""
+
+    judge_s: float = 5.0  # deadline of one judgement
+    load_s: float = 60.0  # deadline of one load, golden cases included
+    threads: int = 1
+    command: tuple[str, ...] = (sys.executable, "-m", "modules.inference.child")
+    restarts: int = 0
+    busy_s: float = 0.0
+    _packages: dict[str, Source] = field(default_factory=dict)
+    _process: asyncio.subprocess.Process | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def load(self, name: str, folder: Path, orders: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """Load a package under `name`, in place of what had it; what loading found. Raises ModelError.
+
+        A model that crashes or hangs the child while loading raises ModelError too: it is not tried again.
+        """
+        async with self._lock:
+            await self._ready()
+            before = self._packages.pop(name, None)
+            try:
+                found = await self._load(name, Source(folder, dict(orders or {})))
+            except (ModelError, ChildGoneError) as error:
+                if before is not None:
+                    self._packages[name] = before
+                raise ModelError(str(error)) from error
+            self._packages[name] = Source(folder, dict(orders or {}))
+            return found
+
+    async def drop(self, name: str) -> None:
+        """Forget a package."""
+        async with self._lock:
+            if self._packages.pop(name, None) is not None and self._alive():
+                await self._ask({"do": "drop", "name": name}, b"", self.judge_s)
+
+    async def judge(self, name: str, items: Sequence[tuple[bytes, Mapping[str, float]]]) -> list[list[float]]:
+        """Probabilities of each item. Raises BadInputError, ModelError, ChildGoneError."""
+        head = {
+            "do": "judge",
+            "name": name,
+            "items": [{"length": len(body), "facts": dict(facts)} for body, facts in items],
+        }
+        async with self._lock:
+            begin = time.perf_counter()
+            await self._ready()
+            answer = await self._ask(head, b"".join(body for body, _ in items), self.judge_s)
+            self.busy_s += time.perf_counter() - begin
+        probabilities: list[list[float]] = answer["probabilities"]
+        return probabilities
+
+    async def heat(self, name: str, body: bytes) -> list[list[float]] | None:
+        """The heat map of one picture. Raises as `judge`."""
+        async with self._lock:
+            await self._ready()
+            answer = await self._ask({"do": "heat", "name": name}, body, self.judge_s)
+        heat: list[list[float]] | None = answer["heat"]
+        return heat
+
+    async def close(self) -> None:
+        """End the child."""
+        async with self._lock:
+            await self._end()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return self._process.pid if self._process is not None and self._alive() else None
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def _ready(self) -> None:
+        """A running child with every package loaded. A package that no longer loads is left out, and its name said."""
+        if self._alive():
+            return
+        if self._process is not None:
+            self._process = None
+            self.restarts += 1
+        done = False
+        while not done:  # a load that takes the child with it takes what was loaded before, too: begin again without it
+            done = True
+            for name, source in list(self._packages.items()):
+                try:
+                    await self._load(name, source)
+                except (ModelError, ChildGoneError) as error:
+                    log.error("model %s does not load any more: %s", name, error)  # noqa: TRY400 - the text says it all
+                    del self._packages[name]
+                    if isinstance(error, ChildGoneError):
+                        done = False
+                        break
+
+    async def _load(self, name: str, source: Source) -> dict[str, Any]:
+        head = {
+            "do": "load",
+            "name": name,
+            "path": str(source.folder.resolve()),
+            "threads": self.threads,
+            "orders": source.orders,
+        }
+        found: dict[str, Any] = (await self._ask(head, b"", self.load_s))["loaded"]
+        return found
+
+    async def _ask(self, head: Mapping[str, Any], body: bytes, deadline_s: float) -> dict[str, Any]:
+        if head["do"] != "load" and head["name"] not in self._packages:
+            raise ModelError(f"no model {head['name']} is loaded")
+        if not self._alive():
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+            )
+        process = self._process
+        assert process is not None
+        try:
+            async with asyncio.timeout(deadline_s):
+                answer = await _exchange(process, pipe.pack(head, body))
+        except TimeoutError as error:
+            await self._end()
+            raise ChildGoneError(f"no answer within {deadline_s:g} s to {head['do']} {head['name']}") from error
+        except (OSError, EOFError, ValueError) as error:
+            await self._end()
+            code = process.returncode
+            raise ChildGoneError(f"the process ended ({code}) at {head['do']} {head['name']}") from error
+        except asyncio.CancelledError:
+            # Half an exchange is on the pipe: whoever asks next must not read this answer.
+            await self._end()
+            raise
+        if "bad_input" in answer:
+            raise BadInputError(answer["bad_input"], answer["text"])
+        if "model_error" in answer:
+            raise ModelError(answer["model_error"])
+        return answer
+
+    async def _end(self) -> None:
+        """Kill the child; its place is kept, so that the next request knows it is a restart."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+
+async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(request)
+    await process.stdin.drain()
+    head, body = pipe.lengths(await process.stdout.readexactly(pipe.LENGTHS.size))
+    answer: dict[str, Any] = orjson.loads(await process.stdout.readexactly(head))
+    if body:
+        await process.stdout.readexactly(body)
+    return answer

@@ -1,0 +1,89 @@
+"""An encoded picture turned into a model's input, as its card says."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.inference.card import PicturePrepare
+from modules.inference.errors import BadInputError
+
+_END_OF_JPEG: Final = b"\xff\xd9"
+_START_OF_JPEG: Final = b"\xff\xd8"
+_TRAILER: Final = 512  # some cameras append a few bytes after the end marker
+_MAX_PIXELS: Final = 50_000_000
+_INTERPOLATION: Final = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
+
+
+def decode(body: bytes, prepare: PicturePrepare) -> NDArray[np.uint8]:
+    """The picture's pixels, shape (h, w) for grey, else (h, w, 3) in BGR order.
+
+    Raises BadInputError('corrupt_picture') for what is no whole picture: OpenCV fills a JPEG that ends early with
+    grey and says nothing, and a grey half can be a defect or hide one.
+    """
+    if body.startswith(_START_OF_JPEG) and _END_OF_JPEG not in body[-_TRAILER:]:
+        raise BadInputError("corrupt_picture", "the JPEG ends early")
+    flag = cv2.IMREAD_GRAYSCALE if prepare.colour == "grey" else cv2.IMREAD_COLOR
+    try:
+        pixels = cv2.imdecode(np.frombuffer(body, np.uint8), flag) if body else None
+    except cv2.error as error:
+        raise BadInputError("corrupt_picture", str(error)[:200]) from error
+    if pixels is None:
+        raise BadInputError("corrupt_picture", "no decoder takes it")
+    if pixels.size > 3 * _MAX_PIXELS:
+        raise BadInputError("oversize", f"{pixels.shape[1]} x {pixels.shape[0]} pixels")
+    return np.asarray(pixels, np.uint8)
+
+
+def prepare_pixels(pixels: NDArray[np.uint8], prepare: PicturePrepare, dtype: str = "float32") -> NDArray[np.generic]:
+    """Decoded pixels as the model's input without the batch axis: (c, h, w) or (h, w, c), float32 or uint8."""
+    if prepare.crop is not None:
+        pixels = _crop(pixels, prepare.crop)
+    sized = _resize(pixels, prepare)
+    if prepare.colour == "rgb":
+        sized = sized[:, :, ::-1]
+    if sized.ndim == 2:
+        sized = sized[:, :, None]
+    if prepare.layout == "chw":
+        sized = sized.transpose(2, 0, 1)
+    if dtype == "uint8":
+        return np.ascontiguousarray(sized)
+    values = sized.astype(np.float32, order="C")
+    values *= np.float32(prepare.scale)
+    shape = (-1, 1, 1) if prepare.layout == "chw" else (1, 1, -1)
+    if any(prepare.mean):
+        values -= np.array(prepare.mean, np.float32).reshape(shape)
+    if any(std != 1 for std in prepare.std):
+        values /= np.array(prepare.std, np.float32).reshape(shape)
+    if prepare.standardise:
+        values -= values.mean()
+        values /= values.std() + np.float32(8 / 255)
+    return values
+
+
+def prepare_picture(body: bytes, prepare: PicturePrepare, dtype: str = "float32") -> NDArray[np.generic]:
+    """`decode`, then `prepare_pixels`."""
+    return prepare_pixels(decode(body, prepare), prepare, dtype)
+
+
+def _crop(pixels: NDArray[np.uint8], crop: tuple[float, float, float, float]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    left, top = int(crop[0] * width), int(crop[1] * height)
+    right = max(left + 1, min(width, round((crop[0] + crop[2]) * width)))
+    bottom = max(top + 1, min(height, round((crop[1] + crop[3]) * height)))
+    return pixels[top:bottom, left:right]
+
+
+def _resize(pixels: NDArray[np.uint8], prepare: PicturePrepare) -> NDArray[np.uint8]:
+    size = (prepare.width, prepare.height)
+    how = _INTERPOLATION[prepare.interpolation]
+    if prepare.fit == "stretch":
+        return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+    height, width = pixels.shape[:2]
+    factor = min(prepare.width / width, prepare.height / height)
+    inner = (max(1, round(width * factor)), max(1, round(height * factor)))
+    scaled = cv2.resize(pixels, inner, interpolation=how)
+    left, top = (prepare.width - inner[0]) // 2, (prepare.height - inner[1]) // 2
+    border = (top, prepare.height - inner[1] - top, left, prepare.width - inner[0] - left)
+    return np.asarray(cv2.copyMakeBorder(scaled, *border, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8)
