@@ -54,8 +54,14 @@ check: $(VENV)/.dev ## style, types, arrows between packages, the manifest
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m localhub lint deployment.template.json
 
-bench: $(VENV)/.bench ## every figure of the README, measured here against its peers
-	$(BIN)/python -m bench
+# The peers have an environment of their own: one of them installs a package called `tests`.
+.venv-bench/.bench: requirements/bench.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+bench: .venv-bench/.bench ## the figures, measured here beside their peers and limits
+	.venv-bench/bin/python -m bench
 
 soak: $(VENV)/.dev ## the long proofs
 	$(BIN)/python -m pytest -q -m soak --timeout 7200
@@ -85,5 +91,5 @@ lock: ## resolve requirements/*.in again into hash-locked *.txt
 	docker/tool lock
 
 clean: ## everything that make made
-	rm -rf $(VENV) .venv-train .venv-tools $(STATE) $(STATE)-playback config .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-train .venv-tools $(STATE) $(STATE)-playback config .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -61,6 +61,14 @@ class Stored:
     payload: bytes
 
 
+def shown_id(raw: bytes | None, kind: str) -> str:
+    """An id for a person to read, from its column's bytes and type, also where the column is damaged."""
+    try:
+        return unpack_id(raw or b"" if kind == "blob" else (raw or b"").decode())
+    except ValueError:
+        return f"damaged: {raw!r}"
+
+
 def each(statement: str) -> tuple[str, ...]:
     """A statement on `{table}` for the table of each priority."""
     return tuple(statement.format(table=f"record{priority}") for priority in PRIORITIES)

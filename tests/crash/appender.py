@@ -46,7 +46,7 @@ def work(folder: Path, number: int) -> None:
         say("A", record(number).message_id)
         if number % 7 == 0:
             priority = number // 7 % 3
-            found = store.peek(priority, store.flight(priority).handed, most=5, most_bytes=1 << 20)
+            found = store.peek(priority, store.flight(priority).handed, most=20, most_bytes=1 << 20)
             if found:
                 store.apply([Hand(priority, found[-1].seq, 0)])
                 say("c", found[-1].message_id)

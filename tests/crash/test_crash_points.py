@@ -101,14 +101,15 @@ class Life:
             self.refused.update(record.message_id for record in records)
 
     def repeat(self) -> None:
-        if self.ids:
-            message_id = self.dice.choice(self.ids)
+        known = [message_id for message_id in self.ids if message_id not in self.refused]
+        if known:
+            message_id = self.dice.choice(known)
             record = Record(
                 message_id=message_id, priority=1, kind="window", source="s", source_seq=0, payload=b"other"
             )
             (result,) = self.store.apply([Append([record])])
             assert isinstance(result, Appended)
-            assert result.duplicates + result.stored + result.dropped == 1
+            assert result == Appended(0, 1)
 
     def hand(self) -> None:
         priority = self.dice.choice(PRIORITIES)

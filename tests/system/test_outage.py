@@ -4,7 +4,7 @@ import time
 
 from devices.line import Line
 
-WINDOW = 256  # messages that may be under way to the cloud at a crash
+WINDOW = 300  # the cache lets 100 messages of each priority be under way: what a crash may repeat
 
 
 def given_out(line: Line) -> set[str]:

@@ -13,7 +13,7 @@ _CHUNK = 256  # rows given up before the free pages are counted again
 
 
 _ANY = each("SELECT 1 FROM {table} WHERE seq > ? LIMIT 1")
-_SIZES = each("SELECT seq, length(body) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?")
+_SIZES = each("SELECT seq, coalesce(length(body), 0) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?")
 _DELETE = each("DELETE FROM {table} WHERE seq BETWEEN ? AND ?")
 
 

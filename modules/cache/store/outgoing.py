@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from modules.cache.record import Stored, associated, each, unpack_id
+from modules.cache.record import Stored, associated, each, shown_id, unpack_id
 from modules.cache.sealing import DamagedRecordError
 from modules.cache.store.errors import StoreDamagedError
 from modules.cache.store.state import State
 
-# Texts are read as bytes: a flipped bit may have left them no text, and that must not cost more than the record.
+# Each column is asked for as what it should be: where a flipped bit has made it something else, that costs its record,
+# which then does not authenticate, and not the query.
 _COLUMNS = (
-    "seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick,"
-    " total_n, total_bytes, body"
+    "seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), CAST(source_seq AS INTEGER),"
+    " CAST(at AS INTEGER), CAST(tick AS INTEGER), CAST(total_n AS INTEGER), CAST(total_bytes AS INTEGER),"
+    " CAST(body AS BLOB)"
 )
 _READ = each("SELECT " + _COLUMNS + " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")  # noqa: S608 -- names of ours
-_SIZES = each("SELECT seq, length(body) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
+_SIZES = each("SELECT seq, coalesce(length(body), 0) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
 _SIZE = each("SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE seq > ? AND seq <= ?")
 _DELETE = each("DELETE FROM {table} WHERE seq > ? AND seq <= ?")
 
@@ -95,12 +97,13 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
     found: list[Stored] = []
     damaged: list[Damaged] = []
     size = 0
-    for row in state.connection.execute(_READ[priority], (after, most)):
-        if found and size + len(row[-1]) > most_bytes:
+    for row in _rows(state, priority, after, most):
+        length = len(row[-1]) if isinstance(row[-1], bytes) else 0
+        if found and size + length > most_bytes:
             break
         try:
             found.append(open_row(state, priority, row))
-            size += len(row[-1])
+            size += length
         except DamagedRecordError as error:
             damaged.append(Damaged(row, str(error)))
     if found:
@@ -108,6 +111,15 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
     elif not damaged:
         _expect_none(state, priority, after)
     return found, damaged
+
+
+def _rows(state: State, priority: int, after: int, most: int) -> Iterator[Row]:
+    """Rows behind `after`. An altered page may name a row in place of another, but hardly one that fits between."""
+    for row in state.connection.execute(_READ[priority], (after, most)):
+        if row[0] <= after:
+            raise StoreDamagedError(f"row {row[0]} of priority {priority} is found behind row {after}")
+        after = row[0]
+        yield row
 
 
 def _expect_none(state: State, priority: int, after: int) -> None:
@@ -129,7 +141,7 @@ def verify(state: State, priority: int, after: int, most: int) -> tuple[int, int
     """Authenticate records behind `after`: the last seq (0: there are no more), how many, and the damaged ones."""
     damaged: list[Damaged] = []
     seen = last = 0
-    for row in state.connection.execute(_READ[priority], (after, most)):
+    for row in _rows(state, priority, after, most):
         seen, last = seen + 1, row[0]
         try:
             open_row(state, priority, row)
@@ -144,7 +156,7 @@ def quarantine(state: State, priority: int, damaged: Sequence[Damaged]) -> None:
     for item in damaged:
         seq, kind_of_id, packed, body = item.row[0], item.row[1], item.row[2], item.row[-1]
         body = body if isinstance(body, bytes) else b""
-        shown = packed if kind_of_id == "blob" else packed.decode(errors="replace")
+        shown = shown_id(packed, kind_of_id)
         state.connection.execute(_DELETE[priority], (seq - 1, seq))
         state.connection.execute(
             "REPLACE INTO quarantine VALUES(?,?,?,?,?,?)",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from modules.cache.record import PRIORITIES, Entry, each, unpack_id
+from modules.cache.record import PRIORITIES, Entry, each, shown_id
 from modules.cache.store.budget import PAGE
 from modules.cache.store.state import State
 
-_OLDEST = each("SELECT tick, at FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
+_OLDEST = each("SELECT CAST(tick AS INTEGER), CAST(at AS INTEGER) FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
 _ENTRIES = each(
-    "SELECT seq, id, CAST(kind AS BLOB), CAST(source AS BLOB), source_seq, at, tick, length(body)"
+    "SELECT seq, typeof(id), CAST(id AS BLOB), CAST(kind AS BLOB), CAST(source AS BLOB), CAST(source_seq AS INTEGER),"
+    " CAST(at AS INTEGER), CAST(tick AS INTEGER), coalesce(length(body), 0)"
     " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 
@@ -85,7 +86,7 @@ def _depth(state: State, priority: int) -> Depth:
     return Depth(
         depth=mark.depth_n,
         bytes=mark.depth_bytes,
-        oldest_age_s=round((state.tick() - oldest[0]) / 1000, 3) if oldest else 0.0,
+        oldest_age_s=round((state.tick() - oldest[0]) / 1000, 3) if oldest and oldest[0] is not None else 0.0,
         oldest_at_ms=oldest[1] if oldest else None,
         accepted=mark.total_n,
         accepted_bytes=mark.total_bytes,
@@ -102,10 +103,10 @@ def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
     return [
         Entry(
             seq=seq,
-            message_id=unpack_id(packed),
+            message_id=shown_id(packed, kind_of_id),
             priority=priority,
-            kind=kind.decode(errors="replace"),
-            source=source.decode(errors="replace"),
+            kind=(kind or b"").decode(errors="replace"),
+            source=(source or b"").decode(errors="replace"),
             source_seq=source_seq,
             at=at,
             tick=tick,
@@ -113,5 +114,5 @@ def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:
             size=size,
             state="confirmed" if seq <= mark.confirmed else "handed" if seq <= mark.handed else "stored",
         )
-        for seq, packed, kind, source, source_seq, at, tick, size in rows
+        for seq, kind_of_id, packed, kind, source, source_seq, at, tick, size in rows
     ]

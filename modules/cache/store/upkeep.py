@@ -15,7 +15,9 @@ _GIVE_BACK_PAGES = 64  # moved in one transaction: well under what the smallest 
 _WORTH_GIVING_BACK = 8  # one part in so many of the pages lies free
 
 
-_KEPT_TOO_LONG = each("SELECT seq, length(body) FROM {table} WHERE seq <= ? AND tick <= ? ORDER BY seq LIMIT ?")
+_KEPT_TOO_LONG = each(
+    "SELECT seq, coalesce(length(body), 0) FROM {table} WHERE seq <= ? AND tick <= ? ORDER BY seq LIMIT ?"
+)
 _DELETE = each("DELETE FROM {table} WHERE seq <= ?")
 
 
