@@ -4,6 +4,7 @@ Counting is a dictionary's entry, so that a message costs next to nothing; the f
 exposition.py, only when somebody asks.
 """
 
+import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ class Metrics:
         self.clients: Callable[[], int] = int
         self._flows: dict[tuple[int, str, str], Flow] = {}
         self._sent: dict[Labels, Flow] = {}
-        self.common = (hub_name, gateway, "1")
+        # New at each start, as edgeHub's: whoever reads the figures can tell that they begin anew.
+        self.common = (hub_name, gateway, uuid.uuid4().hex)
         self._clock = clock
         self._last: dict[str, tuple[int, int, int, int]] = {}
 
