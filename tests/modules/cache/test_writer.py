@@ -20,10 +20,15 @@ def writer(open_store: Callable[..., Store]) -> Iterator[Writer]:
 
 
 async def hold(writer: Writer) -> tuple[threading.Event, asyncio.Task[bool]]:
-    """Keep the store's thread busy, so that what follows waits together."""
-    free = threading.Event()
-    task = asyncio.create_task(writer.ask(lambda _store: free.wait(5)))
-    await asyncio.sleep(0)
+    """Keep the store's thread busy, so that what follows waits together; returns once the thread is."""
+    busy, free = threading.Event(), threading.Event()
+
+    def wait(_store: Store) -> bool:
+        busy.set()
+        return free.wait(5)
+
+    task = asyncio.create_task(writer.ask(wait))
+    await asyncio.to_thread(busy.wait, 5)
     return free, task
 
 
