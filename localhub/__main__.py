@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from localhub import exits
+from localhub import exits, faults
 from localhub.exits import CannotStartError, Exit
 
 Command = Callable[[argparse.Namespace], int]
@@ -71,6 +71,8 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     watch.add_argument("pattern", metavar="MODULE/OUTPUT", help="* in either place for any; $upstream")
     watch.add_argument("--where", help="a route condition, as \"kind = 'alert'\"")
     watch.add_argument("-n", type=int, default=0, help="stop after so many")
+    fault = command("fault", "break something on purpose; `fault clear` ends what was set")
+    faults.add_verbs(fault, asking)
     env = command("env", "the variables that edgeAgent would inject into a module, for a shell or a debugger")
     env.add_argument("name")
     env.add_argument("--take", action="store_true", help="stop the module here; your process may stand for it")

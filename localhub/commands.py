@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from localhub import faults
 from localhub.agent import proc
 from localhub.agent.logs import last
 from localhub.control.client import Client, ControlError, NotRunningError, start_hint
@@ -166,6 +167,12 @@ def message_text(message: dict[str, Any]) -> str:
     return "  ".join(filter(None, (" ".join(facts), " ".join(properties), str(message.get("body", "")))))
 
 
+def _fault(options: argparse.Namespace, state: State) -> int:
+    facts = _client(state, state.hub_socket).post("/fault", faults.body(options))
+    _print(options, facts, faults.text(options, facts))
+    return Exit.OK
+
+
 def _env(options: argparse.Namespace, state: State) -> int:
     agent = _client(state, state.agent_socket)
     facts = agent.post(f"/module/{options.name}/lend") if options.take else agent.get(f"/env/{options.name}")
@@ -222,6 +229,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, State], int]] = {
     "link": _link,
     "send": _send,
     "watch": _watch,
+    "fault": _fault,
     "env": _env,
     "logs": _logs,
 }

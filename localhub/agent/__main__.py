@@ -14,6 +14,7 @@ from localhub.agent.edge import Edge
 from localhub.agent.keeper import GRACE_S
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan
+from localhub.agent.report import keep_reporting
 from localhub.agent.runner import ProcessRunner
 from localhub.agent.service import Service
 from localhub.state import State
@@ -41,10 +42,14 @@ async def run(state: State, grace_s: float) -> None:
     ):
         starting = asyncio.create_task(edge.start())
         starting.add_done_callback(lambda done: stopping.set() if _failed(done) else None)
+        reporting = asyncio.create_task(keep_reporting(edge))
+        reporting.add_done_callback(lambda done: stopping.set() if _failed(done) else None)
         await stopping.wait()
         starting.cancel()
         await asyncio.wait({starting})
         await edge.stop(grace_s)
+        reporting.cancel()
+        await asyncio.wait({reporting})
         if not starting.cancelled():
             starting.result()
 

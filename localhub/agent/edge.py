@@ -44,6 +44,9 @@ class Edge:
         self.identities = Identities.load(state.identities)
         self.modules = {planned.name: self._module(planned, runner) for planned in plan.modules}
         self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
+        self.changed = asyncio.Event()  # set whenever a module's state changes
+        for module in self.modules.values():
+            module.changed = self.changed
         self.lent: set[str] = set()
         self.workload = Workload(
             trust_bundle=state.ca_certificate,

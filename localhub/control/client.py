@@ -12,7 +12,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -120,7 +120,7 @@ class AsyncClient:
         """POST with a JSON body; raises as `Client.request`."""
         return await self.request("POST", path, body)
 
-    async def stream(self, path: str, **query: str | int) -> AsyncIterator[Any]:
+    async def stream(self, path: str, **query: str | int) -> AsyncGenerator[Any]:
         """The documents of a newline-delimited stream, until the server ends it; raises as `Client.request`."""
         parts = self._parts("GET", path, None, query)
         async with contextlib.aclosing(parts):

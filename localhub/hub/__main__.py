@@ -20,6 +20,7 @@ from localhub import certs, control
 from localhub.hub import logs
 from localhub.hub.api import HubApi, metrics_app
 from localhub.hub.broker import PORT, Broker
+from localhub.hub.configuration import Configuration
 from localhub.hub.exposition import Exposition
 from localhub.hub.login import SasVerifier
 from localhub.hub.metrics import Metrics
@@ -64,7 +65,7 @@ async def serve(state: State, store: Store) -> None:
     context = tls(state)
     verifier = SasVerifier(Identities.load(state.identities), state.hub_names, time.time)
     router = ManifestRouter(state.gateway)
-    router.load(state.manifest)
+    configuration = Configuration(router, state.manifest)
     services = Services(state, time.time)
     metrics = Metrics(state.hub_name, state.gateway, time.time)
     broker = Broker(
@@ -77,11 +78,12 @@ async def serve(state: State, store: Store) -> None:
         metrics=metrics,
         clock=time.time,
     )
-    services.attach(broker)
+    services.attach(broker, configuration.take)
+    configuration.start(broker, services.report.configured, lambda: services.twins.known_desired(services.identity))
 
     def reload() -> None:
         verifier.identities = Identities.load(state.identities)
-        router.load(state.manifest)
+        configuration.reload()
         log.info("identities and %d routes are loaded", router.routes)
 
     stop = asyncio.Event()

@@ -16,13 +16,16 @@ from starlette.routing import Route
 
 from localhub import control
 from localhub.hub.broker import Broker
+from localhub.hub.faultapi import FaultApi
 from localhub.hub.intake import Watch
 from localhub.hub.message import QueuedMessage
 from localhub.hub.methods import MethodError, MethodRequest
 from localhub.hub.routing import RoutesRefused, routing_message
 from localhub.hub.services import Services
 from localhub.hub.uplink import LinkSetting
+from localhub.identity import Identity
 from localhub.routes import DEFAULT_PRIORITY, Condition, RouteError
+from localhub.twin import PatchError
 from localhub.wire import bag
 
 
@@ -36,6 +39,7 @@ class HubApi:
 
     def app(self) -> Starlette:
         """The app to serve."""
+        faults = FaultApi(self.broker.faults, self.broker.gateway)
         return control.application(
             control.get("/status", self.status),
             control.post("/link", self.link),
@@ -43,6 +47,10 @@ class HubApi:
             control.post("/inject", self.inject),
             control.post("/reload", self.reread),
             control.get("/watch", self.watch),
+            control.get("/twin/{module}", self.twin),
+            control.post("/reported", self.reported),
+            control.get("/fault", faults.status),
+            control.post("/fault", faults.command),
         )
 
     async def status(self, _call: control.Call) -> object:
@@ -125,21 +133,39 @@ class HubApi:
             raise control.Refused(400, str(error)) from error
         return {"reloaded": True}
 
+    async def twin(self, call: control.Call) -> object:
+        """A module's twin as the hub has it, which is what the module is told, also while the link is down."""
+        return (await self.services.twins.get(Identity(self.broker.gateway, call.path["module"]))).versioned()
+
+    async def reported(self, call: control.Call) -> object:
+        """Report properties for a module that is no MQTT client: {module, patch}; on disk when answered."""
+        module = str(call.field("module"))
+        try:
+            await self.services.report_for(module, call.field("patch"))
+        except PatchError as error:
+            raise control.Refused(400, str(error)) from error
+        return {"reported": module}
+
     async def watch(self, call: control.Call) -> object:
-        """What comes in, as it comes: ?pattern=MODULE/OUTPUT or $upstream, &where=a condition as routes have it."""
+        """What comes in, as it comes: ?pattern=MODULE/OUTPUT or $upstream, &where=a condition as routes have it.
+
+        With &hello the first document is {"watching": pattern}: what comes after it was sent is seen.
+        """
         where = call.query.get("where")
         try:
             condition = None if where is None else Condition.compile(where)
         except RouteError as error:
             raise control.Refused(400, str(error)) from error
-        return self._watched(call.query.get("pattern", "*"), condition)
+        return self._watched(call.query.get("pattern", "*"), condition, hello="hello" in call.query)
 
-    async def _watched(self, pattern: str, condition: Condition | None) -> AsyncIterator[object]:
+    async def _watched(self, pattern: str, condition: Condition | None, *, hello: bool) -> AsyncIterator[object]:
         news = asyncio.Event()
         wanted = None if condition is None else lambda message: condition.evaluate(routing_message(message))
         watch = Watch(pattern, news.set, wanted)
         self.broker.intake.watchers.append(watch)
         try:
+            if hello:
+                yield {"watching": pattern}
             while True:
                 await news.wait()
                 news.clear()

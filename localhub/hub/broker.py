@@ -12,6 +12,7 @@ from localhub.hub import login
 from localhub.hub.backlog import Backlog
 from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
+from localhub.hub.faults import Faults
 from localhub.hub.intake import Intake, Router
 from localhub.hub.login import Refused, Verifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
@@ -89,6 +90,7 @@ class Broker:
         self.backlog = Backlog(store, recovered, metrics, clock, self._wake)
         self.commits: Commits = self.backlog.commits
         self.sessions = Sessions(recovered.sessions, self.commits)
+        self.faults = Faults(self.clients, self.sessions.forget)
         self.intake = Intake(router, self.backlog, metrics, clock)
         self._upstream = UpstreamPump(self.backlog, metrics, uplink, self.loop.time)
         self._endpoints: dict[str, ModulePump | UpstreamPump] = {}
@@ -180,6 +182,7 @@ class Broker:
     def admit(self, packet: Connect) -> Identity:
         """The identity of a client that may connect; raises Refused."""
         identity = login.identify(packet, self.verifier)
+        self.faults.admit(packet)
         if len(self._clients) >= MAX_CLIENTS and identity not in self._clients:
             raise Refused(login.UNAVAILABLE, f"{MAX_CLIENTS} clients are connected, more are not let in")
         return identity

@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         self._broken = False  # nothing more can be understood
         self._packet_id = FIRST_SERVICE_ID - 1
         self._will: tuple[str, bytes] | None = None
+        self._puback_due = 0.0  # when the last PUBACK that was held back goes out
         self.session: Session | None = None
         self.client_id = ""
         self.peer = ""
@@ -215,7 +216,7 @@ class Connection(asyncio.Protocol):
         if packet.topic.startswith("$iothub/"):
             self._broker.services.on_publish(self, packet.topic, packet.payload)
             if packet.qos:
-                self._send(writer.puback(packet.packet_id))
+                self._acknowledge(packet.packet_id)
             return
         if not packet.qos:
             self._broker.intake.event(self.origin, packet.topic, packet.payload, _ignore)
@@ -239,13 +240,23 @@ class Connection(asyncio.Protocol):
             self._broker.not_stored(self, topic)
             self.close("its message could not be stored; it will send it again")
             return
-        self._send(writer.puback(packet_id))
+        self._acknowledge(packet_id)
         if self._blocked and not self._broken:
             self._blocked = False
             self._consume()
             if self._paused and not self._blocked and self._transport is not None:
                 self._paused = False
                 self._transport.resume_reading()
+
+    def _acknowledge(self, packet_id: int) -> None:
+        """Send PUBACK: at once, unless a fault on command says later; in order in any case."""
+        loop = self._broker.loop
+        if self._broker.faults.delays or self._puback_due > loop.time():
+            due = max(loop.time() + self._broker.faults.puback_delay(self.client_id), self._puback_due)
+            self._puback_due = due
+            loop.call_at(due, self._send, writer.puback(packet_id))
+        else:
+            self._send(writer.puback(packet_id))
 
     def _subscribe(self, packet: Subscribe, session: Session) -> None:
         codes = bytes(min(qos, 1) for _, qos in packet.filters)

@@ -1,23 +1,14 @@
-"""The routes of the manifest, put between what comes in and the queues."""
+"""The routes in force, put between what comes in and the queues."""
 
 import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from localhub.hub.backlog import Place
 from localhub.hub.message import NEVER, QueuedMessage
-from localhub.routes import (
-    ConfigCompileError,
-    ConfigRefusedError,
-    RouteTable,
-    RoutingMessage,
-    Sender,
-    parse_edgehub_desired,
-)
-
-log = logging.getLogger(__name__)
+from localhub.routes import RouteTable, RoutingMessage, Sender, parse_edgehub_desired
+from localhub.twin import Document, without_service_names
 
 TWIN_CHANGE: Final = "rpSenderDeviceId"  # a system property that only the hub's own twin change events have
 
@@ -26,26 +17,31 @@ class RoutesRefused(Exception):
     """The manifest's routes cannot be used; the text says which and why."""
 
 
+def desired_of(manifest: Path) -> Document:
+    """$edgeHub's desired properties in a modulesContent file; raises RoutesRefused."""
+    try:
+        return without_service_names(json.loads(manifest.read_bytes())["$edgeHub"]["properties.desired"])
+    except FileNotFoundError as error:
+        raise RoutesRefused(f"{manifest} is missing: `python -m localhub run MANIFEST` makes it") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RoutesRefused(f"{manifest} holds no desired properties of $edgeHub: {error!r}") from error
+
+
 class ManifestRouter:
-    """Routes in force; `load` replaces them, or leaves them as they are."""
+    """Routes in force; `take` replaces them, or leaves them as they are. Queues do not change with them."""
 
     def __init__(self, gateway: str) -> None:
         self._gateway = gateway
         self._table: RouteTable | None = None
         self.routes = 0
 
-    def load(self, manifest: Path) -> None:
-        """Take the routes of a modulesContent file; raises RoutesRefused, and those in force stay."""
-        try:
-            content: Mapping[str, Any] = json.loads(manifest.read_bytes())
-            desired = content["$edgeHub"]["properties.desired"]
-            table = RouteTable.compile(parse_edgehub_desired(desired), device=self._gateway)
-        except FileNotFoundError as error:
-            raise RoutesRefused(f"{manifest} is missing: `python -m localhub run MANIFEST` makes it") from error
-        except (ConfigRefusedError, ConfigCompileError) as error:  # ValueErrors themselves: before the next
-            raise RoutesRefused(str(error)) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise RoutesRefused(f"{manifest} holds no desired properties of $edgeHub: {error!r}") from error
+    def take(self, desired: Document) -> None:
+        """Take the routes of desired properties.
+
+        Raises ConfigRefusedError (edgeHub answers 400) or ConfigCompileError (after it has answered 200); in both
+        cases the routes in force stay.
+        """
+        table = RouteTable.compile(parse_edgehub_desired(desired), device=self._gateway)
         self._table = table
         self.routes = len(table.config.routes)
 

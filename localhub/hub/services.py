@@ -60,17 +60,19 @@ class Services:
 
     def __init__(self, state: State, clock: Callable[[], float]) -> None:
         self._state = state
+        self.identity = Identity(state.gateway, "$edgeHub")
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_timer: asyncio.TimerHandle | None = None
         self.uplink = Uplink(state, self)
         self.report = HubReport(clock, self._report_soon)
 
-    def attach(self, hub: Hub) -> None:
-        """Take the hub, whose facts can be read from now on."""
+    def attach(self, hub: Hub, configure: Callable[[Document, int], None] | None = None) -> None:
+        """Take the hub, whose facts can be read from now on; `configure` is told of $edgeHub's desired properties."""
         self._hub = hub
+        self._configure = configure
         self.twins = HubTwins(hub, self.uplink, self._desired_changed)
         self.methods = Methods(lambda identity: hub.client(identity.device, identity.module))
-        self.report.started(VERSION, self.twins.reported(Identity(self._state.gateway, "$edgeHub")).get("clients"))
+        self.report.started(VERSION, self.twins.reported(self.identity).get("clients"))
 
     @asynccontextmanager
     async def serving(self, context: Any) -> AsyncIterator[None]:
@@ -168,6 +170,8 @@ class Services:
         self.uplink.answer(answer)
 
     def _desired_changed(self, identity: Identity, patch: Document, version: int) -> None:
+        if identity == self.identity and self._configure is not None:
+            self._configure(self.twins.known_desired(identity).document, version)
         client = self._hub.client(identity.device, identity.module)
         if client is not None and client.subscribed(DESIRED):
             payload = msgspec.json.encode({**patch, "$version": version})
@@ -179,7 +183,7 @@ class Services:
 
     def _report_now(self) -> None:
         self._report_timer = None
-        self._start(self.twins.report(Identity(self._state.gateway, "$edgeHub"), self.report.take()))
+        self._start(self.twins.report(self.identity, self.report.take()))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -46,6 +46,13 @@ class Sessions:
             self._commits.open().sessions[client_id] = {}
         return Session(device, module, filters, kept=True), present
 
+    def forget(self, client_id: str) -> bool:
+        """Lose a session; whether there was one. Its client must not be connected any more."""
+        if self._stored.pop(client_id, None) is None:
+            return False
+        self._commits.open().sessions[client_id] = None
+        return True
+
     def save(self, client_id: str, session: Session) -> None:
         """Put a changed session into the open commit; whoever answers the client waits for that commit."""
         if session.kept:

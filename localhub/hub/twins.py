@@ -81,6 +81,10 @@ class HubTwins:
         """Reported properties as they are known here."""
         return self._twins.get(identity, NEW).reported.document
 
+    def known_desired(self, identity: Identity) -> Properties:
+        """Desired properties as they are known here; version 0: the cloud has never spoken of them."""
+        return self._twins.get(identity, NEW).desired
+
     async def report(self, identity: Identity, patch: Document) -> None:
         """Merge a patch into reported properties; returns when it is on disk. The cloud hears of it by and by."""
         twin = self._twins.get(identity) or NEW

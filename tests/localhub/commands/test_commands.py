@@ -93,6 +93,7 @@ def asked(state: State) -> Iterator[Asked]:
             control.get("/watch", watch),
             control.post("/link", answering("link", {"state": "slow"})),
             control.post("/inject", answering("inject", {})),
+            control.post("/fault", answering("fault", {"clients": ["gw1/camera"]})),
         ),
     }
     ready, loop = threading.Event(), asyncio.new_event_loop()
@@ -171,9 +172,34 @@ def test_what_is_asked_and_printed(
     assert json.loads(localhub(*words, "--format", "json")[1])
 
 
+@pytest.mark.parametrize(
+    ("words", "body", "said"),
+    [
+        ("drop", {"kind": "drop"}, "disconnected: gw1/camera"),
+        ("drop camera", {"kind": "drop", "client": "camera"}, "disconnected: gw1/camera"),
+        (
+            "refuse 3 camera --times 2",
+            {"kind": "refuse", "client": "camera", "code": 3, "times": 2},
+            "the next 2 CONNECT of camera: code 3",
+        ),
+        ("puback 250", {"kind": "puback", "delay_ms": 250.0}, "PUBACKs to everybody: 250 ms late"),
+        ("puback 0 camera", {"kind": "puback", "delay_ms": 0.0, "client": "camera"}, "PUBACKs to camera: at once"),
+        ("session camera", {"kind": "session", "client": "camera"}, "its session is lost: gw1/camera"),
+        ("tokens", {"kind": "tokens"}, "tokens expired: gw1/camera"),
+        ("clear", {"kind": "clear"}, "no faults are set"),
+    ],
+)
+def test_fault(localhub: Localhub, asked: Asked, words: str, body: dict[str, Any], said: str) -> None:
+    code, output, _ = localhub("fault", *words.split())
+    assert (code, output.strip()) == (Exit.OK, said)
+    assert asked.last() == ("fault", body)
+
+
 def test_link(localhub: Localhub, asked: Asked) -> None:
     assert localhub("link", "slow", "--bytes-per-s", "1000")[0] == Exit.OK
     assert asked.last() == ("link", {"state": "slow", "bytes_per_s": 1000})
+    assert localhub("link", "slow", "--latency-ms", "250")[0] == Exit.OK
+    assert asked.last() == ("link", {"state": "slow", "latency_ms": 250.0})
 
 
 def test_send(localhub: Localhub, asked: Asked, tmp_path: Path) -> None:

@@ -83,9 +83,11 @@ def started(state: State) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 async def supervising(state: State) -> AsyncIterator[subprocess.Popen[bytes]]:
+    state.link_setting.write_text('{"state": "down"}')
     process = started(state)
     try:
         assert await control.wait_for(state.supervisor_socket, timeout_s=20)
+        assert not state.link_setting.exists()  # a cable pulled in the last run is in again
         yield process
     finally:
         process.kill()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from localhub.hub.message import NEVER, QueuedMessage
-from localhub.hub.routing import ManifestRouter, RoutesRefused
+from localhub.hub.routing import ManifestRouter, RoutesRefused, desired_of
+from localhub.routes import ConfigCompileError, ConfigRefusedError
 
 
 def manifest(path: Path, routes: object, ttl: int = 100) -> Path:
@@ -27,19 +28,19 @@ def test_places_have_priority_and_expiry(tmp_path: Path) -> None:
     assert router.places(message()) == ()
     to_b = 'FROM /messages/modules/a/outputs/x INTO BrokeredEndpoint("/modules/b/inputs/in")'
     up = {"route": "FROM /messages/* WHERE kind = 'alert' INTO $upstream", "priority": 0, "timeToLiveSecs": 5}
-    router.load(manifest(tmp_path / "m.json", {"b": to_b, "up": up}))
+    router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b, "up": up})))
     assert router.places(message()) == [("gw1/b/in", 2_000_000_000, 1100.0)]
     assert router.places(message(kind="alert")) == [("iothub", 0, 1005.0), ("gw1/b/in", 2_000_000_000, 1100.0)]
     assert router.places(message("y")) == []
-    router.load(manifest(tmp_path / "m.json", {"b": to_b}, ttl=-1))
+    router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b}, ttl=-1)))
     assert router.places(message())[0].expiry == NEVER
-    router.load(manifest(tmp_path / "m.json", {"b": to_b}, ttl=0))
+    router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b}, ttl=0)))
     assert router.places(message())[0].expiry == 1000.0
 
 
 def test_twin_changes_have_a_source_of_their_own(tmp_path: Path) -> None:
     router = ManifestRouter("gw1")
-    router.load(manifest(tmp_path / "m.json", {"t": "FROM /twinChangeNotifications INTO $upstream"}))
+    router.take(desired_of(manifest(tmp_path / "m.json", {"t": "FROM /twinChangeNotifications INTO $upstream"})))
     assert router.places(message()) == []
     changed = message()
     changed.system["rpSenderDeviceId"] = "gw1"
@@ -48,13 +49,13 @@ def test_twin_changes_have_a_source_of_their_own(tmp_path: Path) -> None:
 
 def test_routes_that_cannot_be_used_leave_those_in_force(tmp_path: Path) -> None:
     router = ManifestRouter("gw1")
-    router.load(manifest(tmp_path / "m.json", {"u": "FROM /* INTO $upstream"}))
+    router.take(desired_of(manifest(tmp_path / "m.json", {"u": "FROM /* INTO $upstream"})))
     for routes in ({"u": "FROM nowhere"}, {"u": "FROM /* WHERE a > 5 INTO $upstream"}, [1]):
-        with pytest.raises(RoutesRefused):
-            router.load(manifest(tmp_path / "m.json", routes))
+        with pytest.raises((ConfigRefusedError, ConfigCompileError)):
+            router.take(desired_of(manifest(tmp_path / "m.json", routes)))
     (tmp_path / "m.json").write_text("{}")
     with pytest.raises(RoutesRefused, match="no desired properties"):
-        router.load(tmp_path / "m.json")
+        desired_of(tmp_path / "m.json")
     with pytest.raises(RoutesRefused, match="is missing"):
-        router.load(tmp_path / "none.json")
+        desired_of(tmp_path / "none.json")
     assert len(router.places(message())) == 1

@@ -1,0 +1,90 @@
+"""What the agent reports of itself in the `$edgeAgent` twin: how each module does (edgehub-contract 7.2).
+
+Sent through the hub, which keeps it while the cloud is away; on change, at most once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from localhub import control
+from localhub.twin import difference, without_service_names
+
+if TYPE_CHECKING:
+    from localhub.agent.edge import Edge
+    from localhub.agent.keeper import Keeper
+
+SCHEMA_VERSION = "1.1"
+EVERY_S = 1.0
+CLOUD_WAIT_S = 30.0
+SEEDED = 1  # the version of a twin that was never changed
+NAME = "$edgeAgent"
+
+
+def document(modules: Mapping[str, Mapping[str, Any]], version: int, since: str) -> dict[str, Any]:
+    """The reported properties; `version` is that of the desired properties that the modules were made from.
+
+    What runs here cannot be refused any more: `run` has checked the manifest, so the status is always 200.
+    """
+    running = {"type": "docker", "runtimeStatus": "running"}
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "lastDesiredVersion": version,
+        "lastDesiredStatus": {"code": 200, "description": ""},
+        "systemModules": {"edgeAgent": {**running, "lastStartTimeUtc": since}, "edgeHub": running},
+        "modules": dict(modules),
+    }
+
+
+def facts(keeper: Keeper) -> dict[str, Any]:
+    """How one module does; what it has not come to yet is absent."""
+    found = {
+        "type": "docker",
+        "runtimeStatus": str(keeper.state),
+        "restartCount": keeper.restarts,
+        "exitCode": keeper.exit_code,
+        "lastStartTimeUtc": keeper.started and _moment(keeper.started),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+async def keep_reporting(edge: Edge) -> None:
+    """Report at once and after every change, until cancelled."""
+    since = _moment(datetime.now(UTC))
+    version = await _desired_version(edge)
+    hub = control.AsyncClient(edge.state.hub_socket)
+    while True:
+        edge.changed.clear()
+        now = document({name: facts(keeper) for name, keeper in edge.modules.items()}, version, since)
+        if await _reported(hub, now):
+            await edge.changed.wait()
+        await asyncio.sleep(EVERY_S)
+
+
+async def _reported(hub: control.AsyncClient, now: Mapping[str, Any]) -> bool:
+    """Report what differs from the hub's copy, in which earlier runs may have left modules that are gone."""
+    try:
+        twin = await hub.get(f"/twin/{NAME}")
+        if patch := difference(without_service_names(twin["reported"]), now):
+            await hub.post("/reported", {"module": NAME, "patch": patch})
+    except (control.NotRunningError, control.ControlError):
+        return False  # the hub restarts
+    return True
+
+
+async def _desired_version(edge: Edge) -> int:
+    """The cloud's number for the deployment that the modules were made from."""
+    if await control.wait_for(edge.state.cloud_socket, timeout_s=CLOUD_WAIT_S):
+        try:
+            twin = await control.AsyncClient(edge.state.cloud_socket).get(f"/twin/{NAME}")
+            return int(twin["desired"]["$version"])
+        except (control.NotRunningError, control.ControlError):
+            pass  # it went away while it was asked
+    return SEEDED
+
+
+def _moment(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
