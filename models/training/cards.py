@@ -10,6 +10,11 @@ _HOW = (
     "python -m models.training (PyTorch 2.13, CPU; int8: onnxruntime static quantisation, calibrated on training data)"
 )
 
+_RENDERED = (
+    f"{tile.RENDERED:.0%} of the pictures learnt from are rendered tiles (modules/camera/conveyor.py), none of which "
+    "is among those judged below: the default line has no other camera"
+)
+
 
 def picture_card(package: str, dataset: Any) -> Card:
     """The card of `tile` or `steel`."""
@@ -37,7 +42,7 @@ def tile_card() -> Card:
             advice="Take the part out and look at it; the heat map says where.",
         ),
         golden=Golden(fp32=1e-3, int8=0.05),
-        training={**sources.TERMS["magnetic_tile"], "how": _HOW},
+        training={**sources.TERMS["magnetic_tile"], "rendered": _RENDERED, "how": _HOW},
     )
 
 
