@@ -11,7 +11,8 @@ import numpy as np
 from devices.crowd import Crowd
 from devices.leaf import Leaf, LeafError, stop_on_signals
 from devices.pace import beats
-from modules.common.messages import SENML, Message, Reading, new_id, senml
+from devices.sensors import batch
+from modules.common.messages import Reading
 
 SOURCE = "concentrator"
 _GRAIN = 1e-3  # seconds between two readings of one sensor in a batch
@@ -53,17 +54,7 @@ def main(argv: list[str]) -> int:
         with Leaf.from_environment(stopping) as leaf:
             for number, time in beats(period, stopping):
                 for readings in batches(crowd, number, time, period, wanted.batch, wanted.repeats):
-                    leaf.send(
-                        Message(
-                            body=senml.encode(readings),
-                            kind="readings",
-                            source=SOURCE,
-                            seq=seq,
-                            time=time,
-                            message_id=new_id(),
-                            content_type=SENML,
-                        )
-                    )
+                    leaf.send(batch(readings, seq, time, SOURCE))
                     seq += 1
     except LeafError as error:
         print(error, file=sys.stderr)

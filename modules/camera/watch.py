@@ -18,7 +18,7 @@ from datetime import datetime
 import numpy as np
 
 from modules.camera.event import Event, Shot
-from modules.camera.frame import BadPicture, Frame, Picture, encode
+from modules.camera.frame import MESSAGE_BYTES, BadPicture, Frame, Picture, encode
 from modules.camera.gate import STILL, Gate, Motion, Region
 from modules.camera.newest import Newest
 from modules.camera.settings import Camera
@@ -196,13 +196,10 @@ class Watch:
         cropped = self.wanted.gate.crop and region is not None
         picture = crop(frame.picture, region, self.wanted.gate.margin) if cropped and region else frame.picture
         jpeg = None if cropped else frame.encoded
-        if jpeg is None or len(jpeg) > MAX_UNTOUCHED:
+        if jpeg is None or len(jpeg) > MESSAGE_BYTES:
             jpeg = encode(picture, quality=self.wanted.quality)
         height, width = picture.shape[:2]
         return Taken(self.name, jpeg, width, height, frame.captured, reason, shot.motion.area, frame.item)
-
-
-MAX_UNTOUCHED = 240_000  # bytes; a larger file is encoded again to fit one message
 
 
 def crop(picture: Picture, region: Region, margin: float) -> Picture:
