@@ -1,8 +1,8 @@
 """``python -m tests.mutants [NAME ...]``: sabotage one line at a time; the named test must fail each time.
 
-The sabotages stand in sabotages.toml beside this file. Each runs in a copy of the tree, so the checkout is never
-touched. A sabotage whose line has moved, and a test that fails without it, are failures of this program too: a proof
-that no longer bites must not look like one that does.
+The sabotages stand beside this file, one TOML file for each part of the tree. Each runs in a copy of the tree, so the
+checkout is never touched. A sabotage whose line has moved, and a test that fails without it, are failures of this
+program too: a proof that no longer bites must not look like one that does.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ class Sabotage:
 
 
 def sabotages() -> list[Sabotage]:
-    """All of them, in the file's order."""
-    text = (Path(__file__).parent / "sabotages.toml").read_text(encoding="utf-8")
-    return [Sabotage(name=name, **fields) for name, fields in tomllib.loads(text).items()]
+    """All of them, file by file, in each file's order."""
+    found: dict[str, Sabotage] = {}
+    for path in sorted(Path(__file__).parent.glob("*.toml")):
+        for name, fields in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            if name in found:
+                sys.exit(f"{path.name} has a second sabotage called {name}: rename it")
+            found[name] = Sabotage(name=name, **fields)
+    return list(found.values())
 
 
 def copy_tree(target: Path) -> None:
@@ -74,7 +79,7 @@ def survives(tree: Path, sabotage: Sabotage) -> str | None:
     path = tree / sabotage.file
     sound = path.read_text(encoding="utf-8")
     if sound.count(sabotage.old) != 1:
-        return f"its line stands {sound.count(sabotage.old)} times in {sabotage.file}: mend sabotages.toml"
+        return f"its line stands {sound.count(sabotage.old)} times in {sabotage.file}: mend its entry in tests/mutants"
     if not passes(tree, sabotage.test):
         return f"{sabotage.test} fails without it"
     path.write_text(sound.replace(sabotage.old, sabotage.new), encoding="utf-8")
