@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import ssl
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
@@ -14,6 +13,7 @@ from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
 from localhub.hub.faults import Faults
 from localhub.hub.intake import Intake, Router
+from localhub.hub.listener import Listener
 from localhub.hub.login import Refused, Verifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
@@ -99,6 +99,7 @@ class Broker:
         self._to_flush: list[Connection] = []
         self._loops = OversizeLoops(self.loop.time)
         self._handshakes = Handshakes(self.loop.time)
+        self._listener: Listener | None = None
         self._ticks = 0
         metrics.queues = self.backlog.queues
         metrics.clients = lambda: len(self._clients)
@@ -156,11 +157,12 @@ class Broker:
         for task in (upstream, ticking):
             task.add_done_callback(_explain_end)
         try:
-            server = await self.loop.create_server(self._accept, address, port, ssl=context)
+            self._listener = Listener(self.loop, context, lambda: Connection(self), self._handshakes)
+            self._listener.open(address, port)
             try:
                 yield
             finally:
-                server.close()
+                self._listener.close()
                 for connection in list(self._open):
                     connection.close("the hub is stopping")
                 await asyncio.sleep(0)
@@ -176,7 +178,6 @@ class Broker:
 
     def opened(self, connection: Connection) -> None:
         """A TLS connection is up; it has to say CONNECT within a minute."""
-        connection.unmade.detach()
         self._open.add(connection)
 
     def admit(self, packet: Connect) -> Identity:
@@ -205,6 +206,7 @@ class Broker:
             older.close("a second connection of the same identity")
             self.services.on_disconnect(older)
         self._clients[identity] = connection
+        self._no_stranger(connection)
         self.metrics.connects[(str(identity),)] += 1
         log.info("%s is connected from %s", connection, connection.peer)
         self._attach(connection)
@@ -213,6 +215,7 @@ class Broker:
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
         self._open.discard(connection)
+        self._no_stranger(connection)
         if connection.session is None:
             if error is not None:
                 log.warning("the connection from %s broke before CONNECT: %s", connection.peer, error)
@@ -264,13 +267,6 @@ class Broker:
         else:
             self.loop.call_later(hold_s, connection.close, "it sends a packet that is too large")
 
-    def _accept(self) -> Connection:
-        """A TCP connection is there. If its TLS handshake fails, nobody is told: the object is merely forgotten."""
-        connection = Connection(self)
-        connection.unmade = weakref.finalize(connection, self._handshakes.failed)
-        connection.unmade.atexit = False
-        return connection
-
     def flush_soon(self, connection: Connection) -> None:
         """A connection has something to write at the end of this round of the loop."""
         if not self._to_flush:
@@ -281,6 +277,10 @@ class Broker:
         connections, self._to_flush = self._to_flush, []
         for connection in connections:
             connection.flush()
+
+    def _no_stranger(self, connection: Connection) -> None:
+        if self._listener is not None and connection.transport is not None:
+            self._listener.admitted(connection.transport)
 
     # Pumps.
 
@@ -324,6 +324,8 @@ class Broker:
             for connection in list(self._open):
                 if now - connection.last_heard > connection.silence_s:
                     connection.close(f"it was silent for {connection.silence_s:.0f} s")
+            if self._listener is not None:
+                self._listener.check()
             if self._ticks % EXPIRE_EVERY == 0:
                 self.backlog.expire()
 

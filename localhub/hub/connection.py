@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import socket
-import weakref
 from typing import TYPE_CHECKING, Final, cast
 
 from localhub.hub import login
@@ -30,11 +28,10 @@ class Connection(asyncio.Protocol):
 
     identity: Identity
     origin: Origin
-    unmade: "weakref.finalize[[], Connection]"
 
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._parser = Parser()
         self._out: list[bytes] = []
         self._pending = 0
@@ -79,22 +76,22 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Hand to the socket what was gathered since the last time, as one record."""
         out, self._out = self._out, []
-        if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out) if len(out) > 1 else out[0])
+        if out and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(out) if len(out) > 1 else out[0])
 
     def close(self, reason: str) -> None:
         """Close from the hub's side; what was sent before still goes out."""
-        if self._transport is None or self._transport.is_closing():
+        if self.transport is None or self.transport.is_closing():
             return
         log.info("%s is disconnected: %s", self, reason)
         if self._out:
             self.flush()
-        self._transport.close()
+        self.transport.close()
 
     def abort(self) -> None:
         """Close at once; nothing more is read or written."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def __str__(self) -> str:
         return self.client_id or self.peer
@@ -103,12 +100,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TLS is up."""
-        transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self._transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.since = self.last_heard = self._broker.loop.time()
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = transport.get_extra_info("peername")
         self.peer = f"{peer[0]}:{peer[1]}" if peer else "a client"
         self._broker.opened(self)
@@ -133,8 +126,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever closed it."""
-        self._transport = None
         self._broker.closed(self, exc)
+        self.transport = None
         if self._will is not None and self.session is not None:
             topic, payload = self._will
             self._broker.intake.event(self.origin, topic, payload, _ignore)
@@ -142,7 +135,7 @@ class Connection(asyncio.Protocol):
     def _consume(self) -> None:
         """Handle whole packets until none is left or too many wait for their PUBACK."""
         try:
-            while self._transport is not None and not self._transport.is_closing():
+            while self.transport is not None and not self.transport.is_closing():
                 if self._pending >= MAX_PENDING:
                     self._blocked = True
                     return
@@ -159,9 +152,9 @@ class Connection(asyncio.Protocol):
             self.close(str(error))
 
     def _pause(self) -> None:
-        if self._transport is not None and not self._paused:
+        if self.transport is not None and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def _handle(self, packet: Packet) -> None:
         if self.session is None:
@@ -244,9 +237,9 @@ class Connection(asyncio.Protocol):
         if self._blocked and not self._broken:
             self._blocked = False
             self._consume()
-            if self._paused and not self._blocked and self._transport is not None:
+            if self._paused and not self._blocked and self.transport is not None:
                 self._paused = False
-                self._transport.resume_reading()
+                self.transport.resume_reading()
 
     def _acknowledge(self, packet_id: int) -> None:
         """Send PUBACK: at once, unless a fault on command says later; in order in any case."""

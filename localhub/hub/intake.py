@@ -122,16 +122,22 @@ class Intake:
         self._backlog.enqueue(message, message.size(), [Place(endpoint, priority)], done)
 
     def _enqueue(self, message: QueuedMessage, size: int, places: Sequence[Place], done: Done) -> bool:
-        living = places
-        if any(place.expiry <= message.enqueued for place in places):
-            living = [place for place in places if place.expiry > message.enqueued]
-            for _ in range(len(places) - len(living)):  # a time to live of 0: expired on arrival (contract 5.10)
-                self._metrics.dropped("ttl_expiry", message)
-        if not living:
+        for place in places:
+            if place.expiry <= message.enqueued:
+                places = self._living(message, places)
+                break
+        if not places:
             return False
         message.id = self._backlog.next_id()
-        self._backlog.enqueue(message, size, living, done)
+        self._backlog.enqueue(message, size, places, done)
         return True
+
+    def _living(self, message: QueuedMessage, places: Sequence[Place]) -> Sequence[Place]:
+        """Without those where it has expired on arrival: their time to live is 0 (edgehub-contract 5.10)."""
+        living = [place for place in places if place.expiry > message.enqueued]
+        for _ in range(len(places) - len(living)):
+            self._metrics.dropped("ttl_expiry", message)
+        return living
 
     def _refuse(self, origin: Origin, topic: str) -> None:
         parsed = topics.parse_event(topic)

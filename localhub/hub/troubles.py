@@ -57,19 +57,36 @@ class OversizeLoops:
 
 
 class Handshakes:
-    """TLS handshakes that clients break off; a line now and then says what it may be."""
+    """TLS handshakes that come to nothing, and connections that never say CONNECT; a line now and then says so."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
         self._again = 0.0
+        self._flood_again = 0.0
+        self._sent_away = 0
 
-    def failed(self) -> None:
-        """One more."""
+    def failed(self, reason: str) -> None:
+        """One more that did not come about."""
         now = self._time()
         if now < self._again:
             return
         self._again = now + HANDSHAKE_LINE_EVERY_S
         log.warning(
-            "a client broke off the TLS handshake: it does not trust this hub's CA (is its bundle of this state"
-            " folder?), asked for another host name than the certificate has, or does not speak TLS"
+            "a client broke off the TLS handshake (%s): it does not trust this hub's CA (is its bundle of this state"
+            " folder?), asked for another host name than the certificate has, or does not speak TLS",
+            reason,
+        )
+
+    def flooded(self, address: str, count: int) -> None:
+        """One of the `count` connections from an address that never said CONNECT had to make room for a new one."""
+        self._sent_away += 1
+        now = self._time()
+        if now < self._flood_again:
+            return
+        self._flood_again = now + HANDSHAKE_LINE_EVERY_S
+        log.warning(
+            "%s holds %d connections that never say CONNECT, its oldest make room for new ones (%d so far)",
+            address,
+            count,
+            self._sent_away,
         )

@@ -5,6 +5,7 @@ under short names and are called by their long names inside the hub and in route
 """
 
 import re
+import string
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -47,7 +48,7 @@ FORWARDED: Final[Mapping[str, str]] = {
         "$.cmid",
     )
 }
-_plain = re.compile(r"[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*(?:&[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*)*").fullmatch
+_PLAIN: Final = (string.ascii_letters + string.digits + "-_.~%=&").encode()
 _safe = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _unquoted = lru_cache(4096)(unquote)
 _FROM_TOPIC = ("$.cdid", "$.cmid")  # the origin is the topic's, whatever a bag says
@@ -104,10 +105,12 @@ def decode(bag: str) -> Decoded:
         return Decoded(properties, system, 0, "")
     forwarded: list[str] = []
     special: list[str] = []
-    characters = 0
+    whole = True  # every pair is written in full
     pairs = bag.split("&")
     for pair in pairs:
-        raw, _, value = pair.partition("=")
+        raw, equals, value = pair.partition("=")
+        if not equals:
+            whole = False
         if not raw:
             continue
         if "%" in value:
@@ -115,16 +118,19 @@ def decode(bag: str) -> Decoded:
         key, name = _name(raw)
         if name is None:
             properties[key] = value
-            characters += len(key) + len(value)
             forwarded.append(pair)
         else:
             system[name] = value
-            characters += len(name) + len(value)
             if name in FORWARDED:
                 special.append(pair)
-    if len(properties) + len(system) == len(pairs) and _plain(bag):
+    characters = len("".join(properties)) + len("".join(properties.values()))
+    characters += len("".join(system)) + len("".join(system.values()))
+    if (
+        whole
+        and bag.count("=") == len(pairs) == len(properties) + len(system)
+        and not bag.encode().translate(None, _PLAIN)
+    ):
         return Decoded(properties, system, characters, "&".join(forwarded + special))
-    characters = sum(len(key) + len(value) for part in (properties, system) for key, value in part.items())
     return Decoded(properties, system, characters, None)
 
 
