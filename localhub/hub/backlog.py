@@ -105,8 +105,14 @@ class Backlog:
 
     def delivered(self, queue: Queue, entry: Entry) -> None:
         """A receiver has acknowledged a message."""
-        self._taken.discard((queue.no, entry.message.id))
-        self._remove(queue, entry)
+        number = entry.message.id
+        place = queue.no, number
+        self._taken.discard(place)
+        queue.removed(entry.size)
+        batch = self.commits.open_lazily()
+        batch.removed.append(place)
+        if number not in self._shared or self._release(number):
+            batch.dead.append((number,))
 
     def drop(self, queue: Queue, entry: Entry, reason: str) -> None:
         """A message that was taken cannot be delivered, ever."""

@@ -203,6 +203,7 @@ class Broker:
         older = self._clients.get(identity)
         if older is not None:
             log.warning("%s connects while it is connected: two copies of one module fight for ever", connection)
+            older.pump = None
             older.close("a second connection of the same identity")
             self.services.on_disconnect(older)
         self._clients[identity] = connection
@@ -226,8 +227,8 @@ class Broker:
             return
         del self._clients[identity]
         log.info("%s is gone%s", connection, "" if error is None else f": {error}")
-        if identity.module is not None:
-            self._pump(identity.device, identity.module).attach(None, None)
+        if connection.pump is not None:
+            connection.pump.attach(None, None)
         self.services.on_disconnect(connection)
 
     def resubscribed(self, connection: Connection, filters: list[str]) -> None:
@@ -238,17 +239,10 @@ class Broker:
         for name in filters:
             self.services.on_subscribe(connection, name)
 
-    def acknowledged(self, connection: Connection, packet_id: int) -> None:
-        """A client has sent PUBACK."""
-        pump = self._pumps.get(connection.client_id)
-        if pump is not None and pump.serves(connection):
-            pump.acknowledged(packet_id)
-
     def writable(self, connection: Connection) -> None:
         """A client's socket takes more again."""
-        identity = getattr(connection, "identity", None)
-        if identity is not None and identity.module is not None:
-            self._pump(identity.device, identity.module).wake()
+        if connection.pump is not None:
+            connection.pump.wake()
 
     def not_stored(self, connection: Connection, topic: str) -> None:
         """A message could not be written to disk."""
@@ -294,7 +288,8 @@ class Broker:
     def _attach(self, connection: Connection) -> None:
         identity, session = connection.identity, connection.session
         if identity.module is not None and session is not None:
-            self._pump(identity.device, identity.module).attach(connection, session.inputs_qos())
+            connection.pump = self._pump(identity.device, identity.module)
+            connection.pump.attach(connection, session.inputs_qos())
 
     def _wake(self, endpoint: str) -> None:
         """A message is in a queue of this endpoint."""

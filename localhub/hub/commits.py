@@ -132,7 +132,7 @@ class Commits:
             self._jobs.put(batch)
 
     def _is_quick(self, batch: Batch) -> bool:
-        """Whether the loop may do it itself: the thread and the loop wait for each other longer than for a good disk."""
+        """Whether the loop may do it itself: loop and thread wait for each other longer than a good disk takes."""
         return (
             self._wait_s < QUICK_S
             and len(batch.messages) + len(batch.removed) <= QUICK_ROWS

@@ -14,6 +14,7 @@ from localhub.wire.parser import Parser, ProtocolError, TooLarge
 
 if TYPE_CHECKING:
     from localhub.hub.broker import Broker
+    from localhub.hub.pump import ModulePump
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,12 @@ class Connection(asyncio.Protocol):
         self._blocked = False  # nothing more is handled for now
         self._paused = False  # nothing more is read for now
         self._broken = False  # nothing more can be understood
+        self._ended = False  # it was closed, by whichever side
         self._packet_id = FIRST_SERVICE_ID - 1
         self._will: tuple[str, bytes] | None = None
         self._puback_due = 0.0  # when the last PUBACK that was held back goes out
         self.session: Session | None = None
+        self.pump: ModulePump | None = None  # what delivers to it, while it does
         self.client_id = ""
         self.peer = ""
         self.since = 0.0
@@ -83,6 +86,7 @@ class Connection(asyncio.Protocol):
         """Close from the hub's side; what was sent before still goes out."""
         if self.transport is None or self.transport.is_closing():
             return
+        self._ended = True
         log.info("%s is disconnected: %s", self, reason)
         if self._out:
             self.flush()
@@ -90,6 +94,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; nothing more is read or written."""
+        self._ended = True
         if self.transport is not None:
             self.transport.abort()
 
@@ -126,6 +131,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever closed it."""
+        self._ended = True
         self._broker.closed(self, exc)
         self.transport = None
         if self._will is not None and self.session is not None:
@@ -135,7 +141,7 @@ class Connection(asyncio.Protocol):
     def _consume(self) -> None:
         """Handle whole packets until none is left or too many wait for their PUBACK."""
         try:
-            while self.transport is not None and not self.transport.is_closing():
+            while not self._ended:
                 if self._pending >= MAX_PENDING:
                     self._blocked = True
                     return
@@ -161,12 +167,11 @@ class Connection(asyncio.Protocol):
             if not isinstance(packet, Connect):
                 raise ProtocolError("the first packet is not CONNECT")
             self._connect(packet)
-            return
-        kind = type(packet)
-        if kind is Publish:
-            self._publish(cast("Publish", packet))
-        elif kind is Acknowledge and cast("Acknowledge", packet).kind == packets.PUBACK:
-            self._broker.acknowledged(self, cast("Acknowledge", packet).packet_id)
+        elif isinstance(packet, Publish):
+            self._publish(packet)
+        elif isinstance(packet, Acknowledge) and packet.kind == packets.PUBACK:
+            if self.pump is not None:
+                self.pump.acknowledged(packet.packet_id)
         else:
             self._handle_seldom(packet, self.session)
 

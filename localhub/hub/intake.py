@@ -82,11 +82,14 @@ class Intake:
         if raw is None:
             self._refuse(origin, topic)
             return False
-        properties, system, characters, forwarded = bag.decode(raw)
+        decoded = bag.decode(raw)
+        system = decoded.system
         system |= origin.system
-        ending = None if forwarded is None else f"{forwarded}&{origin.bag}" if forwarded else origin.bag
-        message = QueuedMessage(0, payload, properties, system, self._clock(), origin.name, ending)
-        size = len(payload) + characters + origin.characters
+        ending = decoded.forwarded
+        if ending is not None:
+            ending = f"{ending}&{origin.bag}" if ending else origin.bag
+        message = QueuedMessage(0, payload, decoded.properties, system, self._clock(), origin.name, ending)
+        size = len(payload) + decoded.characters + origin.characters
         self._metrics.received(message, size)
         if size > MAX_MESSAGE:
             self._drop("too_large", origin, message, f"body and properties count {size}, the limit is {MAX_MESSAGE}")

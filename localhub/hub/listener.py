@@ -66,7 +66,7 @@ class Listener:
             transport.abort()
 
     def admitted(self, transport: asyncio.BaseTransport) -> None:
-        """This one is no stranger any more: it was let in, or is gone."""
+        """It is no stranger any more: it was let in, or is gone."""
         self._strangers.pop(transport, None)  # type: ignore[call-overload]  # any transport may ask
 
     def check(self) -> None:

@@ -28,9 +28,10 @@ class Fetch(Protocol):
 
 
 class Room:
-    """The memory that all windows take."""
+    """The memory that all windows take, in bytes; beyond `limit` none of them grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = ROOM_BYTES) -> None:
+        self.limit = limit
         self.used = 0
 
 
@@ -70,7 +71,7 @@ class Queue:
             return
         held = len(self._window)
         if self._window_bytes < WINDOW_BYTES and (
-            held < WINDOW or (held < LONGEST_WINDOW and self._room.used < ROOM_BYTES)
+            held < WINDOW or (held < LONGEST_WINDOW and self._room.used < self._room.limit)
         ):
             self._window.append(entry)
             self._window_bytes += entry.size

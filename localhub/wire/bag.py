@@ -8,8 +8,10 @@ import re
 import string
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 LONG_NAMES: Final[Mapping[str, str]] = {
     "$.mid": "messageId",
@@ -84,7 +86,7 @@ def separate(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return properties, system
 
 
-class Decoded(NamedTuple):
+class Decoded(Struct, gc=False):
     """A bag taken apart.
 
     `characters` counts the keys (long names) and values of both kinds. `forwarded` is the bag of a delivery but for the
