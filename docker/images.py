@@ -46,6 +46,7 @@ def documents(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
 
 def _dockerfile(template: str, name: str, image: dict[str, Any], base: str, version: str, *, debug: bool) -> str:
     locks = [f"requirements/{name}.txt", *(["docker/debug.txt"] if debug else [])]
+    built = ["docker/build.txt", "docker/trim.py"]
     copies = ["modules/__init__.py", "modules/common", f"modules/{name}", *image.get("copies", [])]
     ports = [*image.get("ports", []), 9600, *([image["debug_port"]] if debug else [])]
     run = ["-m", f"modules.{name}"]
@@ -54,7 +55,7 @@ def _dockerfile(template: str, name: str, image: dict[str, Any], base: str, vers
         {
             "BASE": "{BASE}",
             "base": base,
-            "locks": " ".join(locks),
+            "locks": " ".join([*locks, *built]),
             "requirements": " ".join(f"-r /build/{Path(lock).name}" for lock in locks),
             "name": name,
             "description": image["description"] + (" (to be debugged)" if debug else ""),

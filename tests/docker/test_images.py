@@ -66,7 +66,7 @@ def test_module_json_names_every_platform(name: str) -> None:
 
 
 def test_every_package_is_locked_by_hash() -> None:
-    for name in [*(f"requirements/{module}" for module in MODULES), "docker/debug"]:
+    for name in [*(f"requirements/{module}" for module in MODULES), "docker/debug", "docker/build"]:
         text = (ROOT / f"{name}.txt").read_text()
         entries = re.findall(r"^(\S+==\S+).*((?:\\\n    --hash=sha256:[0-9a-f]{64} ?)+)", text, re.MULTILINE)
         assert len(entries) == len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)) > 0
