@@ -14,6 +14,7 @@ from modules.cache.record import PRIORITIES, Record
 from modules.cache.sealing import Sealer
 from modules.cache.store import LEAST_BOUND, Append, Appended, Confirm, Hand, Limits, Rewind, Store
 from modules.cache.store.clock import Clock
+from tests.crash.disk import Disk, Platter
 
 KEYS = {1: b"k" * 32}
 SMALL, LARGE = (1, 3000), (60_000, 180_000)
@@ -50,7 +51,7 @@ class Step:
 class Life:
     """A seeded run of a store on a disk, remembered step by step."""
 
-    def __init__(self, disk: Any, folder: Path, seed: int, *, sizes: tuple[int, int], retention_ms: int = 0) -> None:
+    def __init__(self, disk: Disk, folder: Path, seed: int, *, sizes: tuple[int, int], retention_ms: int = 0) -> None:
         self.disk, self.folder, self.dice, self.sizes = disk, folder, random.Random(seed), sizes
         self.limits = Limits(bound=LEAST_BOUND, retention_ms=(0, retention_ms, 0))
         self.now = 0
@@ -142,13 +143,11 @@ class Life:
 MOVES = (*("append",) * 8, "repeat", *("hand",) * 3, *("confirm",) * 3, "rewind", "upkeep", "reopen", "rekey")
 
 
-def crash_everywhere(
-    life: Life, new_disk: Callable[..., Any], images: type[Any], points: int, dice: random.Random
-) -> None:
+def crash_everywhere(life: Life, new_disk: Callable[..., Disk], points: int, dice: random.Random) -> None:
     """At `points` places of a life: lose the power, open, and compare with what was acknowledged by then."""
     events = life.disk.events
     assert life.disk.most_bytes <= LEAST_BOUND
-    platter, fed, step = images(), 0, 0
+    platter, fed, step = Platter(), 0, 0
     for place in sorted(dice.choices(range(len(events) + 1), k=points)):
         while fed < place:
             platter.feed(events[fed])
@@ -180,23 +179,23 @@ POINTS = 700
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_small_records(seed: int, new_disk: Callable[..., Any], images: type[Any], folder: Path) -> None:
+def test_small_records(seed: int, new_disk: Callable[..., Disk], folder: Path) -> None:
     life = Life(new_disk(), folder, seed, sizes=SMALL, retention_ms=20_000)
     life.live(120)
-    crash_everywhere(life, new_disk, images, POINTS, random.Random(seed))
+    crash_everywhere(life, new_disk, POINTS, random.Random(seed))
 
 
-def test_eviction(new_disk: Callable[..., Any], images: type[Any], folder: Path) -> None:
+def test_eviction(new_disk: Callable[..., Disk], folder: Path) -> None:
     life = Life(new_disk(), folder, 11, sizes=LARGE)
     life.live(140)
     assert any(drop.reason == "evicted" for drop in life.store.stats().dropped)
-    crash_everywhere(life, new_disk, images, POINTS // 3, random.Random(11))
+    crash_everywhere(life, new_disk, POINTS // 3, random.Random(11))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(100, 120))
-def test_ten_thousand_points(seed: int, new_disk: Callable[..., Any], images: type[Any], folder: Path) -> None:
+def test_ten_thousand_points(seed: int, new_disk: Callable[..., Disk], folder: Path) -> None:
     life = Life(new_disk(), folder, seed, sizes=LARGE if seed % 4 == 0 else SMALL, retention_ms=5000 * (seed % 3))
     life.live(200)
-    crash_everywhere(life, new_disk, images, 800 if seed % 4 else 400, random.Random(seed))
+    crash_everywhere(life, new_disk, 800 if seed % 4 else 400, random.Random(seed))
