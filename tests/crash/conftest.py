@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,3 +27,14 @@ def new_disk() -> Iterator[Callable[..., Disk]]:
 def folder() -> Path:
     """Where a store on a Disk thinks it is."""
     return Path("/disk")
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Shows a figure or a table of a long proof to whoever runs it."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return say
