@@ -75,7 +75,7 @@ class CameraModule:
         if self._loop is None or self._loop.is_closed():
             return
         watch = self._watches.get(taken.camera)
-        if watch is None or watch.wanted.source.type in {"conveyor", "device", "stream"}:
+        if watch is None or watch.live:
             self._loop.call_soon_threadsafe(self._offer, taken)
             return
         sending: Future[None] = asyncio.run_coroutine_threadsafe(self._send(taken), self._loop)
