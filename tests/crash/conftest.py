@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash.disk import Disk
+
+MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
@@ -21,6 +25,16 @@ def new_disk() -> Iterator[Callable[..., Disk]]:
     yield make
     for disk in made:
         disk.unregister()
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a kill takes nothing from a file, synced or not, so no need for a disk."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="millwatch-") as place:
+        yield Path(place)
 
 
 @pytest.fixture
