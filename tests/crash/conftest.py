@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,14 +40,3 @@ def quick_folder(tmp_path: Path) -> Iterator[Path]:
 def folder() -> Path:
     """Where a store on a Disk thinks it is."""
     return Path("/disk")
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Shows a figure or a table of a long proof to whoever runs it."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{text}\n")
-
-    return say
