@@ -94,6 +94,7 @@ class House:
             saved += result.stored
         for ids in batched(found.ids(), _SALVAGE_BATCH):
             store.know(ids)
+        store.adopt(found.erasures)
         self.say(f"{saved} records were saved from {aside.name}")
         return store
 
