@@ -12,6 +12,12 @@ import pytest
 from localhub.manifest import load_deployment
 from localhub.manifest.lint import lint
 from localhub.manifest.options import MOST_PIECES, cut
+from modules.cache.settings import CacheSettings
+from modules.camera.settings import CameraSettings
+from modules.common.settings import Settings, validate
+from modules.inference.settings import InferenceSettings
+from modules.status.settings import StatusSettings
+from modules.vibration.settings import VibrationSettings
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "deployment.template.json"
@@ -68,6 +74,23 @@ def test_versions_stores_and_twins() -> None:
         assert route.keys() == {"route", "timeToLiveSecs", "priority"}
         assert route["timeToLiveSecs"] > 0
     assert hub["storeAndForwardConfiguration"]["timeToLiveSecs"] > 0
+
+
+TYPES: dict[str, type[Settings]] = {
+    "camera": CameraSettings,
+    "camera2": CameraSettings,
+    "vibration": VibrationSettings,
+    "inference": InferenceSettings,
+    "cache": CacheSettings,
+    "status": StatusSettings,
+}
+
+
+def test_every_module_takes_the_settings_of_its_twin() -> None:
+    twins = load_deployment(BASE, (LAYER,), variables=VARIABLES).twins
+    assert twins.keys() == TYPES.keys()
+    for name, twin in twins.items():
+        validate(TYPES[name], twin["settings"])
 
 
 def test_a_layer_adds_a_camera_and_leaves_the_rest() -> None:
