@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from modules.cache.workload import WorkloadRefusedError
 T = TypeVar("T")
 
 _KEYS = "keys.json"
+_FRESH = "store.new"
 _SALVAGE_BATCH = 100
 ADVICE = {
     "key": "restore the gateway's key store or module identity, stop the module and rename this folder to 'store'",
@@ -62,6 +64,7 @@ class House:
 
         Raises WorkloadUnreachableError (nothing was touched: try again) and StoreBusyError.
         """
+        self._settle()
         try:
             self._keys = self._unlock()
         except KeyLostError as error:
@@ -78,13 +81,33 @@ class House:
 
         Needs the keys that `open` unwrapped, and not the workload API.
         """
-        keyring = (self.live / _KEYS).read_bytes()
+        self.say(f"the store is damaged ({error}); a new one begins with what can be saved")
+        (self.live / "ballast").unlink(missing_ok=True)  # the new store needs the room
+        fresh = self._fresh()
+        save(fresh / _KEYS, (self.live / _KEYS).read_text())
+        store = Store.open(fresh, Sealer(self._keys), limits=self.limits, clock=self.clock)
+        try:
+            saved = self._salvage(store)
+        finally:
+            store.close()
         aside = self._set_aside("damaged")
-        self.say(f"the store is damaged ({error}); it is now {aside.name}")
-        self.live.mkdir(mode=0o700)
-        save(self.live / _KEYS, keyring.decode())
-        store = self._open()
-        found = Salvage(aside / DATABASE, Sealer(self._keys))
+        fresh.rename(self.live)
+        sync_folder(self.root)
+        self.say(f"{saved} records were saved from what is now {aside.name}")
+        return self._open()
+
+    def _fresh(self) -> Path:
+        """An empty folder beside the live store, where the next one is made whole before it takes its place."""
+        fresh = self.root / _FRESH
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(mode=0o700)
+        sync_folder(self.root)
+        return fresh
+
+    def _salvage(self, store: Store) -> int:
+        """Take over into `store` what the live one still holds; how many records."""
+        found = Salvage(self.live / DATABASE, Sealer(self._keys))
         saved = 0
         for batch in batched(found.records(), _SALVAGE_BATCH):
             (result,) = store.apply([Append(batch)])
@@ -94,8 +117,7 @@ class House:
             saved += result.stored
         for ids in batched(found.ids(), _SALVAGE_BATCH):
             store.know(ids)
-        self.say(f"{saved} records were saved from {aside.name}")
-        return store
+        return saved
 
     def set_aside(self) -> list[SetAside]:
         """The earlier stores that lie about."""
@@ -112,6 +134,17 @@ class House:
         keyring.add(self.wrapper)
         save(self.live / _KEYS, keyring.encode())
 
+    def _settle(self) -> None:
+        """End what a power cut in `replace` interrupted: the new store is whole once the old one is set aside."""
+        fresh = self.root / _FRESH
+        if not fresh.exists():
+            return
+        if self.live.exists():
+            shutil.rmtree(fresh)
+        else:
+            fresh.rename(self.live)
+        sync_folder(self.root)
+
     def _open(self) -> Store:
         store = Store.open(self.live, Sealer(self._keys), limits=self.limits, clock=self.clock)
         store.set("keys", (self.live / _KEYS).read_text())
@@ -119,7 +152,9 @@ class House:
 
     def _unlock(self) -> dict[int, bytes]:
         """The live store's data keys; a new one where there is no store. Raises KeyLostError."""
-        self.live.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.live.exists():
+            self.live.mkdir(mode=0o700, parents=True)
+            sync_folder(self.root)
         keyring = self._read_keyring()
         if keyring is None:
             if (self.live / DATABASE).exists():
