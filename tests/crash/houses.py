@@ -141,12 +141,8 @@ def crash_houses(folder: Path, seed: int, moves: int, points: int) -> Tally:
         life = HouseLife(root, recorder, random.Random(seed))
         life.live(moves)
         life.store.abandon()
-    by_operation: dict[str, list[int]] = {}
-    for before, step in zip(life.steps, life.steps[1:], strict=False):
-        by_operation.setdefault(step.operation, []).extend(range(before.done + 1, step.done + 1))
-    struck = [found for found in by_operation.values() if found]
     platter, fed = Platter(), 0
-    for place in sorted(dice.choice(struck[index % len(struck)]) for index in range(points)):
+    for place in places(life, points, dice):
         while fed < place:
             platter.feed(recorder.events[fed])
             fed += 1
@@ -158,6 +154,21 @@ def crash_houses(folder: Path, seed: int, moves: int, points: int) -> Tally:
         shutil.rmtree(left)
     shutil.rmtree(root)
     return tally
+
+
+def places(life: HouseLife, points: int, dice: random.Random) -> list[int]:
+    """Events after which to crash; what is done to names is rare, and a third of them."""
+    by_operation: dict[str, tuple[list[int], list[int]]] = {}
+    for before, step in zip(life.steps, life.steps[1:], strict=False):
+        data, names = by_operation.setdefault(step.operation, ([], []))
+        for place in range(before.done + 1, step.done + 1):
+            (data if life.recorder.events[place - 1].kind in {"write", "truncate", "sync"} else names).append(place)
+    struck = [both for both in by_operation.values() if any(both)]
+    found = []
+    for index in range(points):
+        data, names = struck[index % len(struck)]
+        found.append(dice.choice(names if names and (not data or dice.random() < 1 / 3) else data))
+    return sorted(found)
 
 
 def check(left: Path, life: HouseLife, place: int, tally: Tally) -> None:
