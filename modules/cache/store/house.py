@@ -117,6 +117,7 @@ class House:
             saved += result.stored
         for ids in batched(found.ids(), _SALVAGE_BATCH):
             store.know(ids)
+        store.adopt(found.erasures)
         return saved
 
     def set_aside(self) -> list[SetAside]:
