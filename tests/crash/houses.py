@@ -125,7 +125,7 @@ class HouseLife:
         self.note("set aside")
 
     def ballast(self) -> None:
-        ballast = self.store._ballast
+        ballast = self.store._transactions._ballast
         assert ballast is not None
         ballast.give_up()
         assert ballast.take()
