@@ -108,10 +108,14 @@ class HouseLife:
             self.note("confirm")
 
     def rotate(self) -> None:
-        """One more key, in use from the next start on."""
-        self.house.rotate()
+        """One more key, in use at once; those that nothing is sealed with any more are forgotten."""
+        changed = self.house.keys.rotate()
+        self.store.rekey(changed.keys, changed.copy)
         self.note("rekey")
-        self.restart()
+        fewer = self.house.keys.retire(self.store.oldest_key())
+        if fewer is not None:
+            self.store.rekey(fewer.keys, fewer.copy)
+        self.note("retire")
 
     def restart(self) -> None:
         self.store.close()

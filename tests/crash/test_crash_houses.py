@@ -10,7 +10,7 @@ import pytest
 from tests.crash.houses import crash_houses
 from tests.crash.tally import Tally
 
-OPERATIONS = {"begin", "append", "confirm", "rekey", "open", "set aside", "ballast"}
+OPERATIONS = {"begin", "append", "confirm", "rekey", "retire", "open", "set aside", "ballast"}
 
 
 def test_the_power_goes_under_a_state_folder(quick_folder: Path) -> None:

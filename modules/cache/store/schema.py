@@ -40,7 +40,8 @@ _TABLES = (
         priority INTEGER, reason TEXT, n INTEGER, bytes INTEGER, PRIMARY KEY(priority, reason)) WITHOUT ROWID""",
     "CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, priority INTEGER, id, reason TEXT, at INTEGER, body BLOB)",
     "CREATE TABLE era(seq INTEGER PRIMARY KEY, tick INTEGER NOT NULL)",
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    # With a rowid: so a row of up to 4 KB, as the copy of keys.json may be, lies in one page, found without trees.
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value)",
 )
 
 
