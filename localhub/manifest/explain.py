@@ -2,7 +2,7 @@
 
 MESSAGE is a JSON file (or - for standard input):
 
-    {"module": "vibration", "output": "alerts",        the sender; a leaf device without "module"
+    {"module": "vibration", "output": "alerts",        the sender; a leaf device has "device" alone
      "properties": {"kind": "alert"},                  application properties
      "system": {"contentType": "application/json", "contentEncoding": "utf-8"},
      "body": {"rms": 4.2}}                             JSON, or "body_text": "...", or "body_b64": "..."
@@ -29,6 +29,8 @@ from localhub.routes import RouteTable, RoutingMessage, Sender, Term, Verdict
 TAKEN: Final = 0
 DROPPED: Final = 1
 UNREADABLE: Final = 2
+DEVICE: Final = "gw1"
+"""Who sends when the message does not say: the gateway as `localhub run` calls it."""
 
 _KNOWN: Final = frozenset(
     {"device", "module", "output", "twinChange", "properties", "system", "body", "body_text", "body_b64"}
@@ -52,7 +54,7 @@ def explain_main(argv: Sequence[str]) -> int:
         return _refuse(str(error))
     except json.JSONDecodeError as error:
         return _refuse(f"{options.message}:{error.lineno}:{error.colno}: no JSON: {error.msg}")
-    table = RouteTable.compile(deployment.routes, device=message.source.device or "DEVICE")
+    table = RouteTable.compile(deployment.routes, device=message.source.device or DEVICE)
     verdicts = table.explain(message)
     taken = {target.route: target.endpoint for target in table.match(message)}
     if options.format == "json":
@@ -77,7 +79,12 @@ def message_of(document: Any) -> RoutingMessage:
         twin_change=bool(document.get("twinChange", False)),
     )
     system = _strings(document, "system")
-    for name, value in (("connectionModuleId", source.module), ("outputName", source.output)):
+    origin = {
+        "connectionDeviceId": source.device or DEVICE,
+        "connectionModuleId": source.module,
+        "outputName": source.output,
+    }
+    for name, value in origin.items():
         if value is not None and name not in system:
             system[name] = value
     return RoutingMessage(
