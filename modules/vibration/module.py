@@ -276,6 +276,7 @@ class VibrationModule:
         return {
             "sensors": len(self._scalar.sensors),
             "waveform_sensors": len(self._waveform),
+            "open_summaries": self._waveform.open,
             "warning": int(np.count_nonzero(levels == 1)),
             "critical": int(np.count_nonzero(levels == 2)),
             "messages_lost": self._sources.lost,

@@ -15,7 +15,7 @@ def candidates(length: int) -> list[Band]:
 
     Bands of a sixth and a third of the range, half overlapping, and two wide ones, as in the kurtogram's tree of
     bandwidths (Antoni 2007, Fast computation of the kurtogram for the detection of transient faults, section 3). None
-    is narrower: two steady lines in a narrow band beat, and a beat looks like a bearing's line. The lowest twenty-fourth
+    is narrower: two steady lines in a narrow band beat, and a beat looks like a bearing line. The lowest twenty-fourth
     (shaft and its harmonics) and the highest (anti-aliasing filter) are left out.
     """
     unit = length / 2 / _PIECES

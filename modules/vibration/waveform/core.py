@@ -113,6 +113,11 @@ class WaveformCore:
         """The sensors heard so far."""
         return list(self._entries)
 
+    @property
+    def open(self) -> int:
+        """Sensors with windows that no summary has told of yet."""
+        return sum(1 for entry in self._entries.values() if entry.trend.count)
+
     def channel(self, name: str) -> Channel | None:
         """Return a sensor's state, for the page."""
         entry = self._entries.get(name)

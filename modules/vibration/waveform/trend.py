@@ -13,6 +13,7 @@ from modules.vibration.waveform.orders import PARTS
 _CHANGE = 1.26  # 2 dB: what repeated measurements of one running machine differ by (Randall 2011, section 4.2)
 _LINES = 1.5  # a bearing line's height over its background scatters more
 _FAINT = 4.0  # below it a line's height is noise's
+_ARRAYS = ("bands", "levels", "levels_most")
 
 
 @dataclass(slots=True)
@@ -40,7 +41,9 @@ class Trend:
     rpm: float | None = None
     estimated: bool = False
     bands: Float64 = field(default_factory=lambda: np.zeros(0))
-    levels: Float64 = field(default_factory=lambda: np.zeros(len(PARTS)))
+    lined: int = 0  # windows whose bearing lines were told
+    levels: Float64 = field(default_factory=lambda: np.zeros(len(PARTS)))  # summed over them
+    levels_most: Float64 = field(default_factory=lambda: np.zeros(len(PARTS)))
 
     def add(self, judged: Judged) -> None:
         """Take a window in; of zones the worst counts, of speeds the last."""
@@ -48,7 +51,7 @@ class Trend:
         if self.count == 0:
             self.start, self.first_seq = window.start, window.first_seq
             self.bands = np.zeros(spectrum.band_rms.shape[1])
-            self.levels = np.zeros(len(PARTS))
+            self.levels, self.levels_most = np.zeros(len(PARTS)), np.zeros(len(PARTS))
         self.count += 1
         self.end, self.last_seq = window.end, window.last_seq
         self.gaps += window.gaps
@@ -65,7 +68,9 @@ class Trend:
         self.zone = max((each for each in (self.zone, judged.zone) if each), default=None)
         self.rpm, self.estimated = judged.rpm, judged.estimated
         self.bands = self.bands + spectrum.band_rms[0] ** 2
-        self.levels = np.maximum(self.levels, judged.levels)
+        self.lined += bool(judged.levels.any())
+        self.levels = self.levels + judged.levels
+        self.levels_most = np.maximum(self.levels_most, judged.levels)
 
     def differs(self, other: "Trend") -> bool:
         """Tell whether this summary says anything that `other`, of the same sensor, did not say.
@@ -80,7 +85,7 @@ class Trend:
         mine, others = self.rms_levels(), other.rms_levels()
         louder = mine > _CHANGE * others
         quieter = mine < others / _CHANGE
-        lines, before = np.maximum(self.levels, _FAINT), np.maximum(other.levels, _FAINT)
+        lines, before = np.maximum(self.lines(), _FAINT), np.maximum(other.lines(), _FAINT)
         moved = (lines > _LINES * before) | (lines < before / _LINES)
         impacts = abs(self.kurtosis / self.count - other.kurtosis / other.count) > 0.5
         return bool(louder.any() or quieter.any() or moved.any() or impacts)
@@ -90,15 +95,20 @@ class Trend:
         squares = np.array([self.square, self.velocity if np.isfinite(self.velocity) else 0.0, *self.bands])
         return np.asarray(np.sqrt(squares / max(self.count, 1)))
 
+    def lines(self) -> Float64:
+        """Return how far the lines of PARTS stand out on average; zeros where they were not told."""
+        return np.asarray(self.levels / max(self.lined, 1))
+
     def saved(self) -> dict[str, object]:
         """Return the totals for a snapshot."""
-        return asdict(self) | {"bands": self.bands.tolist(), "levels": self.levels.tolist()}
+        return asdict(self) | {name: getattr(self, name).tolist() for name in _ARRAYS}
 
     @classmethod
     def restored(cls, saved: Mapping[str, Any]) -> Self:
         """Return the totals of a snapshot, marked partial if there were any. Raises KeyError or TypeError."""
         trend = cls(**saved)
-        trend.bands, trend.levels = np.array(saved["bands"]), np.array(saved["levels"])
+        for name in _ARRAYS:
+            setattr(trend, name, np.array(saved[name]))
         trend.partial = trend.count > 0
         return trend
 
@@ -127,7 +137,8 @@ class Trend:
             "rpm": None if self.rpm is None else figure(self.rpm),
             "estimated": self.estimated,
             "bands": [figure(value) for value in np.sqrt(self.bands / n)],
-            "orders": [figure(value) for value in self.levels],
+            "orders": [figure(value) for value in self.lines()],
+            "orders_most": [figure(value) for value in self.levels_most],
         }
 
 
