@@ -71,6 +71,7 @@ class VibrationModule:
             settings.waveform_rules,
             settings.cutting,
             every=settings.reporting.waveforms,
+            least=settings.reporting.every,
             share=settings.reporting.sample_share,
         )
 
@@ -234,7 +235,11 @@ class VibrationModule:
         reporting = settings.reporting
         self._scalar.configure(settings.rules, settings.statistics, settings.aggregation, settings.limits)
         self._waveform.configure(
-            settings.waveform_rules, settings.cutting, every=reporting.waveforms, share=reporting.sample_share
+            settings.waveform_rules,
+            settings.cutting,
+            every=reporting.waveforms,
+            least=reporting.every,
+            share=reporting.sample_share,
         )
         self._on_change.configure(reporting.every, reporting.change)
 
@@ -271,6 +276,7 @@ class VibrationModule:
         return {
             "sensors": len(self._scalar.sensors),
             "waveform_sensors": len(self._waveform),
+            "open_summaries": self._waveform.open,
             "warning": int(np.count_nonzero(levels == 1)),
             "critical": int(np.count_nonzero(levels == 2)),
             "messages_lost": self._sources.lost,
