@@ -19,6 +19,8 @@ from typing import Any, Self
 
 import httpx
 
+from devices.arrival import messages
+
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "deployment.template.json"
 
@@ -174,9 +176,13 @@ class Line:
         return answer.json()
 
     def arrivals(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """Everything that reached the cloud behind arrival number ``after``, in order, repeats included."""
+        """Every message that reached the cloud behind arrival number ``after``, in order, repeats included.
+
+        The members of a batch come one by one, with the number of its arrival.
+        """
         while page := self.control("cloud", "/arrivals", after=after, limit=500):
-            yield from page
+            for arrival in page:
+                yield from messages(arrival)
             after = page[-1]["number"]
 
     def command(self, *words: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:

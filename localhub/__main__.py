@@ -73,7 +73,7 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     watch.add_argument("-n", type=int, default=0, help="stop after so many")
     fault = command("fault", "break something on purpose; `fault clear` ends what was set")
     faults.add_verbs(fault, asking)
-    env = command("env", "the variables that edgeAgent would inject into a module, for a shell or a debugger")
+    env = command("env", "the variables of a module or leaf device, for a shell or a debugger")
     env.add_argument("name")
     env.add_argument("--take", action="store_true", help="stop the module here; your process may stand for it")
     logs = command("logs", "the output of a module, leaf device, or of hub, cloud, agent")

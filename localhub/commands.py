@@ -181,7 +181,10 @@ def _env(options: argparse.Namespace, state: State) -> int:
     agent = _client(state, state.agent_socket)
     facts = agent.post(f"/module/{options.name}/lend") if options.take else agent.get(f"/env/{options.name}")
     _print(options, facts, "\n".join(f"export {key}='{value}'" for key, value in facts.items()))
-    if not options.take:
+    if "LEAF_CONNECTION_STRING" in facts:
+        way = f"`localhub halt {options.name}` first: a second connection of one device closes the first"
+        _say(f"# {way}", file=sys.stderr)
+    elif not options.take:
         _say(
             f"# {options.name} runs here and only its own process is believed: "
             f"`localhub env {options.name} --take` stops it so that yours can stand for it",

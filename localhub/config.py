@@ -9,6 +9,7 @@
     command = ["${PYTHON}", "-m", "devices.sensors"]
     restart = "on-failure"               # never (default) | on-failure
     start = "auto"                       # auto (default) | manual: only with --leaf sensors
+    auth = "sas"                         # sas (default) | x509_ca | x509_thumbprint: how it proves its id
 
     [screen]
     highlight = "kind = 'alert'"         # a route condition: these messages are shown as they reach the hub
@@ -27,6 +28,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from localhub.identity import Auth
 
 FILE_NAME = "localhub.toml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -60,6 +63,7 @@ class DeviceConfig:
     env: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
     start: str = "auto"
+    auth: Auth = Auth.SAS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +221,7 @@ class _Reader:
 
     def device(self, name: str, table: Mapping[str, Any]) -> DeviceConfig:
         keys = ("devices", name)
-        self.known(keys, table, ("command", "folder", "env", "restart", "start"))
+        self.known(keys, table, ("command", "folder", "env", "restart", "start", "auth"))
         command = self.command(keys, table)
         if command is None:
             raise self.fail(keys, "needs a command: a leaf device has no image to take it from")
@@ -227,6 +231,7 @@ class _Reader:
             env=self.env(keys, table),
             restart=self.choice(keys, table, "restart", ("never", "on-failure")),
             start=self.choice(keys, table, "start", ("auto", "manual")),
+            auth=Auth(self.choice(keys, table, "auth", tuple(Auth))),
         )
 
 

@@ -15,7 +15,7 @@ from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.config import Config, ConfigError
 from localhub.exits import CannotStartError, Exit
-from localhub.identity import Identities
+from localhub.identity import Auth, Credential, Identities
 from localhub.manifest.deployment import Deployment, load_deployment
 from localhub.manifest.problem import ManifestError
 from localhub.state import FACTS, State, StateError, write_atomic
@@ -68,14 +68,14 @@ def prepare(options: Options) -> Prepared:
     try:
         records = Records(root / "living.json", str(root))
         ended = records.end_leftovers() + Records(root / "agent" / "living.json", str(root)).end_leftovers()
-        state = _write(options, deployment, plan)
+        state = _write(options, deployment, plan, settings)
     except BaseException:
         os.close(lock)
         raise
     return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
 
 
-def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
+def _write(options: Options, deployment: Deployment, plan: Plan, settings: Config) -> State:
     root = options.state.resolve()
     if options.fresh:
         _clear(root)
@@ -89,11 +89,23 @@ def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
         state.identities,
         state.gateway,
         [module.name for module in plan.modules],
-        [device.name for device in plan.devices],
+        [name for name, device in settings.devices.items() if device.auth is Auth.SAS],
+        _certified(state, settings),
     )
     write_atomic(state.manifest, json.dumps(deployment.content, indent=2).encode())
     write_atomic(state.agent / "plan.json", plan.to_json())
     return state
+
+
+def _certified(state: State, settings: Config) -> dict[str, Credential]:
+    """Certificates for the leaf devices that are declared for one."""
+    devices = {name: device.auth for name, device in settings.devices.items() if device.auth is not Auth.SAS}
+    if not devices:
+        return {}
+    from localhub import certs  # noqa: PLC0415  X.509 takes a while to import, and few need it here
+
+    authority = certs.ensure(state)
+    return {name: certs.ensure_leaf(state, authority, name, auth) for name, auth in devices.items()}
 
 
 def _locked(root: Path) -> int:

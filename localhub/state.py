@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 FACTS = "localhub.json"
 LONGEST_RUN_PATH = 70  # leaves 38 of sockaddr_un's 108 bytes for the socket's own name
@@ -97,6 +98,14 @@ class State:
     def server_key(self) -> Path:
         """The hub's private key."""
         return self.root / "pki" / "server.key"
+
+    def device_certificate(self, device: str) -> Path:
+        """The certificate of a leaf device that was declared for one."""
+        return self.root / "pki" / "devices" / f"{quote(device, safe='')}.pem"
+
+    def device_key(self, device: str) -> Path:
+        """The private key of that certificate."""
+        return self.root / "pki" / "devices" / f"{quote(device, safe='')}.key"
 
     @property
     def identities(self) -> Path:

@@ -22,7 +22,7 @@ from localhub.agent.policy import Runtime
 from localhub.agent.runner import Launch, LaunchError, Runner
 from localhub.agent.sealing import Sealer
 from localhub.agent.workload import Workload
-from localhub.identity import Identities, Identity
+from localhub.identity import Auth, Identities, Identity
 from localhub.state import State
 
 if TYPE_CHECKING:
@@ -118,6 +118,15 @@ class Edge:
             workload_uri=self._uris[module],
         )
 
+    def leaf_facts(self, device: str) -> dict[str, str]:
+        """What a leaf device is started with; raises KeyError for one that is not declared."""
+        state = self.state
+        text = self.identities.connection_string(Identity(device), state.hub_name, state.address)
+        pair = None
+        if self.identities.devices[device].auth is not Auth.SAS:
+            pair = str(state.device_certificate(device)), str(state.device_key(device))
+        return environment.leaf_facts(text, str(state.ca_certificate), pair)
+
     def _module(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
             self.lent.discard(planned.name)
@@ -129,9 +138,7 @@ class Edge:
 
     def _leaf(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
-            known = Identity(planned.name)
-            text = self.identities.connection_string(known, self.state.hub_name, self.state.address)
-            return self._launch(planned, environment.leaf_facts(text, str(self.state.ca_certificate)), {})
+            return self._launch(planned, self.leaf_facts(planned.name), {})
 
         return Keeper(planned.name, runner, launch, planned.policy)
 

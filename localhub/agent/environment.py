@@ -62,6 +62,10 @@ def module_facts(
     }
 
 
-def leaf_facts(connection_string: str, ca_file: str) -> dict[str, str]:
-    """What a leaf device is told: how to reach the gateway, and whom to trust."""
-    return {"LEAF_CONNECTION_STRING": connection_string, "LEAF_CA_FILE": ca_file}
+def leaf_facts(connection_string: str, ca_file: str, pair: tuple[str, str] | None = None) -> dict[str, str]:
+    """What a leaf device is told: how to reach the gateway, whom to trust, and the files of its certificate and key.
+
+    `pair` is None for a device that signs tokens with the key in its connection string.
+    """
+    facts = {"LEAF_CONNECTION_STRING": connection_string, "LEAF_CA_FILE": ca_file}
+    return facts if pair is None else {**facts, "LEAF_CERTIFICATE_FILE": pair[0], "LEAF_KEY_FILE": pair[1]}

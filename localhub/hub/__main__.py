@@ -17,12 +17,12 @@ import apsw
 import uvloop
 
 from localhub import certs, control
-from localhub.hub import logs
+from localhub.hub import logs, tls
 from localhub.hub.api import HubApi, metrics_app
 from localhub.hub.broker import PORT, Broker
 from localhub.hub.configuration import Configuration
 from localhub.hub.exposition import Exposition
-from localhub.hub.login import SasVerifier
+from localhub.hub.login import IdentityVerifier
 from localhub.hub.metrics import Metrics
 from localhub.hub.routing import ManifestRouter, RoutesRefused
 from localhub.hub.services import Services
@@ -61,9 +61,9 @@ def main() -> int:
 
 async def serve(state: State, store: Store) -> None:
     """Load keys and routes, open the ports, serve until a signal."""
-    certs.ensure(state)
-    context = tls(state)
-    verifier = SasVerifier(Identities.load(state.identities), state.hub_names, time.time)
+    authority = certs.ensure(state)
+    identities = Identities.load(state.identities)
+    verifier = IdentityVerifier(identities, state.hub_names, authority.certificate, time.time)
     router = ManifestRouter(state.gateway)
     configuration = Configuration(router, state.manifest)
     services = Services(state, time.time)
@@ -81,8 +81,12 @@ async def serve(state: State, store: Store) -> None:
     services.attach(broker, configuration.take)
     configuration.start(broker, services.report.configured, lambda: services.twins.known_desired(services.identity))
 
+    context = tls.asking_context(state, identities, broker.handshakes.explained)
+
     def reload() -> None:
         verifier.identities = Identities.load(state.identities)
+        tls.trust(context, state, verifier.identities)
+        broker.recheck()
         configuration.reload()
         log.info("identities and %d routes are loaded", router.routes)
 
@@ -98,7 +102,7 @@ async def serve(state: State, store: Store) -> None:
             await stack.enter_async_context(broker.serving(state.address, context))
         except OSError as error:
             raise CannotStart(port_taken(state, error)) from error
-        await stack.enter_async_context(services.serving(context))
+        await stack.enter_async_context(services.serving(tls.server_context(state)))
         api = HubApi(broker, services, reload)
         await stack.enter_async_context(control.serving(api.app(), state.hub_socket))
         log.info(
@@ -110,14 +114,6 @@ async def serve(state: State, store: Store) -> None:
         )
         await stop.wait()
         log.info("stopping")
-
-
-def tls(state: State) -> ssl.SSLContext:
-    """The server's side of TLS: 1.2 must be allowed, the Python SDK can do no other."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(state.server_certificate, state.server_key)
-    return context
 
 
 def metrics_listener(state: State) -> socket.socket:

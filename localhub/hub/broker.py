@@ -14,7 +14,7 @@ from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
 from localhub.hub.faults import Faults
 from localhub.hub.intake import Intake, Router
-from localhub.hub.login import Refused, Verifier
+from localhub.hub.login import Proof, Refused, Verifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
 from localhub.hub.pump import ModulePump, Uplink, UpstreamPump
@@ -98,7 +98,7 @@ class Broker:
         self._open: set[Connection] = set()
         self._to_flush: list[Connection] = []
         self._loops = OversizeLoops(self.loop.time)
-        self._handshakes = Handshakes(self.loop.time)
+        self.handshakes = Handshakes(self.loop.time)
         self._ticks = 0
         metrics.queues = self.backlog.queues
         metrics.clients = lambda: len(self._clients)
@@ -121,7 +121,7 @@ class Broker:
     def authenticate(self, identity: Identity, token: bytes) -> str | None:
         """Why a token is not good for an identity; None when it is."""
         try:
-            self.verifier.verify(identity, token)
+            self.verifier.verify(identity, Proof(token))
         except Refused as refusal:
             return str(refusal)
         return None
@@ -179,13 +179,13 @@ class Broker:
         connection.unmade.detach()
         self._open.add(connection)
 
-    def admit(self, packet: Connect) -> Identity:
-        """The identity of a client that may connect; raises Refused."""
-        identity = login.identify(packet, self.verifier)
+    def admit(self, packet: Connect, certificate: bytes | None) -> tuple[Identity, Proof]:
+        """The identity of a client that may connect, and its proof; raises Refused."""
+        identity, proof = login.identify(packet, self.verifier, certificate)
         self.faults.admit(packet)
         if len(self._clients) >= MAX_CLIENTS and identity not in self._clients:
             raise Refused(login.UNAVAILABLE, f"{MAX_CLIENTS} clients are connected, more are not let in")
-        return identity
+        return identity, proof
 
     def refused(self, packet: Connect, refusal: Refused, peer: str) -> None:
         """A client was refused."""
@@ -253,6 +253,18 @@ class Broker:
         output = "" if parsed is None else bag.decode(parsed.bag).system.get("outputName", "")
         self.metrics.unack_total["storage_failure", str(connection), output] += 1
 
+    def recheck(self) -> None:
+        """Close the connections whose proof is not good any more, as edgeHub does now and then, or identities changed.
+
+        An SDK renews its token by connecting anew two minutes before the old one expires (edgehub-contract 2.3).
+        """
+        for connection in self.clients():
+            try:
+                self.verifier.verify(connection.identity, connection.proof)
+            except Refused as refusal:
+                log.warning("%s may not stay connected: %s", connection, refusal)
+                connection.close("it cannot prove its identity any more")
+
     def too_large(self, connection: Connection, size: int) -> None:
         """A packet is over the limit: the connection closes, later and later if the client sends it again and again."""
         if connection.session is None:
@@ -267,7 +279,7 @@ class Broker:
     def _accept(self) -> Connection:
         """A TCP connection is there. If its TLS handshake fails, nobody is told: the object is merely forgotten."""
         connection = Connection(self)
-        connection.unmade = weakref.finalize(connection, self._handshakes.failed)
+        connection.unmade = weakref.finalize(connection, self.handshakes.forgotten)
         connection.unmade.atexit = False
         return connection
 

@@ -57,19 +57,30 @@ class OversizeLoops:
 
 
 class Handshakes:
-    """TLS handshakes that clients break off; a line now and then says what it may be."""
+    """TLS handshakes that came to nothing: a line now and then for each reason, and for those that gave none."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
-        self._again = 0.0
+        self._again: dict[str, float] = {}
+        self._explained = 0  # connections that will be forgotten, and whose reason has been told
 
-    def failed(self) -> None:
-        """One more."""
+    def explained(self, reason: str) -> None:
+        """A handshake failed, and this is why; its connection will be forgotten presently."""
+        self._explained += 1
+        self._say(reason)
+
+    def forgotten(self) -> None:
+        """A connection was dropped before its handshake was done."""
+        if self._explained:
+            self._explained -= 1
+        else:
+            self._say(
+                "it does not trust this hub's CA (is its bundle of this state folder?), asked for another host name"
+                " than the certificate has, or does not speak TLS"
+            )
+
+    def _say(self, reason: str) -> None:
         now = self._time()
-        if now < self._again:
-            return
-        self._again = now + HANDSHAKE_LINE_EVERY_S
-        log.warning(
-            "a client broke off the TLS handshake: it does not trust this hub's CA (is its bundle of this state"
-            " folder?), asked for another host name than the certificate has, or does not speak TLS"
-        )
+        if now >= self._again.get(reason, now):
+            self._again[reason] = now + HANDSHAKE_LINE_EVERY_S
+            log.warning("a client's TLS handshake failed: %s", reason)

@@ -8,7 +8,7 @@ some is torn, in any order. `disk.fail` may raise for an operation before it is 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -19,7 +19,7 @@ SECTOR = 512  # what a disk writes whole
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something done: create, write (at, data), truncate (at), sync, delete, rename (to); `folder` syncs its names."""
+    """Something done: create, mkdir, write (at, data), truncate (at), sync, delete, rename (to), folder (sync its names)."""
 
     kind: str
     path: str
@@ -28,47 +28,100 @@ class Event:
     to: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A name in a folder is given to a file or a folder (`node`), or to nothing; a renaming also takes one away."""
+
+    folder: int
+    name: str
+    node: int | None
+    before: tuple[int, str] | None = None
+
+    def perform(self, names: dict[tuple[int, str], int]) -> None:
+        """Do it, whole."""
+        if self.before is not None:
+            names.pop(self.before, None)
+        if self.node is None:
+            names.pop((self.folder, self.name), None)
+        else:
+            names[self.folder, self.name] = self.node
+
+
 @dataclass(slots=True)
 class Platter:
-    """Files and names as they are for certain, and what may or may not have reached the disk."""
+    """Files and names as they are for certain, and what may or may not have reached the disk.
+
+    A folder that nobody is seen to make was there before.
+    """
 
     durable: dict[int, bytearray] = field(default_factory=dict)  # by file, whatever its name
     pending: dict[int, list[Event]] = field(default_factory=dict)
-    names: dict[str, int] = field(default_factory=dict)
-    moves: list[tuple[Event, int]] = field(default_factory=list)  # what was done to names since they were synced
-    current: dict[str, int] = field(default_factory=dict)  # the names as a process sees them
+    names: dict[tuple[int, str], int] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)  # what was done to names since they were synced
+    current: dict[tuple[int, str], int] = field(default_factory=dict)  # the names as a process sees them
+    folders: set[int] = field(default_factory=lambda: {0})
     made: int = 0
 
     def feed(self, event: Event) -> None:
         """One more thing happens."""
-        if event.kind in {"create", "delete", "rename"}:
-            self.made += event.kind == "create"
-            self.moves.append((event, self.made))
-            move(self.current, event, self.made)
+        folder, name = self._place(event.path)
+        if event.kind in {"create", "mkdir"}:
+            self.made += 1
+            if event.kind == "mkdir":
+                self.folders.add(self.made)
+            self._move(Move(folder, name, self.made))
+        elif event.kind == "delete":
+            self._move(Move(folder, name, None))
+        elif event.kind == "rename":
+            self._move(Move(*self._place(event.to), self.current[folder, name], (folder, name)))
         elif event.kind == "folder":
-            for earlier, number in self.moves:
-                if parent(earlier.path) == event.path:
-                    move(self.names, earlier, number)
-            self.moves = [item for item in self.moves if parent(item[0].path) != event.path]
+            synced = self.current[folder, name] if event.path else 0
+            for move in self.moves:
+                if move.folder == synced:
+                    move.perform(self.names)
+            self.moves = [move for move in self.moves if move.folder != synced]
         elif event.kind == "sync":
-            number = self.current[event.path]
-            image = self.durable.setdefault(number, bytearray())
-            for earlier in self.pending.pop(number, []):
+            node = self.current[folder, name]
+            image = self.durable.setdefault(node, bytearray())
+            for earlier in self.pending.pop(node, []):
                 perform(image, earlier)
         else:
-            self.pending.setdefault(self.current[event.path], []).append(event)
+            self.pending.setdefault(self.current[folder, name], []).append(event)
+
+    def _place(self, path: str) -> tuple[int, str]:
+        """The folder that a name is in, and the name there."""
+        *folders, name = path.split("/")
+        node = 0
+        for part in folders:
+            if (node, part) not in self.current:
+                self.made += 1
+                self.folders.add(self.made)
+                self.current[node, part] = self.names[node, part] = self.made
+            node = self.current[node, part]
+        return node, name
+
+    def _move(self, move: Move) -> None:
+        self.moves.append(move)
+        move.perform(self.current)
 
     def crash(self, dice: random.Random) -> dict[str, bytearray]:
         """The files by name after the power went."""
         names = dict(self.names)
-        for event, number in chosen_moves(self.moves, dice):
-            move(names, event, number)
+        for move in chosen_moves(self.moves, dice):
+            move.perform(names)
         files = {}
-        for path, number in names.items():
-            files[path] = image = bytearray(self.durable.get(number, b""))
-            for event in chosen(self.pending.get(number, []), dice):
+        for path, node in self._walk(names, 0, ""):
+            files[path] = image = bytearray(self.durable.get(node, b""))
+            for event in chosen(self.pending.get(node, []), dice):
                 perform(image, event)
         return files
+
+    def _walk(self, names: dict[tuple[int, str], int], folder: int, prefix: str) -> Iterator[tuple[str, int]]:
+        for (place, name), node in names.items():
+            if place == folder and node in self.folders:
+                yield from self._walk(names, node, f"{prefix}{name}/")
+            elif place == folder:
+                yield prefix + name, node
 
 
 def parent(path: str) -> str:
@@ -76,18 +129,7 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def move(names: dict[str, int], event: Event, number: int) -> None:
-    """Do to the names what an event does; renaming a folder moves all names in it."""
-    if event.kind == "create":
-        names[event.path] = number
-    elif event.kind == "delete":
-        names.pop(event.path, None)
-    else:
-        for path in [path for path in names if path == event.path or path.startswith(event.path + "/")]:
-            names[event.to + path.removeprefix(event.path)] = names.pop(path)
-
-
-def chosen_moves(moves: list[tuple[Event, int]], dice: random.Random) -> list[tuple[Event, int]]:
+def chosen_moves(moves: list[Move], dice: random.Random) -> list[Move]:
     """Which of the unsynced creations, deletions and renames reached the disk: each whole or not at all."""
     way = dice.randrange(4)
     if way == 0:

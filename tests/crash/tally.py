@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(slots=True)
 class Cost:
-    """Of the crashes in one operation: ids that should be there and are not, and so on; all but `crashes` are to be 0."""
+    """What the crashes in one operation cost: all but `crashes` are to be 0."""
 
     crashes: int = 0
     missing: int = 0
+    """Ids that were acknowledged and are not there."""
     repeats: int = 0
     """Ids accepted twice, or back though they were delivered."""
     reordered: int = 0

@@ -9,7 +9,7 @@ from tests.crash.kills import kill
 LIVES = 1000
 
 
-def test_a_thousand_kills(tmp_path: Path) -> None:
-    tally = kill(tmp_path, 4, LIVES)
+def test_a_thousand_kills(quick_folder: Path) -> None:
+    tally = kill(quick_folder, 4, LIVES)
     tally.check()
     assert tally.total().crashes == LIVES
