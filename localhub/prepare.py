@@ -31,6 +31,7 @@ class Options:
     state: Path = Path(".state")
     address: str = "127.0.0.1"
     fresh: bool = False
+    strict: bool = False
     leaves: Sequence[str] | None = None
 
 
@@ -84,7 +85,8 @@ def _write(options: Options, deployment: Deployment, plan: Plan, settings: Confi
         state = State.prepare(root, address=options.address)
     except StateError as error:
         raise CannotStartError(str(error)) from error
-    state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
+    port = address.free_port(options.address, state.metrics_port)
+    state = State.prepare(root, metrics_port=port, strict=options.strict)
     Identities.ensure(
         state.identities,
         state.gateway,
