@@ -160,7 +160,7 @@ class Intake:
         said = self._said.get(key, 0)
         if said < LINES_PER_REASON:
             self._said[key] = said + 1
-            more = "" if said < LINES_PER_REASON - 1 else " (further ones are not told)"
+            more = "" if said < LINES_PER_REASON - 1 else " (further ones are only counted)"
             log.log(logging.ERROR if reason == "forged" else logging.WARNING, "%s%s", text, more)
 
 
