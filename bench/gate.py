@@ -47,14 +47,14 @@ def run(*, quick: bool) -> dict[str, Claim]:
     gate, subtractor = Gate(), cv2.createBackgroundSubtractorMOG2()
     _must_see(gate, frames)
     _seconds(subtractor.apply, frames[:5])
-    ours, theirs, small = [], [], []
-    for _ in range(3 if quick else 8):
+    ours, theirs = [], []
+    rounds = 3 if quick else 8
+    for _ in range(rounds):
         ours.append(_seconds(gate.watch, frames))
         theirs.append(_seconds(subtractor.apply, frames))
     shrunk = [np.asarray(cv2.resize(frame, (160, 90), interpolation=cv2.INTER_AREA), np.uint8) for frame in frames]
     subtractor = cv2.createBackgroundSubtractorMOG2()
-    for _ in range(3 if quick else 8):
-        small.append(_seconds(subtractor.apply, shrunk))
+    small = [_seconds(subtractor.apply, shrunk) for _ in range(rounds)]
     each_ms = min(ours) / len(frames) * 1e3
     peer = (
         f"OpenCV {cv2.__version__} MOG2 on the whole frame; ours {each_ms:.2f} ms of a core a frame, "

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -34,8 +34,15 @@ Items = Sequence[tuple[bytes, Mapping[str, float]]]
 class InferenceModule:
     """All models of this module, and what is known of each source."""
 
-    def __init__(self, edge: Edge[InferenceSettings], engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        edge: Edge[InferenceSettings],
+        engine: Engine | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._edge = edge
+        self._clock = clock
         self._engine = engine or Engine()
         self._loading = Loading(self._engine, edge.state_dir)
         self._ready = asyncio.Event()
@@ -183,7 +190,7 @@ class InferenceModule:
     def _keep(self, entry: Entry, message: Message, body: bytes, verdict: Verdict, index: int) -> None:
         """Offer an uncertain input as a sample, as often as is allowed."""
         allowance = self._allowances.setdefault(entry.name, Allowance())
-        if not allowance.take(time.monotonic(), self._edge.settings.samples_per_hour):
+        if not allowance.take(self._clock(), self._edge.settings.samples_per_hour):
             return
         facts = {**message.properties, "of": message.kind, "label": verdict.label, "not_ok": f"{verdict.not_ok:.4f}"}
         if message.kind == "waveform":
@@ -207,9 +214,10 @@ class InferenceModule:
     async def _send_scores(self) -> None:
         while True:
             await asyncio.sleep(self._edge.settings.score_s)
-            self._offer_scores()
+            self.offer_scores()
 
-    def _offer_scores(self) -> None:
+    def offer_scores(self) -> None:
+        """Send what was counted since the last time."""
         tallies, self._tallies = self._tallies, {}
         for (name, source), tally in tallies.items():
             entry = self._loading.entries.get(name)
@@ -274,7 +282,7 @@ class InferenceModule:
         return orjson.dumps({source: each.raised for source, each in self._conditions.items() if each.raised})
 
     async def _stop(self) -> None:
-        self._offer_scores()
+        self.offer_scores()
         await self._engine.close()
 
 
