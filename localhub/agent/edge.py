@@ -164,7 +164,7 @@ class Edge:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._launch(planned, self.module_facts(planned.name), {"MODULE_STATE": str(folder)})
 
-        return Keeper(planned.name, runner, launch, planned.policy)
+        return Keeper(planned.name, runner, launch, planned.policy, self.state.manners.restarts)
 
     def _leaf(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
