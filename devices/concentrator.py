@@ -23,10 +23,8 @@ from modules.common.messages import Reading
 SOURCE = "concentrator"
 
 
-def readings(
-    crowd: Crowd, rows: NDArray[np.intp], moments: NDArray[np.float64], began: float
-) -> list[Reading]:
-    """Return what the sensors ``rows`` say at ``moments`` (seconds after ``began``, Unix seconds), the silent left out."""
+def readings(crowd: Crowd, rows: NDArray[np.intp], moments: NDArray[np.float64], began: float) -> list[Reading]:
+    """Return what ``rows`` say at ``moments`` (seconds after ``began``, Unix seconds); the silent are left out."""
     values = crowd.values(rows, moments)
     heard = ~np.isnan(values)
     return [

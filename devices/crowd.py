@@ -25,9 +25,9 @@ _AGAIN = 0.01  # of a period between the two readings of a sensor that is read t
 class SeededFault:
     """One sensor fails in one way from ``begins`` on (seconds from the start).
 
-    ``step``, ``drift``: the level goes up by 8 deviations, at once or within a minute and then on. ``stuck``: one value.
-    ``noisy``: six times the noise. ``spikes``: seven readings of ten are 12 deviations too high. ``missing``: says
-    nothing. ``clipping``: four times the noise, cut off at 2 deviations to either side. ``bias``: the supply of the
+    ``step``, ``drift``: the level goes up by 8 deviations, at once or within a minute and then on. ``stuck``: one
+    value. ``noisy``: six times the noise. ``spikes``: seven readings of ten are 12 deviations too high. ``missing``:
+    says nothing. ``clipping``: four times the noise, cut off at 2 deviations to either side. ``bias``: the supply of the
     sensor's amplifier is gone, what is left is near zero and quiet.
     """
 
@@ -39,7 +39,8 @@ class SeededFault:
 class Crowd:
     """``count`` sensors, of which ``faults`` fail one after the other, the kinds in turn.
 
-    The first fails after ``fault_after`` seconds, the others every ``fault_every`` seconds. ``repeats``: the share of sensors that are read twice in every period.
+    ``level`` and ``noise``: mean and deviation of each while healthy. The first fails after ``fault_after`` seconds,
+    the others every ``fault_every`` seconds. ``repeats``: the share of sensors that are read twice in every period.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class Crowd:
         self._random = np.random.default_rng(seed)
         plan = np.random.default_rng([seed, 1])  # apart: faults change nothing of what the others say
         self.names = [f"hall/s{number:05d}" for number in range(count)]
-        self._level = plan.uniform(10, 100, count)
-        self._noise = plan.uniform(0.5, 2.0, count)
+        self.level = plan.uniform(10, 100, count)
+        self.noise = plan.uniform(0.5, 2.0, count)
         phases = plan.random(count)
         twice = plan.choice(count, size=int(repeats * count), replace=False)
         phases = np.concatenate([phases, (phases[twice] + _AGAIN) % 1])
@@ -83,8 +84,8 @@ class Crowd:
         return np.tile(self._turn, rounds.size)[inside], moments[inside]
 
     def values(self, rows: NDArray[np.intp], elapsed: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one reading of each of ``rows``, ``elapsed`` seconds from the start; NaN where a sensor says nothing."""
-        values = self._level[rows] + self._noise[rows] * self._random.standard_normal(rows.size)
+        """Return a reading of each of ``rows``, ``elapsed`` seconds from the start; NaN where a sensor says nothing."""
+        values = self.level[rows] + self.noise[rows] * self._random.standard_normal(rows.size)
         moments = np.broadcast_to(elapsed, rows.shape)
         for place in np.flatnonzero(self._fault[rows] >= 0).tolist():
             fault = self.faults[self._fault[rows[place]]]
@@ -94,7 +95,7 @@ class Crowd:
 
     def _failed(self, row: int, fault: SeededFault, value: float, since: float) -> float:
         """Return what the sensor says instead of ``value``, ``since`` seconds after its fault began."""
-        level, spread = float(self._level[row]), float(self._noise[row])
+        level, spread = float(self.level[row]), float(self.noise[row])
         match fault.kind:
             case "step":
                 return value + _HEIGHT * spread

@@ -16,7 +16,7 @@ from modules.vibration.answers import Answers
 from modules.vibration.outgoing import Answer, Outgoing
 from modules.vibration.reporting import Anomalies, OnChange, sampled
 from modules.vibration.scalar.core import Outcome, ScalarCore
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.window import WindowBatch
 from modules.vibration.settings import VibrationSettings
 from modules.vibration.sources import Sources
 from modules.vibration.state import State

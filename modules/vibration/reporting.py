@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from modules.vibration.columns import Columns, FloatArray, IntArray
 from modules.vibration.scalar.core import Flags
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.window import WindowBatch
 
 _LOUD = 5.0  # a lone flag beyond this |z| is worth a record; below it, one in 370 clean readings is flagged anyway
 _SPREAD = 0.5  # a deviation that grew or shrank by more than this share counts as a change

@@ -69,7 +69,8 @@ def test_equals_handling_readings_one_by_one(
             names.append(name)
             times.append(clock[name])
             values.append(value)
-            expected[plain[name].reading(clock[name], value)] += 1
+        for place in sorted(range(len(times)), key=times.__getitem__):  # a batch is merged: oldest first
+            expected[plain[names[place]].reading(times[place], values[place])] += 1
         outcome = core.handle(names, values, times, [None] * len(names), seq=1, now=START)
         counted.update(outcome.rejected)
         counted["accepted"] += outcome.accepted

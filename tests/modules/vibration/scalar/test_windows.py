@@ -8,7 +8,7 @@ from scipy import stats
 
 from modules.vibration.scalar.core import Outcome, ScalarCore
 from modules.vibration.scalar.rules import Aggregation
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.window import WindowBatch
 
 START = 1_700_000_040.0
 
