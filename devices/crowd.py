@@ -27,8 +27,8 @@ class SeededFault:
 
     ``step``, ``drift``: the level goes up by 8 deviations, at once or within a minute and then on. ``stuck``: one
     value. ``noisy``: six times the noise. ``spikes``: seven readings of ten are 12 deviations too high. ``missing``:
-    says nothing. ``clipping``: four times the noise, cut off at 2 deviations to either side. ``bias``: the supply of the
-    sensor's amplifier is gone, what is left is near zero and quiet.
+    says nothing. ``clipping``: four times the noise, cut off at 2 deviations to either side. ``bias``: the supply of
+    the sensor's amplifier is gone, what is left is near zero and quiet.
     """
 
     sensor: str

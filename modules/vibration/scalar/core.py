@@ -1,13 +1,12 @@
 """Readings in, findings, flags and finished windows out: the scalar half of the module, without any I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modules.vibration.columns import Columns, FloatArray, IntArray
-from modules.vibration.finding import Finding
 from modules.vibration.scalar.baseline import Baseline
 from modules.vibration.scalar.clock import Clock
 from modules.vibration.scalar.findings import deviations, excursions, illnesses, level_moves, silences
@@ -15,6 +14,7 @@ from modules.vibration.scalar.hops import Hops
 from modules.vibration.scalar.levels import Levels
 from modules.vibration.scalar.machines import Machines
 from modules.vibration.scalar.merge import Merge, in_order
+from modules.vibration.scalar.outcome import Flags, Outcome
 from modules.vibration.scalar.outside import Ranges, Rates
 from modules.vibration.scalar.persistence import Persistence
 from modules.vibration.scalar.readings import Readings
@@ -30,33 +30,6 @@ _GROWTH = 1.5
 _HELD = "merge."
 _NONE: IntArray = np.zeros(0, dtype=np.intp)
 _APART = 1e-6  # seconds between readings stamped on receipt, so that none looks like a repeat of the one before
-
-
-@dataclass(slots=True)
-class Flags:
-    """Flagged readings: sensor row, Unix seconds, value, z score."""
-
-    sensor: IntArray
-    time: FloatArray
-    value: FloatArray
-    z: FloatArray
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a batch led to."""
-
-    accepted: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    restamped: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    flags: list[Flags] = field(default_factory=list)
-    windows: list[WindowBatch] = field(default_factory=list)
-
-    def reject(self, reason: str, count: int) -> None:
-        """Count `count` readings as refused for `reason`."""
-        if count:
-            self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
 class ScalarCore:
@@ -171,6 +144,7 @@ class ScalarCore:
             outcome.reject("oversize", int(np.count_nonzero(np.isfinite(odd))))
             readings = readings.at(usable)
         believable = (readings.times <= now + self._limits.ahead) & (readings.times >= now - self._limits.behind)
+        self.clock.doubt(readings.rows, ~believable)
         if not believable.all():
             outcome.restamped += int(np.count_nonzero(~believable))
             stamps = now + _APART * np.arange(believable.size)

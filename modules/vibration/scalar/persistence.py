@@ -28,9 +28,9 @@ class Persistence(Columns):
     False alarms: for k of n flags that come alone with probability p, a finding begins with a flag that is the k-th of
     the last n readings, so per reading it has a probability of at most p B, B the binomial chance of k - 1 or more
     flags in the n - 1 readings before. For 5 of 8 and Gaussian |z| > 3 (p = 0.0027) that is p x 35 p^4 = 5e-12: 0.004
-    in the 864 million readings of 10,000 sensors and a day. A baseline just warmed up knows its deviation to 7 % and its mean
-    to 0.1 deviations; for one sensor in a thousand p is then up to 0.02, which adds less than that. 3 of 5 would give
-    p x 6 p^2 = 1e-7, a hundred false alarms a day.
+    in the 864 million readings of 10,000 sensors and a day. A baseline just warmed up knows its deviation to 7 % and
+    its mean to 0.1 deviations; for one sensor in a thousand p is then up to 0.02, which adds less than that. 3 of 5
+    would give p x 6 p^2 = 1e-7, a hundred false alarms a day.
     """
 
     fills: ClassVar = {

@@ -9,7 +9,8 @@ import pytest
 
 from devices.crowd import Crowd
 from modules.vibration.finding import Finding
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rules import Rule, Statistics
 

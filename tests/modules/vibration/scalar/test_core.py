@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.vibration.finding import Finding
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.rules import Aggregation, Limits, Rule, Statistics
 
 START = 1_700_000_040.0  # on a minute

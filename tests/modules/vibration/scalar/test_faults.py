@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from devices.crowd import FAULT_KINDS, Crowd
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 
 START = 1_700_000_040.0
 # Seconds from a fault to its alert at most. What only a window shows takes the rest of one and a whole one.
