@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from localhub.hub.contexts import explain
 from localhub.hub.tls import TlsTransport, wrapped
 from localhub.hub.troubles import Handshakes
 
@@ -113,8 +114,8 @@ class Listener:
         oldest.abort()
         self._handshakes.flooded(oldest.peer, most)
 
-    def _failed(self, transport: TlsTransport, reason: str) -> None:
+    def _failed(self, transport: TlsTransport, error: OSError | None) -> None:
         known = transport in self._strangers
         self.admitted(transport)
         if known:  # not one that had to make room
-            self._handshakes.failed(reason)
+            self._handshakes.failed(explain(error) if isinstance(error, ssl.SSLError) else None)

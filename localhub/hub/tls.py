@@ -26,7 +26,7 @@ class TlsTransport(asyncio.Transport):
     """The server's end of one connection, from accept to close; it belongs to the loop's thread.
 
     The protocol is told of the connection when the handshake is through; before that `broken` alone is told, with the
-    reason, when there will be none.
+    error where there was one, when there will be none.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class TlsTransport(asyncio.Transport):
         sock: ssl.SSLSocket,
         peer: tuple[str, int],
         protocol: asyncio.Protocol,
-        broken: Callable[["TlsTransport", str], None],
+        broken: Callable[["TlsTransport", OSError | None], None],
     ) -> None:
         self.peer = peer[0]
         self.since = loop.time()
@@ -190,7 +190,7 @@ class TlsTransport(asyncio.Transport):
         if self.open:
             self._protocol.connection_lost(error)
         else:
-            self._broken(self, "it left" if error is None else str(error))
+            self._broken(self, error)
 
 
 def wrapped(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:

@@ -12,7 +12,6 @@ log = logging.getLogger(__name__)
 
 SAME_WITHIN_S: Final = 60.0  # an oversize packet again within this time is the same one
 FIRST_HOLD_S: Final = 0.4
-LONGEST_HOLD_S: Final = 30.0
 HANDSHAKE_LINE_EVERY_S: Final = 60.0  # a client that cannot get in tries again and again
 
 
@@ -29,8 +28,9 @@ class OversizeLoops:
     edgeHub closes the connection, the SDK connects after 10 ms and sends the same packet again, for ever.
     """
 
-    def __init__(self, time: Callable[[], float]) -> None:
+    def __init__(self, time: Callable[[], float], longest_hold_s: float) -> None:
         self._time = time
+        self._longest_hold_s = longest_hold_s
         self._packets: dict[Identity, _Packet] = {}
 
     def seen(self, identity: Identity, size: int) -> float | None:
@@ -42,7 +42,9 @@ class OversizeLoops:
             return None
         known.seen = now
         known.count += 1
-        hold_s = min(FIRST_HOLD_S * 2.0 ** min(known.count - 2, 20), LONGEST_HOLD_S)
+        hold_s = min(FIRST_HOLD_S * 2.0 ** min(known.count - 2, 20), self._longest_hold_s)
+        if not hold_s and known.count & (known.count - 1):
+            return hold_s  # without a hold it comes a hundred times a second: the 2nd, 4th, 8th ... is named
         log.error(
             "%s is in a loop: it sent a packet of %d bytes for the %d. time, the limit is %d. edgeHub closes the"
             " connection, the SDK connects and sends it again, for ever. Keep bodies under 250 KB."
@@ -57,36 +59,30 @@ class OversizeLoops:
 
 
 class Handshakes:
-    """TLS handshakes that come to nothing, and connections that never say CONNECT; a line now and then says so."""
+    """TLS handshakes that come to nothing, and connections that never say CONNECT: a line now and then for each."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
-        self._again = 0.0
-        self._flood_again = 0.0
+        self._again: dict[str, float] = {}
         self._sent_away = 0
 
-    def failed(self, reason: str) -> None:
-        """One more that did not come about."""
-        now = self._time()
-        if now < self._again:
-            return
-        self._again = now + HANDSHAKE_LINE_EVERY_S
-        log.warning(
-            "a client broke off the TLS handshake (%s): it does not trust this hub's CA (is its bundle of this state"
-            " folder?), asked for another host name than the certificate has, or does not speak TLS",
-            reason,
-        )
+    def failed(self, reason: str | None) -> None:
+        """A handshake came to nothing; None: the client hung up without a word."""
+        if reason is None:
+            reason = (
+                "it does not trust this hub's CA (is its bundle of this state folder?), asked for another host name"
+                " than the certificate has, or does not speak TLS"
+            )
+        self._say(reason, f"a client's TLS handshake failed: {reason}")
 
     def flooded(self, address: str, count: int) -> None:
         """One of the `count` connections from an address that never said CONNECT had to make room for a new one."""
         self._sent_away += 1
+        text = "connections that never say CONNECT, its oldest make room for new ones"
+        self._say("flood", f"{address} holds {count} {text} ({self._sent_away} so far)")
+
+    def _say(self, about: str, line: str) -> None:
         now = self._time()
-        if now < self._flood_again:
-            return
-        self._flood_again = now + HANDSHAKE_LINE_EVERY_S
-        log.warning(
-            "%s holds %d connections that never say CONNECT, its oldest make room for new ones (%d so far)",
-            address,
-            count,
-            self._sent_away,
-        )
+        if now >= self._again.get(about, now):
+            self._again[about] = now + HANDSHAKE_LINE_EVERY_S
+            log.warning("%s", line)
