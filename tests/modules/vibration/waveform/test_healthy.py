@@ -40,7 +40,8 @@ def watch(number: int, hours: float, *, told: bool) -> tuple[int, float, list[st
     bearing, rpm = machine(number)
     rule = WaveformRule() if told else WaveformRule(rpm=round(rpm / 50) * 50, rpm_within=0.04)
     core = WaveformCore([rule], Cutting(window_s=1.3653333, hop_s=0.6826667))
-    windows, highest, said = 0, 0.0, []
+    windows, highest = 0, 0.0
+    said: list[str] = []
     for seq in range(int(hours * 3600 * RATE / BLOCK)):
         samples = heard(bearing, rpm, seq * BLOCK)
         block = Block(samples, RATE, START + seq * BLOCK / RATE, seq, rpm if told else None)
@@ -60,7 +61,8 @@ def test_a_healthy_machine_is_left_in_peace_for_a_minute(number: int) -> None:
 
 @pytest.mark.soak
 def test_healthy_machines_are_left_in_peace_for_hours(show: Callable[[str], None]) -> None:
-    windows, highest, said = 0, 0.0, []
+    windows, highest = 0, 0.0
+    said: list[str] = []
     machines = 32
     for number in range(machines):
         more, level, words = watch(number, HOURS / machines, told=number % 4 != 3)
