@@ -8,7 +8,7 @@ from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.rules import Aggregation
 
 START = 1_700_000_040.0
-MINUTES = 12
+MINUTES = 18
 
 
 def told(values: NDArray[np.float64]) -> list[tuple[str, str, float]]:
@@ -28,13 +28,13 @@ def noise(seed: int = 1, minutes: int = MINUTES) -> NDArray[np.float64]:
 
 def test_a_signal_that_is_cut_off_is_told_and_ends() -> None:
     values = noise()
-    values[420:540] = np.clip(50 + 4 * (values[420:540] - 50), 48, 52)
-    assert told(values) == [("clipping", "raised", 480), ("clipping", "cleared", 600)]
+    values[720:900] = np.clip(50 + 4 * (values[720:900] - 50), 48, 52)
+    assert told(values) == [("clipping", "raised", 840), ("clipping", "cleared", 960)]
 
 
 def test_one_side_is_enough() -> None:
     values = noise(2)
-    values[420:540] = np.minimum(values[420:540], 50.2)
+    values[720:900] = np.minimum(values[720:900], 50.2)
     assert [each[:2] for each in told(values)] == [("clipping", "raised"), ("clipping", "cleared")]
 
 
