@@ -220,19 +220,22 @@ def running(
     at: str | None = None,
     environment: Mapping[str, str] | None = None,
     wait_for: Sequence[str] | None = None,
+    strict: bool = False,
     within_s: float = START_S,
 ) -> Iterator[Hub]:
     """Run a manifest while the block runs, on a free 127.x address; its modules are connected when the block begins.
 
     `config` is the localhub.toml if it is not beside the manifest, `at` an address of your own choice, `environment`
-    what modules find in theirs, `wait_for` names those modules that will connect, if not all do. All state is in a
-    temporary folder. Raises HubFailedError, NotInTimeError.
+    what modules find in theirs, `wait_for` names those modules that will connect, if not all do, `strict` has it do as
+    edgeHub does where the two differ. All state is in a temporary folder. Raises HubFailedError, NotInTimeError.
     """
     with tempfile.TemporaryDirectory(prefix="localhub-") as folder:
         root, said = Path(folder) / "state", Path(folder) / "said"
         words = ["run", str(manifest), "--state", str(root), "--address", at or _free_address(), "--plain"]
         for layer in layers:
             words += ["--layer", str(layer)]
+        if strict:
+            words.append("--strict")
         if config is not None:
             words += ["--config", str(config)]
         with said.open("wb") as output:

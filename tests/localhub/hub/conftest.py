@@ -18,7 +18,7 @@ import pytest
 import uvloop
 
 from localhub import certs, sas
-from localhub.hub import tls
+from localhub.hub import contexts
 from localhub.hub.backlog import Place
 from localhub.hub.broker import Broker, Client
 from localhub.hub.login import IdentityVerifier
@@ -27,6 +27,7 @@ from localhub.hub.metrics import Metrics
 from localhub.hub.pump import LinkDown
 from localhub.hub.store import Store
 from localhub.identity import Auth, Identities, Identity
+from localhub.manners import LOCALHUB, Manners
 from localhub.state import State
 
 MODULES = ("alpha", "beta", "gamma")
@@ -112,7 +113,8 @@ class Recorder:
 class Hub:
     """One hub and its state folder; `stop` and `start` make a restart."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, manners: Manners = LOCALHUB) -> None:
+        self.manners = manners
         self.clock = Clock()
         self.routes = Routes()
         self.recorder = Recorder()
@@ -171,7 +173,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self.cloud = Cloud()
-        with contextlib.closing(Store(self.state.hub_db)) as store:
+        with contextlib.closing(Store(self.state.hub_db, synced=self.manners.synced)) as store:
             self.broker = Broker(
                 gateway=self.state.gateway,
                 store=store,
@@ -183,8 +185,9 @@ class Hub:
                 uplink=self.cloud,
                 metrics=Metrics(self.state.hub_name, self.state.gateway, self.clock),
                 clock=self.clock,
+                manners=self.manners,
             )
-            context = tls.asking_context(self.state, self.identities, self.broker.handshakes.explained)
+            context = contexts.asking_context(self.state, self.identities, self.broker.handshakes.explained)
             try:
                 async with self.broker.serving(self.state.address, context):
                     ready.put(None)
@@ -284,9 +287,15 @@ class Module:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
+def manners() -> Manners:
+    """How the hub behaves; a test that wants it otherwise is parametrised by this name."""
+    return LOCALHUB
+
+
+@pytest.fixture
+def hub(tmp_path: Path, manners: Manners) -> Iterator[Hub]:
     """A hub that serves; alpha's output `x` goes to beta's input `in`."""
-    made = Hub(tmp_path / "state")
+    made = Hub(tmp_path / "state", manners)
     made.routes.table["x"] = [("gw1/beta/in", 1, None)]
     made.start()
     try:

@@ -14,7 +14,7 @@ import pytest
 from azure.iot.device import X509, IoTHubDeviceClient, Message
 
 from localhub import certs
-from localhub.hub import tls
+from localhub.hub import contexts
 from localhub.identity import Auth, Identities, Identity
 from localhub.wire import packets, writer
 from localhub.wire.packets import Acknowledge, Connack, Connect, Packet
@@ -243,4 +243,4 @@ def test_a_device_may_change_its_way(hub: Hub, tmp_path: Path) -> None:
 def test_reasons_are_put_in_words(reason: str | None, words: str) -> None:
     error = ssl.SSLError(1, "x")
     error.reason = reason  # type: ignore[assignment]
-    assert words in tls.explain(error)
+    assert words in contexts.explain(error)
