@@ -84,12 +84,14 @@ class Intake:
         return asyncio.run(self._measure(packets, in_message))
 
     def drained_per_s(self) -> float:
-        """Records a second from the cache to the cloud, until it is empty."""
+        """Records a second from the cache to the cloud, until it is empty; it is paused again then."""
         self._hub.call("cache", "resume")
         began, before = time.perf_counter(), self._figure("confirmed")
         while (confirmed := self._figure("confirmed")) < self._sent:
             time.sleep(0.05)
-        return (confirmed - before) / (time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        self._hub.call("cache", "pause")
+        return (confirmed - before) / seconds
 
     async def _measure(self, packets: list[bytes], in_message: int) -> float:
         state = self._hub.state
@@ -153,7 +155,11 @@ def intake(folder: Path) -> Iterator[Intake]:
     cache = [sys.executable, "-m", "modules.cache"]
     manifest = write_manifest(folder, {"source": ["sleep", "infinity"], "cache": cache}, ROUTES)
     config = folder / "localhub.toml"
-    variables = {"MILLWATCH_STATE": "${MODULE_STATE}", "MILLWATCH_VIEW_PORT": "0", "MILLWATCH_HUB_METRICS": "${HUB_METRICS}"}
+    variables = {
+        "MILLWATCH_STATE": "${MODULE_STATE}",
+        "MILLWATCH_VIEW_PORT": "0",
+        "MILLWATCH_HUB_METRICS": "${HUB_METRICS}",
+    }
     variables["PYTHONPATH"] = str(ROOT)
     table = ", ".join(f"{name} = {json.dumps(value)}" for name, value in variables.items())
     config.write_text(config.read_text(encoding="utf-8") + f"env = {{ {table} }}\n", encoding="utf-8")
