@@ -113,7 +113,7 @@ class CacheModule:
             await asyncio.gather(self._draining, return_exceptions=True)
         if self._writer is not None and self._drain is not None:
             try:
-                await self._drain.write_marks()
+                await self._drain.watch.write_marks()
             finally:
                 await asyncio.to_thread(self._writer.close)
         self._hub.close()
@@ -178,7 +178,7 @@ class CacheModule:
             sent_bytes_per_s=drain.rate.rate,
             paused=drain.paused,
             blocked=self._blocked,
-            hub_silent=drain.hub_silent,
+            hub_silent=drain.watch.silent,
             hours_left=self._intake.hours_left(stats.free_bytes, figures.overhead(stats), now),
         )
         return figures.document(stats, moment, self._house.set_aside())

@@ -95,6 +95,7 @@ def open_row(state: State, priority: int, row: Row) -> Stored:
         attempts=state.marks[priority].attempts(seq),
         size=len(body),
         payload=payload,
+        waited_ms=state.tick() - tick,
     )
 
 

@@ -130,6 +130,10 @@ class Store:
                 if found or not damaged:
                     return found
 
+    def clock_ms(self) -> int:
+        """The store's own clock: it runs only while a store is open, and never back."""
+        return self._state.tick()
+
     def release(self, priority: int, until: int) -> None:
         """What was peeked behind seq `until` is not about to be sent after all: it may be evicted, or expire."""
         self._state.claim(priority, until)
