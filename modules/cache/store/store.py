@@ -143,6 +143,11 @@ class Store:
         with self._guard:
             return batch.batches(self._state, priority, after)
 
+    def read(self, priority: int, after: int, *, most: int, most_bytes: int = 1 << 22) -> list[Stored]:
+        """As `peek`, but only to look: nothing is claimed, and damaged records are left out and where they are."""
+        with self._guard:
+            return outgoing.read(self._state, priority, after, most, most_bytes)
+
     def kept(self, priority: int, wanted: Range, after: int = 0) -> tuple[list[Stored], int]:
         """Some of the confirmed records that are meant, behind seq `after`, and the seq to go on behind, 0 at the end.
 
