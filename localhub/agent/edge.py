@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from localhub import control
 from localhub.agent import environment
+from localhub.agent.creation import WORKLOAD_URI, published
 from localhub.agent.keeper import GRACE_S, Keeper
 from localhub.agent.plan import Plan, Planned
 from localhub.agent.policy import Runtime
 from localhub.agent.runner import Launch, LaunchError, Runner
 from localhub.agent.sealing import Sealer
 from localhub.agent.workload import Workload
-from localhub.identity import Identities, Identity
+from localhub.identity import Auth, Identities, Identity
 from localhub.state import State
 
 if TYPE_CHECKING:
@@ -32,17 +33,24 @@ HUB_WAIT_S = 30.0
 LEAVES_WAIT_S = 15.0  # for the modules to connect, before leaf devices begin to send
 LEAF_GRACE_S = 2.0
 ASK_EVERY_S = 0.1
+ANYONE = 0o666  # may connect who finds the socket: the container that it is mounted into; its folder is private
 
 LOG = logging.getLogger(__name__)
 
 
 class Edge:
-    """Runs a plan against one state folder."""
+    """Runs a plan against one state folder.
 
-    def __init__(self, state: State, plan: Plan, runner: Runner) -> None:
+    `runner` starts processes: leaf devices, and modules too where there is no runner for `containers`.
+    """
+
+    def __init__(self, state: State, plan: Plan, runner: Runner, containers: Runner | None = None) -> None:
         self.state, self.plan = state, plan
         self.identities = Identities.load(state.identities)
-        self.modules = {planned.name: self._module(planned, runner) for planned in plan.modules}
+        self.modules = {
+            planned.name: self._container(planned, containers) if containers else self._module(planned, runner)
+            for planned in plan.modules
+        }
         self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.changed = asyncio.Event()  # set whenever a module's state changes
         for module in self.modules.values():
@@ -71,7 +79,8 @@ class Edge:
                     await stack.enter_async_context(control.serving_on(app, listener))
                 else:
                     self._uris[name] = f"unix://{path}"
-                    await stack.enter_async_context(control.serving(app, path))
+                    mode = ANYONE if self.plan.containers else 0o600
+                    await stack.enter_async_context(control.serving(app, path, mode=mode))
             yield
 
     async def start(self) -> None:
@@ -108,15 +117,45 @@ class Edge:
         return self.module_facts(module)
 
     def module_facts(self, module: str) -> dict[str, str]:
-        """What edgeAgent would inject."""
+        """What edgeAgent would inject into a process."""
+        return self._facts(module, self.state.address, self._uris[module])
+
+    def _facts(self, module: str, gateway_host: str, workload_uri: str) -> dict[str, str]:
         return environment.module_facts(
             module,
             device=self.state.gateway,
             generation=self.identities.modules[module].generation,
             hub_name=self.state.hub_name,
-            gateway_host=self.state.address,
-            workload_uri=self._uris[module],
+            gateway_host=gateway_host,
+            workload_uri=workload_uri,
         )
+
+    def _container(self, planned: Planned, runner: Runner) -> Keeper:
+        async def launch() -> Launch:
+            self.lent.discard(planned.name)
+            try:
+                ports = environment.resolved_ports(planned, os.environ)
+            except environment.MissingVariableError as error:
+                raise LaunchError(str(error)) from error
+            return Launch(
+                name=planned.name,
+                env={**planned.env, **self._facts(planned.name, self.state.gateway, WORKLOAD_URI)},
+                log=self.state.log(planned.name),
+                image=planned.image,
+                options=published(planned.options, ports) if ports else planned.options,
+                socket=self.state.workload_socket(planned.name),
+            )
+
+        return Keeper(planned.name, runner, launch, planned.policy)
+
+    def leaf_facts(self, device: str) -> dict[str, str]:
+        """What a leaf device is started with; raises KeyError for one that is not declared."""
+        state = self.state
+        text = self.identities.connection_string(Identity(device), state.hub_name, state.address)
+        pair = None
+        if self.identities.devices[device].auth is not Auth.SAS:
+            pair = str(state.device_certificate(device)), str(state.device_key(device))
+        return environment.leaf_facts(text, str(state.ca_certificate), pair)
 
     def _module(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
@@ -125,13 +164,11 @@ class Edge:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._launch(planned, self.module_facts(planned.name), {"MODULE_STATE": str(folder)})
 
-        return Keeper(planned.name, runner, launch, planned.policy)
+        return Keeper(planned.name, runner, launch, planned.policy, self.state.manners.restarts)
 
     def _leaf(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
-            known = Identity(planned.name)
-            text = self.identities.connection_string(known, self.state.hub_name, self.state.address)
-            return self._launch(planned, environment.leaf_facts(text, str(self.state.ca_certificate)), {})
+            return self._launch(planned, self.leaf_facts(planned.name), {})
 
         return Keeper(planned.name, runner, launch, planned.policy)
 

@@ -55,11 +55,14 @@ class Service:
         }
 
     async def env(self, call: Call) -> object:
-        """GET /env/NAME: what edgeAgent injects into a module."""
+        """GET /env/NAME: what edgeAgent injects into a module, or what a leaf device is started with."""
         name = call.path["name"]
-        if name not in self._edge.modules:
-            raise Refused(404, f"there is no module {name}; there are: {', '.join(self._edge.modules)}")
-        return self._edge.module_facts(name)
+        if name in self._edge.modules:
+            return self._edge.module_facts(name)
+        if name in self._edge.leaves:
+            return self._edge.leaf_facts(name)
+        known = ", ".join([*self._edge.modules, *self._edge.leaves])
+        raise Refused(404, f"there is no module or leaf device {name}; there are: {known}")
 
     async def act(self, call: Call) -> object:
         """POST /module/NAME/VERB: start, stop, restart, kill, lend (also of leaf devices, but for lend)."""

@@ -1,7 +1,7 @@
 """Direct methods: invoked on a module over its MQTT connection, with edgeHub's time limits and answers.
 
 edgeHub waits three seconds after a module has subscribed before it sends the calls that waited for it, a precaution of
-its own; here they are sent at once.
+its own; here they are sent at once, unless it is to be strict.
 """
 
 import asyncio
@@ -99,10 +99,14 @@ class MethodResult:
 
 
 class Methods:
-    """Calls on their way. `find` gives the connected client of an identity."""
+    """Calls on their way. `find` gives the connected client of an identity.
 
-    def __init__(self, find: Callable[[Identity], Client | None]) -> None:
+    A call that waited for its client is sent `settle_s` seconds after the client has subscribed.
+    """
+
+    def __init__(self, find: Callable[[Identity], Client | None], settle_s: float = 0.0) -> None:
         self._find = find
+        self._settle_s = settle_s
         self._calls: dict[str, tuple[Identity, asyncio.Future[MethodResult]]] = {}
         self._waiting: dict[Identity, set[asyncio.Future[None]]] = {}
 
@@ -117,7 +121,8 @@ class Methods:
         answer: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
         self._calls[number] = (identity, answer)
         try:
-            client.publish(f"{TOPIC}{request.name}/?$rid={number}", request.payload, 0)
+            # Without payload null: to the Python SDK both are None, the Node.js SDK cannot parse an empty text.
+            client.publish(f"{TOPIC}{request.name}/?$rid={number}", request.payload or b"null", 0)
             return await asyncio.wait_for(answer, request.response_timeout_s)
         except TimeoutError:
             waited = f"{identity} did not answer {request.name} within {request.response_timeout_s:g} s"
@@ -150,6 +155,7 @@ class Methods:
         waiters.add(waiting)
         try:
             await asyncio.wait_for(waiting, timeout_s)
+            await asyncio.sleep(self._settle_s)
         except TimeoutError:
             pass  # told below, like a client that came and went
         finally:

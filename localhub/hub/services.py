@@ -29,6 +29,7 @@ from localhub.wire.parser import ProtocolError
 GET = "$iothub/twin/GET/"
 REPORTED = "$iothub/twin/PATCH/properties/reported/"
 DESIRED = "$iothub/twin/PATCH/properties/desired/"
+ANSWERS = "$iothub/twin/res/"
 RESULT = "$iothub/methods/res/"
 VERSION = "0.1.0"
 REPORT_DELAY_S = 1.0  # the hub reports changes of its clients together
@@ -70,8 +71,9 @@ class Services:
         """Take the hub, whose facts can be read from now on; `configure` is told of $edgeHub's desired properties."""
         self._hub = hub
         self._configure = configure
-        self.twins = HubTwins(hub, self.uplink, self._desired_changed)
-        self.methods = Methods(lambda identity: hub.client(identity.device, identity.module))
+        manners = self._state.manners
+        self.twins = HubTwins(hub, self.uplink, self._desired_changed, manners.report_every)
+        self.methods = Methods(lambda identity: hub.client(identity.device, identity.module), manners.settle)
         self.report.started(VERSION, self.twins.reported(self.identity).get("clients"))
 
     @asynccontextmanager
@@ -143,6 +145,11 @@ class Services:
         await self.twins.report(Identity(self._state.gateway, module), check_patch(patch))
 
     async def _get(self, client: Client, request_id: str) -> None:
+        if not (self._state.manners.answers_unsubscribed or client.subscribed(ANSWERS)):
+            log.warning(
+                "%s asked for its twin without a subscription to the answer: none, as in edgeHub", client.identity
+            )
+            return
         twin = await self.twins.get(client.identity)
         client.publish(f"$iothub/twin/res/200/?$rid={request_id}", msgspec.json.encode(twin.versioned()), 0)
 

@@ -87,10 +87,11 @@ class Recovered:
 class Store:
     """One file; see the module's text."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synced: bool = True) -> None:
+        """Open or make the file; where it is not `synced`, a power cut (but no kill) may lose the last commits."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = _open(path)
-        self._reader = _open(path)
+        self._writer = _open(path, synced=synced)
+        self._reader = _open(path, synced=synced)
         self._log_pages = 0
         self._unused = False
         self._writer.set_wal_hook(self._logged)  # instead of checkpoints that happen within a commit
@@ -223,12 +224,12 @@ def _replace(connection: apsw.Connection, table: str, key: str, name: str, value
         connection.execute(f"INSERT OR REPLACE INTO {table} VALUES(?, ?)", (name, value))
 
 
-def _open(path: Path) -> apsw.Connection:
+def _open(path: Path, *, synced: bool) -> apsw.Connection:
     connection = apsw.Connection(str(path), statementcachesize=100)
     connection.set_busy_timeout(BUSY_MS)
     connection.pragma("auto_vacuum", "incremental")
     connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
+    connection.pragma("synchronous", "full" if synced else "normal")
     connection.pragma("journal_size_limit", WAL_LIMIT)
     connection.pragma("cache_size", -8_000)
     connection.execute(_SCHEMA).fetchall()

@@ -20,6 +20,7 @@ from localhub import address
 from localhub.agent.logs import tail
 from localhub.agent.orphans import dies_with_parent
 from localhub.control.client import AsyncClient, Client, ControlError, NotRunningError
+from localhub.deployed import check_module
 from localhub.state import State, StateError
 from localhub.testing.capture import Captured, Message, NotInTimeError, Watcher, until
 
@@ -67,9 +68,11 @@ class Hub:
     def send(self, target: str, body: object, properties: Mapping[str, str] | None = None) -> None:
         """Put a message into MODULE/INPUT; bytes and text as they are, anything else as JSON. On disk when it returns.
 
-        Property names with `$.` are system properties, as in a topic: `{"$.ct": "application/json"}`.
+        Property names with `$.` are system properties, as in a topic: `{"$.ct": "application/json"}`. Raises
+        UnknownModuleError.
         """
         module, _, name = target.partition("/")
+        check_module(self.state.manifest, module)
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         message = {"body_b64": base64.b64encode(data).decode(), "properties": dict(properties or {})}
         self._hub.post("/inject", {"module": module, "input": name, **message})
@@ -217,19 +220,22 @@ def running(
     at: str | None = None,
     environment: Mapping[str, str] | None = None,
     wait_for: Sequence[str] | None = None,
+    strict: bool = False,
     within_s: float = START_S,
 ) -> Iterator[Hub]:
     """Run a manifest while the block runs, on a free 127.x address; its modules are connected when the block begins.
 
     `config` is the localhub.toml if it is not beside the manifest, `at` an address of your own choice, `environment`
-    what modules find in theirs, `wait_for` names those modules that will connect, if not all do. All state is in a
-    temporary folder. Raises HubFailedError, NotInTimeError.
+    what modules find in theirs, `wait_for` names those modules that will connect, if not all do, `strict` has it do as
+    edgeHub does where the two differ. All state is in a temporary folder. Raises HubFailedError, NotInTimeError.
     """
     with tempfile.TemporaryDirectory(prefix="localhub-") as folder:
         root, said = Path(folder) / "state", Path(folder) / "said"
         words = ["run", str(manifest), "--state", str(root), "--address", at or _free_address(), "--plain"]
         for layer in layers:
             words += ["--layer", str(layer)]
+        if strict:
+            words.append("--strict")
         if config is not None:
             words += ["--config", str(config)]
         with said.open("wb") as output:
