@@ -96,6 +96,11 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--config", type=Path, help="localhub.toml (default: the one beside the manifest)")
     run.add_argument("--address", default="127.0.0.1", help="any free 127.x address; MQTT is on its port 8883")
     run.add_argument("--fresh", action="store_true", help="empty the state folder first")
+    run.add_argument(
+        "--containers",
+        action="store_true",
+        help="modules as containers of this machine's Docker engine, from their images",
+    )
     run.add_argument("--strict", action="store_true", help="do as edgeHub does, also where localhub knows better")
     run.add_argument("--plain", action="store_true", help="plain lines also on a terminal")
     run.add_argument("--leaf", action="append", metavar="NAME", help="start this leaf device instead of the usual ones")
@@ -116,6 +121,7 @@ def _run(options: argparse.Namespace) -> int:
         state=options.state,
         address=options.address,
         fresh=options.fresh,
+        containers=options.containers,
         strict=options.strict,
         leaves=[] if options.no_leaves else options.leaf,
     )

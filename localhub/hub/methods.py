@@ -121,7 +121,8 @@ class Methods:
         answer: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
         self._calls[number] = (identity, answer)
         try:
-            client.publish(f"{TOPIC}{request.name}/?$rid={number}", request.payload, 0)
+            # Without payload null: to the Python SDK both are None, the Node.js SDK cannot parse an empty text.
+            client.publish(f"{TOPIC}{request.name}/?$rid={number}", request.payload or b"null", 0)
             return await asyncio.wait_for(answer, request.response_timeout_s)
         except TimeoutError:
             waited = f"{identity} did not answer {request.name} within {request.response_timeout_s:g} s"

@@ -20,6 +20,7 @@ from localhub import address
 from localhub.agent.logs import tail
 from localhub.agent.orphans import dies_with_parent
 from localhub.control.client import AsyncClient, Client, ControlError, NotRunningError
+from localhub.deployed import check_module
 from localhub.state import State, StateError
 from localhub.testing.capture import Captured, Message, NotInTimeError, Watcher, until
 
@@ -67,9 +68,11 @@ class Hub:
     def send(self, target: str, body: object, properties: Mapping[str, str] | None = None) -> None:
         """Put a message into MODULE/INPUT; bytes and text as they are, anything else as JSON. On disk when it returns.
 
-        Property names with `$.` are system properties, as in a topic: `{"$.ct": "application/json"}`.
+        Property names with `$.` are system properties, as in a topic: `{"$.ct": "application/json"}`. Raises
+        UnknownModuleError.
         """
         module, _, name = target.partition("/")
+        check_module(self.state.manifest, module)
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         message = {"body_b64": base64.b64encode(data).decode(), "properties": dict(properties or {})}
         self._hub.post("/inject", {"module": module, "input": name, **message})

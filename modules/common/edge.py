@@ -53,6 +53,7 @@ class Edge(Generic[S]):
         transport: Transport | None = None,
         heartbeat_s: float = 5.0,
     ) -> None:
+        module = os.environ.get("IOTEDGE_MODULEID", module)  # a site may deploy an image twice, under two names
         self.module: Final = module
         self.state_dir: Final = state_dir or Path(os.environ.get("MILLWATCH_STATE", "/data"))
         self.metrics: Final = Metrics(module)
@@ -71,7 +72,7 @@ class Edge(Generic[S]):
             self.metrics.render,
             host=os.environ.get("MILLWATCH_VIEW_HOST", "127.0.0.1"),
             port=int(os.environ.get("MILLWATCH_VIEW_PORT", "9600")),
-            name=os.environ.get("IOTEDGE_MODULEID", module),
+            name=module,
         )
         self._heartbeat_s = heartbeat_s
         self._beat = asyncio.Event()
@@ -98,15 +99,18 @@ class Edge(Generic[S]):
         """Answer direct method `name`: what `handler` returns with status 200, or MethodError's status and text."""
         self._methods.handlers[name] = handler
 
-    def on_settings(self, handler: SettingsHandler[S]) -> None:
+    def on_settings(self, handler: SettingsHandler[S], *, from_start: bool = False) -> None:
         """Be told of settings that differ from the current ones, just before they become current.
 
         `handler` raises SettingsError to refuse: the old ones stay, and the twin reports why. One handler only: of
-        two, one could refuse what the other has already applied.
+        two, one could refuse what the other has already applied. With `from_start` it is told those that the module
+        starts with, too. It is never called twice at once.
         """
         if self._twin.handler is not None:
             raise ValueError("there is a settings handler already")
         self._twin.handler = handler
+        if from_start:
+            self.background("settings", self._twin.begin)
 
     def on_stop(self, handler: Callable[[], Awaitable[None]]) -> None:
         """Be called when inputs have stopped and edgeHub is still there: commit, snapshot, send the last."""

@@ -56,6 +56,11 @@ class TwinSettings(Generic[S]):
         assert isinstance(report, dict)
         return report
 
+    async def begin(self) -> None:
+        """Tell the handler the settings that the module starts with, in turn with what comes from the twin."""
+        async with self._lock:
+            await self._apply(self.current)
+
     async def pull(self) -> None:
         """Read the whole twin and apply it. Raises TransportDownError."""
         async with self._lock:

@@ -17,7 +17,7 @@ from modules.inference.card import Card, WavePrepare
 from modules.inference.decision import Condition, step
 from modules.inference.engine import Engine
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError
-from modules.inference.loading import Loading
+from modules.inference.loading import SUSPECT, Loading
 from modules.inference.packages import Entry, choose
 from modules.inference.recent import Recent
 from modules.inference.scores import Allowance, Tally
@@ -54,13 +54,12 @@ class InferenceModule:
         self._allowances: dict[str, Allowance] = {}
         self._raised = Snapshot(edge.state_dir / "raised")
         self._restore()
-        edge.on_settings(self.apply)
+        edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
         edge.on_input("waveforms", self._waveform)
         edge.view("verdicts", self._view_verdicts)
         edge.view("models", self._view_models)
         edge.health(self.facts)
-        edge.background("models", self._begin)
         edge.background("scores", self._send_scores)
         edge.background("report", self._report)
         edge.on_stop(self._stop)
@@ -70,16 +69,13 @@ class InferenceModule:
 
     # Settings and models.
 
-    async def _begin(self) -> None:
-        await self.apply(self._edge.settings)
-
     async def apply(self, settings: InferenceSettings) -> None:
         """Load what is new or changed; messages that come meanwhile wait."""
-        self._ready.clear()
         anew = self._engine.threads != settings.threads and bool(self._loading.entries)
-        self._engine.threads = settings.threads
+        self._engine.threads, self._engine.memory_mb = settings.threads, settings.memory_mb
         self._engine.judge_s, self._engine.load_s = settings.judge_s, settings.load_s
         self._recent.resize(settings.verdicts_kept)
+        self._ready.clear()
         try:
             await self._loading.apply(settings.packages, anew=anew)
         finally:
@@ -92,11 +88,11 @@ class InferenceModule:
         """One picture: a verdict, and an alert when it is not OK."""
         if message.kind != "frame":
             raise BadMessage("unknown_kind", message.kind)
-        entry, card = await self._choose("picture", message.source)
+        entry, _ = await self._choose("picture", message.source)
         if self._recent.seen(message.message_id):
             return
         begin = time.perf_counter()
-        probabilities = (await self._ask(entry, [(message.body, {})]))[0]
+        card, (probabilities,) = await self._ask(entry, [(message.body, {})])
         took = time.perf_counter() - begin
         verdict = judge(probabilities, card)
         captured = _captured(message)
@@ -123,7 +119,7 @@ class InferenceModule:
         if windows:
             begin = time.perf_counter()
             items = [(window.samples, _facts(window)) for window in windows]
-            answers = await self._ask(entry, items)
+            card, answers = await self._ask(entry, items)
             took = (time.perf_counter() - begin) / len(windows)
             await self._conclude(message, entry, card, list(zip(windows, answers, strict=True)), took)
         self._stretches[block.source] = stretch
@@ -162,23 +158,27 @@ class InferenceModule:
             raise BadMessage("model_failed", f"{entry.name}: {entry.error}")
         return entry, entry.card
 
-    async def _ask(self, entry: Entry, items: Items) -> list[list[float]]:
-        """Ask the model, a second time in a new process when the first was lost. Raises BadMessage."""
-        for _ in range(2):
+    async def _ask(self, entry: Entry, items: Items) -> tuple[Card, list[list[float]]]:
+        """Ask the model, again in a new process when the first was lost, then the last good one.
+
+        What it said, and the card of the model that said it. Raises BadMessage.
+        """
+        for _ in range(SUSPECT + 1):
             try:
                 answer = await self._engine.judge(entry.name, items)
             except BadInputError as error:
                 raise BadMessage(error.reason, str(error)) from error
             except ChildGoneError as error:
-                self._loading.crashed(entry, error)
-                if not entry.usable:
-                    await self._loading.fall_back(entry)
+                await self._loading.crashed(entry, error)
                 self._tell()
+                if not entry.usable:
+                    break
             except ModelError as error:
                 raise BadMessage("model_failed", str(error)) from error
             else:
                 entry.crashes = 0
-                return answer
+                assert entry.card is not None
+                return entry.card, answer
         raise BadMessage("model_failed", f"{entry.name} did not answer")
 
     # What goes out besides alerts.

@@ -16,12 +16,13 @@ from modules.common.messages.ids import new_id
 
 JSON: Final = "application/json"
 SENML: Final = "application/senml+json"
+PACKED: Final = "application/vnd.millwatch.readings"
 JPEG: Final = "image/jpeg"
 FLOAT32: Final = "application/octet-stream"
 UTF8: Final = "utf-8"
 
 KINDS: Final = frozenset(
-    {"readings", "waveform", "frame", "alert", "window", "anomaly", "score", "sample", "health", "command"}
+    {"readings", "waveform", "frame", "alert", "window", "anomaly", "score", "sample", "health", "command", "batch"}
 )
 
 # edgeHub closes the connection on a larger packet and the SDK would send it again for ever

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.vibration.finding import Finding
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.rules import Aggregation, Limits, Rule, Statistics
 
 START = 1_700_000_040.0  # on a minute
@@ -69,7 +70,8 @@ def test_equals_handling_readings_one_by_one(
             names.append(name)
             times.append(clock[name])
             values.append(value)
-            expected[plain[name].reading(clock[name], value)] += 1
+        for place in sorted(range(len(times)), key=times.__getitem__):  # a batch is merged: oldest first
+            expected[plain[names[place]].reading(times[place], values[place])] += 1
         outcome = core.handle(names, values, times, [None] * len(names), seq=1, now=START)
         counted.update(outcome.rejected)
         counted["accepted"] += outcome.accepted
