@@ -40,7 +40,7 @@ class Line:
     """One running localhub with the modules of a manifest. A context manager: leaving it stops everything.
 
     ``leaves`` names the leaf devices to start (None: those that start by themselves). ``environment`` is added to the
-    child's; ``log`` takes its output, None leaves it on this terminal.
+    child's; ``log`` takes its output, None leaves it on this terminal. ``containers``: modules run from their images.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Line:
         leaves: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
+        containers: bool = False,
     ) -> None:
         self.state = state
         self.address = address
@@ -68,6 +69,8 @@ class Line:
             self._command += ["--layer", os.fspath(layer)]
         if leaves is not None:
             self._command += [part for name in leaves for part in ("--leaf", name)] or ["--no-leaves"]
+        if containers:
+            self._command += ["--containers"]
         if log is not None:
             self._command += ["--plain"]
         self._environment = {**os.environ, "MILLWATCH_STATUS_PORT": str(self.page_port), **(environment or {})}

@@ -4,6 +4,7 @@
     command = ["${PYTHON}", "-m", "modules.camera"]
     folder = "."                         # where it runs, from this file's folder (default)
     env = { KEY = "value" }              # over the manifest's env
+    ports = { "8080/tcp" = "8081" }      # as a container (--containers): the host's ports, over createOptions' own
 
     [devices.sensors]                    # leaf devices, started once the modules are up
     command = ["${PYTHON}", "-m", "devices.sensors"]
@@ -16,7 +17,7 @@
     line = "${severity}: ${text}"         # how: from properties and the body's own members (default: all of them)
     page = "http://127.0.0.1:8080"       # printed for the person at the terminal
 
-`${NAME}` in commands and env stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;
+`${NAME}` in commands, env and ports stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;
 `${NAME:-text}` gives `text` where NAME is not set.
 """
 
@@ -47,11 +48,12 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleConfig:
-    """How one module of the manifest becomes a process."""
+    """How one module of the manifest becomes a process, or which `ports` of this machine its container gets."""
 
     command: tuple[str, ...] | None = None
     folder: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,11 +198,11 @@ class _Reader:
             raise self.fail((*keys, "command"), 'must be a list of strings, as ["${PYTHON}", "-m", "mymodule"]')
         return tuple(value)
 
-    def env(self, keys: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, str]:
-        values = self.table(keys, table, "env")
+    def env(self, keys: tuple[str, ...], table: Mapping[str, Any], key: str = "env") -> dict[str, str]:
+        values = self.table(keys, table, key)
         for name, value in values.items():
             if not isinstance(value, str | int | float):
-                raise self.fail((*keys, "env", name), "must be a string, a number or a boolean")
+                raise self.fail((*keys, key, name), "must be a string, a number or a boolean")
         return {name: _scalar(value) for name, value in values.items()}
 
     def folder(self, keys: tuple[str, ...], table: Mapping[str, Any]) -> Path | None:
@@ -214,9 +216,12 @@ class _Reader:
 
     def module(self, name: str, table: Mapping[str, Any]) -> ModuleConfig:
         keys = ("modules", name)
-        self.known(keys, table, ("command", "folder", "env"))
+        self.known(keys, table, ("command", "folder", "env", "ports"))
         return ModuleConfig(
-            command=self.command(keys, table), folder=self.folder(keys, table), env=self.env(keys, table)
+            command=self.command(keys, table),
+            folder=self.folder(keys, table),
+            env=self.env(keys, table),
+            ports=self.env(keys, table, "ports"),
         )
 
     def device(self, name: str, table: Mapping[str, Any]) -> DeviceConfig:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localhub import address, config
+from localhub.agent.creation import Site
+from localhub.agent.engine import Engine, EngineError
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.config import Config, ConfigError
@@ -31,6 +33,8 @@ class Options:
     state: Path = Path(".state")
     address: str = "127.0.0.1"
     fresh: bool = False
+    containers: bool = False
+    strict: bool = False
     leaves: Sequence[str] | None = None
 
 
@@ -53,7 +57,13 @@ def prepare(options: Options) -> Prepared:
     try:
         settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
         deployment = load_deployment(options.manifest, options.layers)
-        plan = make_plan(deployment.content, settings, deployment.command_of, leaves=options.leaves)
+        plan = make_plan(
+            deployment.content,
+            settings,
+            deployment.command_of,
+            leaves=options.leaves,
+            containers=options.containers,
+        )
     except (ConfigError, ManifestError) as error:
         raise CannotStartError(str(error)) from error
     except PlanError as error:
@@ -68,11 +78,24 @@ def prepare(options: Options) -> Prepared:
     try:
         records = Records(root / "living.json", str(root))
         ended = records.end_leftovers() + Records(root / "agent" / "living.json", str(root)).end_leftovers()
+        if options.containers:
+            _have_images(options, deployment, plan)
         state = _write(options, deployment, plan, settings)
     except BaseException:
         os.close(lock)
         raise
     return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
+
+
+def _have_images(options: Options, deployment: Deployment, plan: Plan) -> None:
+    """An engine that answers and every image on it, before anything starts."""
+    try:
+        engine = Engine()
+        if options.fresh:
+            engine.remove_volumes(Site.of(options.state.resolve()))
+        engine.fetch({module.image for module in plan.modules}, list(deployment.registries.values()))
+    except EngineError as error:
+        raise CannotStartError(str(error), Exit.FAILED) from error
 
 
 def _write(options: Options, deployment: Deployment, plan: Plan, settings: Config) -> State:
@@ -84,7 +107,8 @@ def _write(options: Options, deployment: Deployment, plan: Plan, settings: Confi
         state = State.prepare(root, address=options.address)
     except StateError as error:
         raise CannotStartError(str(error)) from error
-    state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
+    port = address.free_port(options.address, state.metrics_port)
+    state = State.prepare(root, metrics_port=port, strict=options.strict)
     Identities.ensure(
         state.identities,
         state.gateway,

@@ -53,6 +53,7 @@ class Edge(Generic[S]):
         transport: Transport | None = None,
         heartbeat_s: float = 5.0,
     ) -> None:
+        module = os.environ.get("IOTEDGE_MODULEID", module)  # a site may deploy an image twice, under two names
         self.module: Final = module
         self.state_dir: Final = state_dir or Path(os.environ.get("MILLWATCH_STATE", "/data"))
         self.metrics: Final = Metrics(module)
@@ -71,7 +72,7 @@ class Edge(Generic[S]):
             self.metrics.render,
             host=os.environ.get("MILLWATCH_VIEW_HOST", "127.0.0.1"),
             port=int(os.environ.get("MILLWATCH_VIEW_PORT", "9600")),
-            name=os.environ.get("IOTEDGE_MODULEID", module),
+            name=module,
         )
         self._heartbeat_s = heartbeat_s
         self._beat = asyncio.Event()

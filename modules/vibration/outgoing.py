@@ -12,7 +12,7 @@ from modules.vibration.columns import IntArray
 from modules.vibration.finding import Finding
 from modules.vibration.reporting import Anomalies
 from modules.vibration.scalar.core import ScalarCore
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.window import WindowBatch
 from modules.vibration.waveform.channel import SIXTHS
 from modules.vibration.waveform.core import Cut, Summary
 from modules.vibration.waveform.orders import PARTS

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.rules import Aggregation
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.window import WindowBatch
 
 START = 1_700_000_040.0
 
