@@ -45,6 +45,9 @@ class Manners:
     report_every: float = 0.0
     """The least time between two reported patches to the cloud (7.1, ReportedPropertiesSyncFrequencySecs)."""
 
+    fills_payload: bool = True
+    """A method called without a payload gets `null`: the Node.js SDK cannot read what edgeHub sends, nothing."""
+
     settle: float = 0.0
     """How long a method call that waited for its module waits on once it has subscribed (3.6)."""
 
@@ -65,6 +68,7 @@ EDGEHUB: Final = Manners(
     reauthenticate_every=300.0,
     answers_unsubscribed=False,
     report_every=5.0,
+    fills_payload=False,
     settle=3.0,
     restarts=Timings(unit_s=10.0, longest_s=300.0, steady_s=600.0),
 )

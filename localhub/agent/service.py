@@ -19,6 +19,7 @@ from starlette.routing import Route
 from localhub.agent import metrics, proc
 from localhub.agent.edge import Edge
 from localhub.agent.keeper import Keeper
+from localhub.agent.wrongclock import NoWrongClockError
 from localhub.control.server import Call, Refused, application, get, post
 
 VERSION = "0.1.0"
@@ -40,6 +41,7 @@ class Service:
             get("/status", self.status),
             get("/env/{name}", self.env),
             post("/module/{name}/{verb}", self.act),
+            post("/clock", self.clock),
         )
 
     def scrape(self) -> Starlette:
@@ -92,6 +94,16 @@ class Service:
             case _:
                 raise Refused(404, f"{verb} is not known; known are start, stop, restart, kill and, for modules, lend")
         return self._facts(keeper, pss=False)
+
+    async def clock(self, call: Call) -> object:
+        """POST /clock {"offset_s"}: put the modules' clocks wrong; those that run are started again."""
+        offset_s = call.field("offset_s")
+        if not isinstance(offset_s, int | float):
+            raise Refused(400, "offset_s must be a number")
+        try:
+            return {"restarted": await self._edge.set_clock(offset_s)}
+        except NoWrongClockError as error:
+            raise Refused(501, str(error)) from error
 
     def page(self) -> str:
         """The metrics page."""

@@ -5,11 +5,12 @@ import contextlib
 import logging
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from typing import Final, Protocol
 
 from localhub.hub import login
 from localhub.hub.backlog import Backlog
+from localhub.hub.clock import Clock
 from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
 from localhub.hub.faults import Faults
@@ -77,13 +78,14 @@ class Broker:
         services: Services,
         uplink: Uplink,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Clock,
         manners: Manners = LOCALHUB,
     ) -> None:
         self.manners = manners
         self.loop = asyncio.get_running_loop()
         self.gateway = gateway
         self._store = store
+        self.clock = clock
         self.services = services
         self.metrics = metrics
         self.verifier = verifier
@@ -93,7 +95,7 @@ class Broker:
         self.backlog = Backlog(store, recovered, metrics, clock, self._wake)
         self.commits: Commits = self.backlog.commits
         self.sessions = Sessions(recovered.sessions, self.commits)
-        self.faults = Faults(self.clients, self.sessions.forget)
+        self.faults = Faults(self.clients, self.sessions.forget, store, clock)
         self.intake = Intake(router, self.backlog, metrics, clock, forging=manners.forging)
         self._upstream = UpstreamPump(self.backlog, metrics, uplink, self.loop.time, manners.upstream_batch)
         self._endpoints: dict[str, ModulePump | UpstreamPump] = {}

@@ -76,7 +76,7 @@ class Services:
         self._configure = configure
         manners = self._state.manners
         self.twins = HubTwins(hub, self.uplink, self._desired_changed, manners.report_every)
-        self.methods = Methods(lambda identity: hub.client(identity.device, identity.module), manners.settle)
+        self.methods = Methods(lambda identity: hub.client(identity.device, identity.module), manners)
         self.report.started(VERSION, self.twins.reported(self.identity).get("clients"))
 
     @asynccontextmanager

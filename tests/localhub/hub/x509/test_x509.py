@@ -200,7 +200,7 @@ def test_a_password_counts_before_a_certificate(hub: Hub) -> None:
 
 
 def test_an_expired_certificate_is_one_by_the_hubs_clock(hub: Hub) -> None:
-    hub.clock.offset = timedelta(days=certs.SERVER_DAYS + 1).total_seconds()
+    hub.clock.offset_s = timedelta(days=certs.SERVER_DAYS + 1).total_seconds()
     assert knock(hub, "press4", pair_of(hub, "press4")) == Connack(5)
 
 
