@@ -145,6 +145,8 @@ class Service:
             expected_s=keeper.expected_s,
             disk_read=usage.read_bytes,
             disk_written=usage.written_bytes,
+            network_in=usage.network_in,
+            network_out=usage.network_out,
         )
 
     def _own(self) -> metrics.ModuleFacts:
