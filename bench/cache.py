@@ -1,4 +1,4 @@
-"""The cache's store beside what it competes with: the disk itself, plain SQLite, persist-queue, Redis.
+"""The cache's store beside what it competes with, the disk itself, plain SQLite, persist-queue, Redis; and its line.
 
 Every peer does the same work in the same run, in turns of some milliseconds, so that a disk that others use slows all
 alike. What was appended is counted afterwards in the reopened store: a bench of writes that were not made fails.
@@ -21,6 +21,7 @@ from typing import Any
 
 import apsw
 
+from bench._intake import intake
 from bench.claim import Claim
 from modules.cache.record import Record
 from modules.cache.sealing import Sealer
@@ -38,7 +39,9 @@ def run(*, quick: bool) -> dict[str, Claim]:
     """All claims that can be measured here; peers that are not installed leave theirs out."""
     singles, groups = (300, 20) if quick else (4000, 150)
     with tempfile.TemporaryDirectory(prefix="bench-cache-") as name:
-        return _single(Path(name), singles) | _group(Path(name), groups) | _bound(Path(name), 150 if quick else 1500)
+        folder = Path(name)
+        alone = _single(folder, singles) | _group(folder, groups) | _bound(folder, 150 if quick else 1500)
+        return alone | _line(folder, 1 if quick else 5)
 
 
 def _records(n: int) -> list[Record]:
@@ -134,6 +137,25 @@ def _bound(folder: Path, n: int) -> dict[str, Claim]:
         over = max(over, sum(item.stat().st_size for item in place.iterdir()) - SMALL_BOUND)
     store.close()
     return {"over_bound_bytes": Claim(max(0, over), "bytes", 0, 0, lower_is_better=True)}
+
+
+def _line(folder: Path, times: int) -> dict[str, Claim]:
+    """Into the real module through localhub, and out of it to the cloud."""
+    (place := folder / "line").mkdir()
+    with intake(place) as line:
+        one = line.records_per_s(1, 300 * times)
+        out = line.drained_per_s()
+        ten = line.records_per_s(10, 150 * times)
+        hundred = line.records_per_s(100, 60 * times)
+    peer = "the module through localhub and the SDK, one message in flight, messages of"
+    return {
+        "line1_per_s": Claim(one, "records/s", 300, 700, f"{peer} 1 record of 0.45 KB"),
+        "line10_per_s": Claim(ten, "records/s", 2_500, 6_000, f"{peer} 10 records"),
+        "line100_per_s": Claim(hundred, "records/s", 10_000, 30_000, f"{peer} 100 records"),
+        "drain_per_s": Claim(
+            out, "records/s", 200, 600, "to the cloud, unbatched; the SDK sends 1,100 messages/s at most"
+        ),
+    }
 
 
 def _open(place: Path) -> Store:

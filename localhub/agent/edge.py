@@ -18,6 +18,7 @@ from localhub import control
 from localhub.agent import environment, wrongclock
 from localhub.agent.creation import WORKLOAD_URI, published
 from localhub.agent.keeper import GRACE_S, Keeper
+from localhub.agent.metrics import Deeds
 from localhub.agent.plan import Plan, Planned
 from localhub.agent.policy import Runtime
 from localhub.agent.runner import Launch, LaunchError, Runner
@@ -53,8 +54,10 @@ class Edge:
         }
         self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.changed = asyncio.Event()  # set whenever a module's state changes
+        self.deeds = Deeds()
         for module in self.modules.values():
             module.changed = self.changed
+            module.commands = self.deeds.commands
         self.lent: set[str] = set()
         self.clock_offset_s = 0.0  # of the modules' clocks
         self._in_containers = containers is not None
@@ -89,9 +92,11 @@ class Edge:
         """Start what is to run: modules by startupOrder, then, once they are connected, the leaf devices."""
         if not await control.wait_for(self.state.hub_socket, timeout_s=HUB_WAIT_S):
             LOG.warning("the hub did not answer within %g s; modules start without it", HUB_WAIT_S)
+        began = time.monotonic()
         wanted = [planned for planned in self.plan.modules if planned.running]
         for _, together in groupby(wanted, key=lambda planned: planned.order):
             await asyncio.gather(*(self.modules[planned.name].start() for planned in together))
+        self.deeds.deployments.append(time.monotonic() - began)
         leaves = [self.leaves[planned.name] for planned in self.plan.devices if planned.running]
         if leaves:
             await self._connected()

@@ -77,12 +77,14 @@ async def _reported(hub: control.AsyncClient, now: Mapping[str, Any]) -> bool:
 
 async def _desired_version(edge: Edge) -> int:
     """The cloud's number for the deployment that the modules were made from."""
+    edge.deeds.syncs += 1
     if await control.wait_for(edge.state.cloud_socket, timeout_s=CLOUD_WAIT_S):
         try:
             twin = await control.AsyncClient(edge.state.cloud_socket).get(f"/twin/{NAME}")
             return int(twin["desired"]["$version"])
         except (control.NotRunningError, control.ControlError):
             pass  # it went away while it was asked
+    edge.deeds.failed_syncs += 1
     return SEEDED
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import shutil
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from localhub.agent import metrics
+from localhub.agent import metrics, proc
 from localhub.agent.edge import Edge
 from localhub.agent.keeper import Keeper
 from localhub.agent.wrongclock import NoWrongClockError
 from localhub.control.server import Call, Refused, application, get, post
+
+VERSION = "0.1.0"
 
 
 class Service:
@@ -26,6 +31,7 @@ class Service:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._began = time.monotonic()
+        self._instance = str(uuid.uuid4())
         self._cpu: dict[str, metrics.CpuGauge] = {}
         self.metrics_port = 0
 
@@ -103,8 +109,9 @@ class Service:
         """The metrics page."""
         host = _host(self._edge.state.root, time.monotonic() - self._began)
         state = self._edge.state
-        common = {"iothub": state.hub_name, "edge_device": state.gateway, "instance_number": str(os.getpid())}
-        return metrics.render([self._metrics(keeper) for keeper in self._edge.modules.values()], host, common)
+        common = {"iothub": state.hub_name, "edge_device": state.gateway, "instance_number": self._instance}
+        modules = [self._metrics(keeper) for keeper in self._edge.modules.values()]
+        return metrics.render([*modules, self._own()], host, self._edge.deeds, common)
 
     def _facts(self, keeper: Keeper, *, pss: bool) -> dict[str, Any]:
         usage = keeper.usage(pss=pss)
@@ -138,6 +145,30 @@ class Service:
             stops=keeper.starts - running,
             correct_s=keeper.correct_s,
             expected_s=keeper.expected_s,
+            disk_read=usage.read_bytes,
+            disk_written=usage.written_bytes,
+        )
+
+    def _own(self) -> metrics.ModuleFacts:
+        """The agent itself, without the modules below it."""
+        alone = proc.stat(os.getpid())
+        gauge = self._cpu.setdefault("edgeAgent", metrics.CpuGauge())
+        uptime = time.monotonic() - self._began
+        if alone is not None:
+            gauge.sample(time.monotonic(), alone.cpu_s)
+        read, written = proc.storage(os.getpid())
+        return metrics.ModuleFacts(
+            name="edgeAgent",
+            version=VERSION,
+            cpu_percent=tuple(gauge.samples),
+            memory=0 if alone is None else alone.rss,
+            processes=1,
+            starts=1,
+            stops=0,
+            correct_s=uptime,
+            expected_s=uptime,
+            disk_read=read,
+            disk_written=written,
         )
 
 
@@ -149,4 +180,14 @@ def _host(folder: Path, agent_uptime_s: float) -> metrics.HostFacts:
         disk_total=disk.total,
         disk_free=disk.free,
         memory_total=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        version=VERSION,
+        information=json.dumps(
+            {
+                "OperatingSystemType": platform.system().lower(),
+                "Architecture": platform.machine(),
+                "Version": VERSION,
+                "KernelVersion": platform.release(),
+                "NumCpus": os.cpu_count(),
+            }
+        ),
     )

@@ -66,7 +66,7 @@ class MethodRequest:
         if not isinstance(document, Mapping):
             raise MethodError(400, "the body must be a JSON object")
         name = document.get("methodName")
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name.strip():
             raise MethodError(400, "methodName must be a text")
         payload = document.get("payload")
         return cls(

@@ -29,3 +29,8 @@ def images() -> ModuleType:
 @pytest.fixture(scope="session")
 def trim() -> ModuleType:
     return script("trim")
+
+
+@pytest.fixture(scope="session")
+def sbom() -> ModuleType:
+    return script("sbom")
