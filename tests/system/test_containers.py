@@ -17,37 +17,18 @@ import pytest
 
 from devices.line import MANIFEST, ROOT, Line
 from localhub.agent.creation import OWNER_LABEL, Site
-from localhub.agent.engine import Engine, EngineError
-from localhub.manifest import load_deployment
+from localhub.agent.engine import Engine
 
 LAYER = ROOT / "deployment.camera2.template.json"
-REGISTRY = os.environ.get("CONTAINER_REGISTRY_SERVER", "127.0.0.1:5000")
-VARIABLES = {"CONTAINER_REGISTRY_SERVER": REGISTRY}
 LEAST = {"vibration", "cache", "status"}  # with fewer no alert reaches the page and the cloud
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    try:
-        return Engine()
-    except EngineError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def built(engine: Engine) -> set[str]:
-    """The modules whose images are on this machine."""
-    there = {tag for image in engine.api.images() for tag in image["RepoTags"] or ()}
-    modules = load_deployment(MANIFEST, variables=VARIABLES).modules
-    found = {name for name, module in modules.items() if module.image in there}
-    if not found >= LEAST:
-        pytest.skip(f"no images of {', '.join(sorted(LEAST - found))} here: docker/engine registry, then make build")
-    return found
-
-
-@pytest.fixture(scope="module")
-def line(built: set[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+def line(images: dict[str, str], registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """The default line, without those modules that were not built, and with a second camera where cameras were."""
+    built = set(images)
+    if not built >= LEAST:
+        pytest.skip(f"no images of {', '.join(sorted(LEAST - built))} here: docker/engine registry, then make build")
     folder = tmp_path_factory.mktemp("containers")
     layers = []
     if "camera" in built:
@@ -63,7 +44,7 @@ def line(built: set[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         config=ROOT / "localhub.toml" if len(built) == 5 else _config(folder, built),
         layers=layers,
         log=folder / "said",
-        environment=VARIABLES,
+        environment={"CONTAINER_REGISTRY_SERVER": registry},
         containers=True,
     )
     try:
@@ -84,7 +65,7 @@ def _manifest(built: set[str]) -> Path:
         del modules[name], content[name]
         for route in [route for route, facts in routes.items() if f"/modules/{name}/" in facts["route"]]:
             del routes[route]
-    if set(modules) == LEAST | (built - LEAST) and len(built) == 5:
+    if len(built) == 5:
         return MANIFEST
     partial = ROOT / "deployment.partial.template.json"  # beside the modules' folders, where images are looked up
     partial.write_text(json.dumps(document))
@@ -110,8 +91,8 @@ def module(line: Line, name: str) -> dict[str, Any]:
     return found
 
 
-def test_an_alert_reaches_the_page_and_the_cloud(line: Line, built: set[str]) -> None:
-    wanted = {"press3"} | ({"camera"} if built >= {"camera", "inference"} else set())
+def test_an_alert_reaches_the_page_and_the_cloud(line: Line, images: dict[str, str]) -> None:
+    wanted = {"press3"} | ({"camera"} if images.keys() >= {"camera", "inference"} else set())
     line.wait(
         "alerts on the page",
         lambda: wanted <= {each["source"].split("/")[0] for each in line.api("/api/v1/alerts", limit=100)["alerts"]},
@@ -193,8 +174,8 @@ def test_restart_and_logs(line: Line) -> None:
     assert " stops" in line.command("logs", "vibration").stdout
 
 
-def test_a_layer_has_added_a_camera(line: Line, built: set[str], engine: Engine) -> None:
-    if "camera" not in built:
+def test_a_layer_has_added_a_camera(line: Line, images: dict[str, str], engine: Engine) -> None:
+    if "camera" not in images:
         pytest.skip("the camera's image was not built")
     heard = {each["name"]: each for each in line.api("/api/v1/modules")["modules"]}
     assert heard["camera2"]["state"]
