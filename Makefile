@@ -97,8 +97,7 @@ sbom: $(VENV)/.dev ## a bill of materials (CycloneDX) of each image, in build/sb
 
 images-test: $(VENV)/.dev ## engine, base, registry, all five images built and pushed, the line run from them (root, Debian)
 	docker/engine registry
-	test -f .env || cp .env.example .env
-	docker/tool push $(PLATFORM)
+	$(if $(wildcard .env),,DOTENV_FILE=.env.example) docker/tool push $(PLATFORM)
 	$(BIN)/python -m pytest -q tests/docker tests/system/test_images.py tests/system/test_containers.py
 
 lock: ## resolve requirements/*.in again into hash-locked *.txt

@@ -44,7 +44,7 @@ def run(engine: Engine, image: str, command: list[str] | None) -> tuple[int, str
     """Run an image as the manifest does, with no network; its exit code and output."""
     api = engine.api
     host = {"ReadonlyRootfs": True, "CapDrop": ["ALL"], "Tmpfs": {"/tmp": "size=16m"}, "NetworkMode": "none"}
-    config = {"Image": image, "Cmd": command, "HostConfig": host, "Volumes": {"/data": {}}}
+    config: dict[str, Any] = {"Image": image, "Cmd": command, "HostConfig": host, "Volumes": {"/data": {}}}
     made = api.create_container_from_config(config)["Id"]
     try:
         api.start(made)
