@@ -68,7 +68,7 @@ def _without_camera() -> dict[str, Any]:
     return document
 
 
-def _modules(line: Line, **query: object) -> list[dict[str, Any]]:
+def _modules(line: Line, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = line.control("agent", "/status", **query)["modules"]
     return found
 
