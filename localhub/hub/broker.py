@@ -254,10 +254,15 @@ class Broker:
             self._pump(identity.device, identity.module).wake()
 
     def not_stored(self, connection: Connection, topic: str) -> None:
-        """A message could not be written to disk."""
+        """A message could not be written to disk: its sender has to go, for it will send it again."""
         parsed = topics.parse_event(topic)
         output = "" if parsed is None else bag.decode(parsed.bag).system.get("outputName", "")
         self.metrics.unack_total["storage_failure", str(connection), output] += 1
+        reason = "its message could not be stored; it will send it again"
+        if self.manners.unstored_hold:  # an SDK is back in 10 ms, and finds the same disk
+            self.loop.call_later(self.manners.unstored_hold, connection.close, reason)
+        else:
+            connection.close(reason)
 
     def rerouted(self, endpoints: Collection[str]) -> None:
         """Other routes are in force, which lead to these endpoints."""
