@@ -18,11 +18,13 @@ from bench.claim import Claim
 def run(*, quick: bool) -> dict[str, Claim]:
     """Both counts, over all crashes."""
     _find_tests()
-    from tests.crash import kills, points  # noqa: PLC0415 -- can be imported only now
+    from tests.crash import houses, kills, points  # noqa: PLC0415 -- can be imported only now
 
     lives, places = (50, 60) if quick else (1000, 600)
     with tempfile.TemporaryDirectory(prefix="bench-crash-") as folder:
-        tally = kills.kill(Path(folder), 77, lives)
+        (killed := Path(folder) / "killed").mkdir()
+        tally = kills.kill(killed, 77, lives)
+        tally.add(houses.crash_houses(Path(folder), seed=77, moves=40, points=places))
     for seed, kind in enumerate(points.LIVES, start=7000):
         tally.add(points.crash(kind, seed, places))
     total = tally.total()

@@ -11,7 +11,8 @@ import numpy as np
 from bench._plant import SENSORS, Plant
 from bench.claim import Claim
 from devices.line import MANIFEST, ROOT, Line
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rules import Rule
 

@@ -1,23 +1,23 @@
-"""Keeps a sender at true pace: each piece when its last sample is due, and no hurry to make up for a pause."""
+"""Keeps a sender at true pace: what is due is sent when it is due, and no hurry makes up for a long pause."""
 
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-_BEHIND = 5.0  # seconds behind after which what was missed is skipped: a machine does not run faster after a pause
+_BEHIND = 5.0  # seconds; what is older than this when its turn comes is left out
 
 
-def beats(period: float, stopping: threading.Event) -> Iterator[tuple[int, datetime]]:
-    """Yield (number, time at which piece ``number`` began) at the end of each period, until ``stopping`` is set.
+def spans(shortest: float, stopping: threading.Event) -> Iterator[tuple[float, float, float]]:
+    """Yield (start, begin, end): each span of time when it is over, one following the other, until ``stopping`` is set.
 
-    ``period``: seconds a piece covers. Numbers that would be late by more than 5 s are left out.
+    ``start`` in Unix seconds; ``begin`` and ``end`` in seconds after it, at least ``shortest`` apart. While the caller
+    is busy the next span grows; what is more than 5 s behind is left out.
     """
-    began, clock = datetime.now(UTC).timestamp(), time.monotonic()
-    number = 0
-    while not stopping.wait(max(0.0, clock + (number + 1) * period - time.monotonic())):
-        yield number, datetime.fromtimestamp(began + number * period, UTC)
-        number += 1
-        late = time.monotonic() - clock - (number + 1) * period
-        if late > _BEHIND:
-            number += int(late / period)
+    start, clock = datetime.now(UTC).timestamp(), time.monotonic()
+    begin = 0.0
+    while not stopping.wait(max(0.0, clock + begin + shortest - time.monotonic())):
+        end = time.monotonic() - clock
+        begin = max(begin, end - _BEHIND)
+        yield start, begin, end
+        begin = end

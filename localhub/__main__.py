@@ -61,6 +61,7 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     link.add_argument("link", choices=("up", "down", "slow"))
     link.add_argument("--bytes-per-s", type=int, help="for slow: the bandwidth")
     link.add_argument("--latency-ms", type=float, help="for slow: how long everything takes, each way")
+    link.add_argument("--loss-percent", type=float, help="for slow: how many packets are lost, each way")
     status = command("status", "what runs and what flows")
     status.add_argument("--pss", action="store_true", help="memory as PSS, in --format json")
     send = command("send", "put a message into a module's input")
@@ -100,6 +101,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
         action="store_true",
         help="modules as containers of this machine's Docker engine, from their images",
     )
+    run.add_argument("--strict", action="store_true", help="do as edgeHub does, also where localhub knows better")
     run.add_argument("--plain", action="store_true", help="plain lines also on a terminal")
     run.add_argument("--leaf", action="append", metavar="NAME", help="start this leaf device instead of the usual ones")
     run.add_argument("--no-leaves", action="store_true", help="start no leaf device")
@@ -120,6 +122,7 @@ def _run(options: argparse.Namespace) -> int:
         address=options.address,
         fresh=options.fresh,
         containers=options.containers,
+        strict=options.strict,
         leaves=[] if options.no_leaves else options.leaf,
     )
     form = Form.JSON if options.format == "json" else Form.PLAIN if options.plain else Form.AUTO

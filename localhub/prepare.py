@@ -34,6 +34,7 @@ class Options:
     address: str = "127.0.0.1"
     fresh: bool = False
     containers: bool = False
+    strict: bool = False
     leaves: Sequence[str] | None = None
 
 
@@ -106,7 +107,8 @@ def _write(options: Options, deployment: Deployment, plan: Plan, settings: Confi
         state = State.prepare(root, address=options.address)
     except StateError as error:
         raise CannotStartError(str(error)) from error
-    state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
+    port = address.free_port(options.address, state.metrics_port)
+    state = State.prepare(root, metrics_port=port, strict=options.strict)
     Identities.ensure(
         state.identities,
         state.gateway,

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from localhub.manners import EDGEHUB, LOCALHUB, Manners
+
 FACTS = "localhub.json"
 LONGEST_RUN_PATH = 70  # leaves 38 of sockaddr_un's 108 bytes for the socket's own name
 LONGEST_SOCKET_NAME = 24
@@ -32,7 +34,7 @@ class State:
 
     gateway is the edge device's id, hub_name the IOTEDGE_IOTHUBHOSTNAME, address the 127.x address that clients reach
     the hub at (IOTEDGE_GATEWAYHOSTNAME). metrics_port is the hub's /metrics port (0: not chosen yet), https_port the
-    port for methods over HTTPS (None: do not serve them).
+    port for methods over HTTPS (None: do not serve them). strict: do as edgeHub does, also where that is worse.
     """
 
     root: Path
@@ -42,6 +44,7 @@ class State:
     address: str = DEFAULT_ADDRESS
     metrics_port: int = 0
     https_port: int | None = 443
+    strict: bool = False
 
     @classmethod
     def prepare(cls, root: Path, **facts: Any) -> Self:
@@ -73,6 +76,11 @@ class State:
         """Write the facts for the other processes."""
         facts = asdict(self) | {"root": str(self.root), "run": str(self.run)}
         write_atomic(self.root / FACTS, json.dumps(facts, indent=2).encode())
+
+    @property
+    def manners(self) -> Manners:
+        """How its processes behave where localhub and edgeHub differ."""
+        return EDGEHUB if self.strict else LOCALHUB
 
     @property
     def hub_names(self) -> tuple[str, ...]:

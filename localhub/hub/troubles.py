@@ -12,7 +12,6 @@ log = logging.getLogger(__name__)
 
 SAME_WITHIN_S: Final = 60.0  # an oversize packet again within this time is the same one
 FIRST_HOLD_S: Final = 0.4
-LONGEST_HOLD_S: Final = 30.0
 HANDSHAKE_LINE_EVERY_S: Final = 60.0  # a client that cannot get in tries again and again
 
 
@@ -29,8 +28,9 @@ class OversizeLoops:
     edgeHub closes the connection, the SDK connects after 10 ms and sends the same packet again, for ever.
     """
 
-    def __init__(self, time: Callable[[], float]) -> None:
+    def __init__(self, time: Callable[[], float], longest_hold_s: float) -> None:
         self._time = time
+        self._longest_hold_s = longest_hold_s
         self._packets: dict[Identity, _Packet] = {}
 
     def seen(self, identity: Identity, size: int) -> float | None:
@@ -42,7 +42,9 @@ class OversizeLoops:
             return None
         known.seen = now
         known.count += 1
-        hold_s = min(FIRST_HOLD_S * 2.0 ** min(known.count - 2, 20), LONGEST_HOLD_S)
+        hold_s = min(FIRST_HOLD_S * 2.0 ** min(known.count - 2, 20), self._longest_hold_s)
+        if not hold_s and known.count & (known.count - 1):
+            return hold_s  # without a hold it comes a hundred times a second: the 2nd, 4th, 8th ... is named
         log.error(
             "%s is in a loop: it sent a packet of %d bytes for the %d. time, the limit is %d. edgeHub closes the"
             " connection, the SDK connects and sends it again, for ever. Keep bodies under 250 KB."

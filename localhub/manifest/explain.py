@@ -7,7 +7,8 @@ MESSAGE is a JSON file (or - for standard input):
      "system": {"contentType": "application/json", "contentEncoding": "utf-8"},
      "body": {"rms": 4.2}}                             JSON, or "body_text": "...", or "body_b64": "..."
 
-`"twinChange": true` stands for the event of a reported patch. Exit codes: 0 a route takes it, 1 none does, 2 a file
+`"twinChange": true` stands for the event of a reported patch. A line of `localhub watch --format json` is such a file
+too. Exit codes: 0 a route takes it, 1 none does, 2 a file
 cannot be read or the manifest's routes cannot be used.
 """
 
@@ -35,6 +36,7 @@ DEVICE: Final = "gw1"
 _KNOWN: Final = frozenset(
     {"device", "module", "output", "twinChange", "properties", "system", "body", "body_text", "body_b64"}
 )
+_WATCHED: Final = frozenset({"source", "time"})  # what a watched message has in place of device and module
 
 
 class MessageError(ValueError):
@@ -70,7 +72,10 @@ def message_of(document: Any) -> RoutingMessage:
     """A message out of its JSON form; raises MessageError."""
     if not isinstance(document, dict):
         raise MessageError('a message is a JSON object, as {"module": "m", "output": "o", "properties": {}}')
-    if unknown := sorted(set(document) - _KNOWN):
+    if "source" in document and not {"device", "module"} & set(document):
+        device, _, module = str(document["source"]).partition("/")
+        document = {**document, "device": device, "module": module or None}
+    if unknown := sorted(set(document) - _KNOWN - _WATCHED):
         raise MessageError(f"a message has no {unknown[0]!r}; it may have {', '.join(sorted(_KNOWN))}")
     source = Sender(
         device=str(document.get("device", "")),

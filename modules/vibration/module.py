@@ -9,18 +9,21 @@ from datetime import UTC, datetime
 import numpy as np
 
 from modules.common.edge import Edge
-from modules.common.messages import BadMessage, Message, Waveform, senml
+from modules.common.messages import PACKED, BadMessage, Message, ReadingBatch, Waveform, packed, senml
 from modules.common.methods import MethodError
 from modules.common.snapshot import Snapshot
 from modules.vibration.answers import Answers
+from modules.vibration.lists import Lists
 from modules.vibration.outgoing import Answer, Outgoing
 from modules.vibration.reporting import Anomalies, OnChange, sampled
-from modules.vibration.scalar.core import Outcome, ScalarCore
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
+from modules.vibration.scalar.window import WindowBatch
 from modules.vibration.settings import VibrationSettings
 from modules.vibration.sources import Sources
 from modules.vibration.state import State
 from modules.vibration.storm import Storms
+from modules.vibration.timekeeping import synced
 from modules.vibration.traffic import Traffic
 from modules.vibration.views import Views
 from modules.vibration.waveform.blocks import Block
@@ -49,6 +52,7 @@ class VibrationModule:
         self._waveforms = Answers(self._send)
         self._snapshot = Snapshot(edge.state_dir / "vibration.snapshot")
         self._changed = False
+        self._lists = Lists(edge.state_dir, edge.settings.sensor_list)
         self._make_cores()
         self._restore()
         views = Views(self._scalar, self._waveform)
@@ -60,17 +64,26 @@ class VibrationModule:
         edge.on_stop(self._stop)
         edge.background("ticks", self._ticks)
         edge.background("snapshots", self._snapshots)
+        edge.background("lists", lambda: self._lists.report(edge.report))
         edge.view("sensors", views.sensors)
         edge.view("sensor", views.sensor)
         edge.health(self._facts)
 
     def _make_cores(self) -> None:
         settings = self._edge.settings
-        self._scalar = ScalarCore(settings.rules, settings.statistics, settings.aggregation, settings.limits)
+        self._scalar = ScalarCore(
+            settings.rules,
+            settings.statistics,
+            settings.aggregation,
+            settings.limits,
+            machines=settings.machines,
+            listed=self._lists.rules,
+        )
         self._waveform = WaveformCore(
             settings.waveform_rules,
             settings.cutting,
             every=settings.reporting.waveforms,
+            least=settings.reporting.every,
             share=settings.reporting.sample_share,
         )
 
@@ -84,7 +97,7 @@ class VibrationModule:
         if message.kind != "readings":
             raise BadMessage("unknown_kind", message.kind)
         now = self._clock()
-        batch = senml.decode(message.body, now=now)
+        batch = _unpacked(message, now)
         self._came(message)
         outcome = self._scalar.handle(
             batch.names,
@@ -231,10 +244,23 @@ class VibrationModule:
         log.info("goes on with what was learned of %d sensors", len(self._scalar.sensors))
 
     def _apply(self, settings: VibrationSettings) -> None:
+        """Take new settings; raises SettingsError, and takes nothing, when the list they name cannot be used."""
         reporting = settings.reporting
-        self._scalar.configure(settings.rules, settings.statistics, settings.aggregation, settings.limits)
+        self._lists.take(settings.sensor_list)
+        self._scalar.configure(
+            settings.rules,
+            settings.statistics,
+            settings.aggregation,
+            settings.limits,
+            machines=settings.machines,
+            listed=self._lists.rules,
+        )
         self._waveform.configure(
-            settings.waveform_rules, settings.cutting, every=reporting.waveforms, share=reporting.sample_share
+            settings.waveform_rules,
+            settings.cutting,
+            every=reporting.waveforms,
+            least=reporting.every,
+            share=reporting.sample_share,
         )
         self._on_change.configure(reporting.every, reporting.change)
 
@@ -263,17 +289,35 @@ class VibrationModule:
         row = self._scalar.sensors.row(str(name))
         if row is None:
             raise LookupError(str(name))
-        self._scalar.baseline.relearn(np.array([row]))
+        self._scalar.relearn(row)
         return str(name)
 
     def _facts(self) -> dict[str, object]:
         levels = self._scalar.levels.level[: len(self._scalar.sensors)]
+        unbelieved = int(np.count_nonzero(self._scalar.clock.doubted))
+        trouble: dict[str, object] = {}
+        if "error" in self._lists.told:
+            trouble = {"state": "warn", "text": f"list of sensors: {self._lists.told['error']}"}
+        elif unbelieved:
+            trouble = {"state": "warn", "text": f"sensors with a wrong clock: {unbelieved}"}
         return {
+            **trouble,
+            "clock": "synced" if synced() else "unsynced",
+            "sensor_clocks_wrong": unbelieved,
+            "sensor_list": self._lists.told or None,
             "sensors": len(self._scalar.sensors),
             "waveform_sensors": len(self._waveform),
+            "open_summaries": self._waveform.open,
             "warning": int(np.count_nonzero(levels == 1)),
             "critical": int(np.count_nonzero(levels == 2)),
             "messages_lost": self._sources.lost,
             "repeats": self._readings.repeats + self._waveforms.repeats,
             **self._traffic.facts(),
         }
+
+
+def _unpacked(message: Message, now: float) -> ReadingBatch:
+    """The readings in a message, SenML unless its content type says that they are packed. Raises BadMessage."""
+    if message.content_type == PACKED:
+        return packed.decode(message.body)
+    return senml.decode(message.body, now=now)

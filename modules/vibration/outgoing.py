@@ -12,7 +12,7 @@ from modules.vibration.columns import IntArray
 from modules.vibration.finding import Finding
 from modules.vibration.reporting import Anomalies
 from modules.vibration.scalar.core import ScalarCore
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.window import WindowBatch
 from modules.vibration.waveform.channel import SIXTHS
 from modules.vibration.waveform.core import Cut, Summary
 from modules.vibration.waveform.orders import PARTS
@@ -103,8 +103,8 @@ class Answer:
         trends = [summary.trend for summary in summaries]
         span = _span(min(trend.start for trend in trends), max(trend.end for trend in trends))
         facts = {"count": sum(trend.count for trend in trends), "unit": "m/s2", "bands": SIXTHS, "parts": list(PARTS)}
-        each = [{"sensor": summary.sensor, **summary.trend.document()} for summary in summaries]
-        self._document("windows", "window", {"of": "waveforms"} | span | facts | {"sensors": each})
+        sensors = [{"sensor": each.sensor, "group": each.group, **each.trend.document()} for each in summaries]
+        self._document("windows", "window", {"of": "waveforms"} | span | facts | {"sensors": sensors})
 
     def anomalies(self, anomalies: Anomalies, now: float, core: ScalarCore) -> None:
         """Add the record of flags since the last one, and start the next."""

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modules.vibration.columns import BoolArray, Columns, FloatArray, IntArray
-from modules.vibration.scalar.core import Flags
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.outcome import Flags
+from modules.vibration.scalar.window import WindowBatch
 
 _LOUD = 5.0  # a lone flag beyond this |z| is worth a record; below it, one in 370 clean readings is flagged anyway
 _GOLDEN = 0.618034  # multiples of it fall evenly into an interval, however many there are

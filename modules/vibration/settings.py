@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from modules.common.settings import Settings
-from modules.vibration.scalar.rules import Aggregation, Limits, Rule, Statistics
+from modules.vibration.lists import SensorList
+from modules.vibration.scalar.rules import Aggregation, Limits, Machine, Rule, Statistics
 from modules.vibration.waveform.rules import Cutting, WaveformRule
 
 # What the groups of the default line look like; a real one names its own in the twin.
@@ -44,6 +45,13 @@ class VibrationSettings(Settings):
     """Settings of the vibration module."""
 
     rules: Annotated[tuple[Rule, ...], Field(title="Rules for readings", max_length=200)] = DEFAULT_RULES
+    sensor_list: Annotated[
+        SensorList | None,
+        Field(title="List of sensors", description="A file with rules of single sensors, for which no pattern counts."),
+    ] = None
+    machines: Annotated[
+        tuple[Machine, ...], Field(title="Machines", max_length=200, description="Whose state gates the rules.")
+    ] = ()
     waveform_rules: Annotated[tuple[WaveformRule, ...], Field(title="Rules for waveforms", max_length=200)] = (
         WaveformRule(),
     )

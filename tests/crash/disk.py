@@ -19,7 +19,7 @@ SECTOR = 512  # what a disk writes whole
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something done: create, mkdir, write (at, data), truncate (at), sync, delete, rename (to), folder (sync its names)."""
+    """What was done: create, mkdir, write (at, data), truncate (at), sync, delete, rename (to), folder (sync names)."""
 
     kind: str
     path: str

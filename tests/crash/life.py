@@ -8,11 +8,29 @@ from pathlib import Path
 
 from modules.cache.record import PRIORITIES, Record
 from modules.cache.sealing import Sealer
-from modules.cache.store import LEAST_BOUND, Append, Appended, Clock, Confirm, Hand, Job, Limits, Rewind, Store
+from modules.cache.store import (
+    LEAST_BOUND,
+    Append,
+    Appended,
+    Batch,
+    Clock,
+    Confirm,
+    Erase,
+    Erasure,
+    Hand,
+    Job,
+    KindLimits,
+    Limits,
+    Range,
+    Rewind,
+    Store,
+)
+from modules.cache.store.erase import DONE
 from tests.crash.disk import Disk
 
 SMALL, LARGE = (1, 3000), (60_000, 180_000)
 RETENTION_MS = 20_000
+SOURCES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,8 @@ class Contents:
     records: tuple[tuple[int, str, int, int, int, str], ...]  # seq, id, priority, attempts, size, state
     depths: tuple[tuple[int, ...], ...] = ()
     dropped: frozenset[object] = frozenset()
+    erasures: tuple[object, ...] = ()
+    flights: tuple[object, ...] = ()  # what is in flight, and which of it is one message
 
     @classmethod
     def of(cls, store: Store) -> Contents:
@@ -37,6 +57,8 @@ class Contents:
                 (depth.depth, depth.bytes, depth.accepted, depth.confirmed, depth.kept) for depth in stats.priorities
             ),
             frozenset(stats.dropped),
+            tuple(store.erasures()),
+            tuple(tuple(store.flight(priority).records) for priority in PRIORITIES),
         )
 
     def order(self) -> dict[int, list[str]]:
@@ -70,6 +92,7 @@ class Life:
     ids: list[str] = field(default_factory=list)
     size_of: dict[str, int] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)  # found no room when they came, so their ids were not taken in
+    bound: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PRIORITIES, 0))  # the last seq in a batch
     keys: dict[int, bytes] = field(default_factory=lambda: {1: b"k" * 32})
     steps: list[Step] = field(default_factory=lambda: [Step("open", 0, Contents(()), 0)])
     dice: random.Random = field(init=False)
@@ -78,7 +101,11 @@ class Life:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
-        self.limits = Limits(bound=LEAST_BOUND, retention_ms=(0, RETENTION_MS, RETENTION_MS // 2))
+        self.limits = Limits(
+            bound=LEAST_BOUND,
+            retention_ms=(0, RETENTION_MS, RETENTION_MS // 2),
+            kinds={"score": KindLimits(ttl_ms=4 * RETENTION_MS, retention_ms=0)},
+        )
         self.store = self.open(self.disk)
         self.note("open")
 
@@ -99,7 +126,9 @@ class Life:
             self.repeat: 1,
             self.hand: 1 if self.outage else 4,
             self.confirm: 1 if self.outage else 4,
+            self.batch: 1,
             self.rewind: 1,
+            self.erase: 0.5,
             self.delete: 1,
             self.vacuum: 0 if self.outage else 2,
             self.reopen: 1,
@@ -118,8 +147,8 @@ class Life:
         return Record(
             message_id=message_id,
             priority=self.dice.choices(PRIORITIES, (1, 3, 6))[0],
-            kind="window",
-            source="press4/bearing1",
+            kind=self.dice.choice(("window", "window", "score")),
+            source=f"press{self.dice.randrange(SOURCES)}/bearing1",
             source_seq=len(self.ids),
             payload=payload_of(message_id, size),
         )
@@ -207,14 +236,31 @@ class Life:
         self.note("open")
 
     def rekey(self) -> None:
+        """From now on another key seals."""
         number = max(self.keys) + 1
         self.keys[number] = bytes([number]) * 32
-        self.reopen()
-        self.steps[-1] = Step("rekey", *_rest(self.steps[-1]))
+        self.store.rekey(self.keys, f"keys up to {number}")
+        self.note("rekey")
 
+    def batch(self) -> None:
+        """The next records are to be one message, however often it is sent."""
+        priority = self.dice.choice((1, 2))
+        after = max(self.bound[priority], self.store.flight(priority).handed)
+        found = self.store.peek(priority, after, most=self.dice.randrange(2, 6), most_bytes=1 << 20)
+        if len(found) > 1:
+            assert self.store.apply([Batch(priority, found[0].seq, found[-1].seq)]) == [None]
+            self.bound[priority] = found[-1].seq
+            self.note("batch")
 
-def _rest(step: Step) -> tuple[int, Contents, int]:
-    return step.done, step.kept, step.accepted
+    def erase(self) -> None:
+        """All of one source goes, handed or not."""
+        wanted = Range(f"press{self.dice.randrange(SOURCES)}/*")
+        (order,) = self.store.apply([Erase(range=wanted, who="the operator", why="asked to")])
+        assert isinstance(order, Erasure)
+        self.note("erase")
+        while self.store.erasures()[0].done != DONE:
+            self.store.upkeep()
+            self.note("erase")
 
 
 def payload_of(message_id: str, size: int) -> bytes:

@@ -192,12 +192,9 @@ def recording(root: Path) -> Iterator[Recorder]:
         vfs.unregister()
 
 
-def lay_out(files: dict[str, bytearray | None], root: Path) -> None:
-    """Files (and folders, as None) by name into an empty folder."""
+def lay_out(files: dict[str, bytearray], root: Path) -> None:
+    """Files by name into an empty folder."""
     for name, image in files.items():
         place = root / name
-        if image is None:
-            place.mkdir(parents=True, exist_ok=True)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(image)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(image)

@@ -10,6 +10,7 @@ from tests.crash.points import crash
 from tests.crash.tally import Tally
 
 OPERATIONS = {"append", "commit", "evict", "hand", "confirm", "delete", "rekey", "vacuum", "rewind", "open"}
+OPERATIONS |= {"erase", "batch"}
 
 
 @pytest.mark.parametrize(("kind", "seed", "points"), [("small", 0, 700), ("large", 1, 300), ("outage", 2, 150)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,18 +10,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from modules.cache.keyring import KeyLostError, Wrapper, sync_folder
+from modules.cache.keyring import KeyLostError, Wrapper, save, sync_folder
 from modules.cache.operatorkey import OperatorKey
 from modules.cache.sealing import Sealer
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreForeignError
-from modules.cache.store.keyfile import KeyFile
+from modules.cache.store.keyfile import NAME, KeyFile
 from modules.cache.store.salvage import Salvage
 from modules.cache.store.state import Limits
 from modules.cache.store.store import DATABASE, Append, Appended, Store
 
 T = TypeVar("T")
 
+_FRESH = "store.new"
 _SALVAGE_BATCH = 100
 ADVICE = {
     "key": "restore the gateway's key store or module identity, stop the module and rename this folder to 'store'; "
@@ -67,6 +69,7 @@ class House:
         Raises WorkloadUnreachableError (nothing was touched: try again) and StoreBusyError.
         """
         self.keys.operator = self.operator
+        self._settle()
         try:
             self.keys.unlock(self.live / DATABASE)
         except KeyLostError as error:
@@ -83,13 +86,33 @@ class House:
 
         Needs the keys that `open` unwrapped, and not the workload API.
         """
-        keyring = self.keys.text()
+        self.say(f"the store is damaged ({error}); a new one begins with what can be saved")
+        (self.live / "ballast").unlink(missing_ok=True)  # the new store needs the room
+        fresh = self._fresh()
+        save(fresh / NAME, self.keys.text())
+        store = Store.open(fresh, Sealer(self.keys.keys), limits=self.limits, clock=self.clock)
+        try:
+            saved = self._salvage(store)
+        finally:
+            store.close()
         aside = self._set_aside("damaged")
-        self.say(f"the store is damaged ({error}); it is now {aside.name}")
-        self.live.mkdir(mode=0o700)
-        self.keys.adopt(keyring)
-        store = self._open()
-        found = Salvage(aside / DATABASE, Sealer(self.keys.keys))
+        fresh.rename(self.live)
+        sync_folder(self.root)
+        self.say(f"{saved} records were saved from what is now {aside.name}")
+        return self._open()
+
+    def _fresh(self) -> Path:
+        """An empty folder beside the live store, where the next one is made whole before it takes its place."""
+        fresh = self.root / _FRESH
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(mode=0o700)
+        sync_folder(self.root)
+        return fresh
+
+    def _salvage(self, store: Store) -> int:
+        """Take over into `store` what the live one still holds; how many records."""
+        found = Salvage(self.live / DATABASE, Sealer(self.keys.keys))
         saved = 0
         for batch in batched(found.records(), _SALVAGE_BATCH):
             (result,) = store.apply([Append(batch)])
@@ -100,8 +123,7 @@ class House:
         for ids in batched(found.ids(), _SALVAGE_BATCH):
             store.know(ids)
         store.adopt(found.erasures)
-        self.say(f"{saved} records were saved from {aside.name}")
-        return store
+        return saved
 
     def set_aside(self) -> list[SetAside]:
         """The earlier stores that lie about."""
@@ -111,6 +133,17 @@ class House:
             size = sum(item.stat().st_size for item in folder.iterdir() if item.is_file())
             found.append(SetAside(folder, reason, size, ADVICE.get(reason, "")))
         return found
+
+    def _settle(self) -> None:
+        """End what a power cut in `replace` interrupted: the new store is whole once the old one is set aside."""
+        fresh = self.root / _FRESH
+        if not fresh.exists():
+            return
+        if self.live.exists():
+            shutil.rmtree(fresh)
+        else:
+            fresh.rename(self.live)
+        sync_folder(self.root)
 
     def _open(self) -> Store:
         store = Store.open(self.live, Sealer(self.keys.keys), limits=self.limits, clock=self.clock)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modules.cache.keyring import KeyLostError, Keyring, KeyringDamagedError, Wrapper, save
+from modules.cache.keyring import KeyLostError, Keyring, KeyringDamagedError, Wrapper, save, sync_folder
 from modules.cache.operatorkey import OperatorKey
 from modules.cache.workload import WorkloadRefusedError
 
@@ -47,7 +47,9 @@ class KeyFile:
     def unlock(self, database: Path) -> dict[int, bytes]:
         """The data keys; a new one where there is no store. Raises KeyLostError and WorkloadUnreachableError."""
         with self._lock:
-            self.live.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.live.exists():
+                self.live.mkdir(mode=0o700, parents=True)
+                sync_folder(self.live.parent)
             keyring = self._read(database)
             if keyring is None:
                 if database.exists():
@@ -105,10 +107,6 @@ class KeyFile:
                 )
                 return self._replace(self.keys)
             return None
-
-    def adopt(self, text: str) -> None:
-        """Begin with this file in a new store."""
-        save(self.path, text)
 
     def _replace(self, keys: Mapping[int, bytes]) -> Changed:
         keyring = Keyring.wrap(keys, self.wrapper, self.operator)

@@ -130,6 +130,10 @@ class Store:
                 if found or not damaged:
                     return found
 
+    def clock_ms(self) -> int:
+        """The store's own clock: it runs only while a store is open, and never back."""
+        return self._state.tick()
+
     def release(self, priority: int, until: int) -> None:
         """What was peeked behind seq `until` is not about to be sent after all: it may be evicted, or expire."""
         self._state.claim(priority, until)
@@ -138,6 +142,11 @@ class Store:
         """What is bound to be sent together and ends behind seq `after`, in order."""
         with self._guard:
             return batch.batches(self._state, priority, after)
+
+    def read(self, priority: int, after: int, *, most: int, most_bytes: int = 1 << 22) -> list[Stored]:
+        """As `peek`, but only to look: nothing is claimed, and damaged records are left out and where they are."""
+        with self._guard:
+            return outgoing.read(self._state, priority, after, most, most_bytes)
 
     def kept(self, priority: int, wanted: Range, after: int = 0) -> tuple[list[Stored], int]:
         """Some of the confirmed records that are meant, behind seq `after`, and the seq to go on behind, 0 at the end.

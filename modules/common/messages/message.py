@@ -16,6 +16,7 @@ from modules.common.messages.ids import new_id
 
 JSON: Final = "application/json"
 SENML: Final = "application/senml+json"
+PACKED: Final = "application/vnd.millwatch.readings"
 JPEG: Final = "image/jpeg"
 FLOAT32: Final = "application/octet-stream"
 UTF8: Final = "utf-8"

@@ -54,7 +54,7 @@ def encode(records: Sequence[Reading]) -> bytes:
     if not records:
         return b"[]"
     names = [record.name for record in records]
-    prefix = _common_prefix(names)
+    prefix = common_prefix(names)
     base_time = records[0].time
     unit = records[0].unit
     shared_unit = unit is not None and all(record.unit == unit for record in records)
@@ -188,12 +188,14 @@ def _resolve(record: dict[str, Any], base: dict[str, Any], now: float | None) ->
     return prefix + name, float(value), time, unit
 
 
-def _common_prefix(names: Sequence[str]) -> str:
+def common_prefix(names: Sequence[str]) -> str:
     """The longest prefix shared by all names that leaves each with at least one character."""
+    if not names:
+        return ""
     low, high = min(names), max(names)
     length = 0
     for left, right in zip(low, high, strict=False):
         if left != right:
             break
         length += 1
-    return low[: min(length, min(map(len, names)) - 1)] if names else ""
+    return low[: min(length, min(map(len, names)) - 1)]

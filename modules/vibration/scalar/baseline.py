@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from modules.vibration.columns import Columns, FloatArray, IntArray
+from modules.vibration.columns import BoolArray, Columns, FloatArray, IntArray
 from modules.vibration.scalar.rules import Statistics
 
 _RELATIVE_FLOOR = 1e-3  # below this share of the mean a deviation is the sensor's resolution, not its noise
@@ -82,6 +82,10 @@ class Baseline(Columns):
         """Forget what is normal for `sensors`: their next readings are a new warm-up."""
         self.n[sensors] = 0
         self.variance[sensors] = 0
+
+    def learned(self, sensors: IntArray) -> BoolArray:
+        """Tell for which of `sensors` the warm-up is over, bool[n]."""
+        return self.n[sensors] >= self._warm_up
 
     def sigma(self, sensors: IntArray) -> FloatArray:
         """Return the standard deviation float64[n] that z scores of `sensors` are measured in."""

@@ -20,16 +20,35 @@ class Untimely:
 
 
 class Clock(Columns):
-    """Time and value of the last reading of every sensor.
+    """Time and value of the last reading of every sensor, and whose clock is not believed.
 
     A reading is late when it is older than its sensor's last, repeated when it equals it in time and value. The same
     time with another value is a sensor faster than its clock's grain: it counts.
     """
 
-    fills: ClassVar = {"time": np.float64(-np.inf), "value": np.float64(np.nan), "late": np.int64(0)}
+    fills: ClassVar = {
+        "time": np.float64(-np.inf),
+        "value": np.float64(np.nan),
+        "late": np.int64(0),
+        "doubted": np.bool_(False),
+    }
     time: FloatArray
     value: FloatArray
     late: NDArray[np.int64]
+    doubted: BoolArray
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._doubting = True  # until the first look at what a snapshot held
+
+    def doubt(self, sensors: IntArray, wrong: BoolArray) -> None:
+        """Note whose readings bear a time that cannot be, and whose are right again; bool[n] beside `sensors`."""
+        if wrong.any():
+            self.doubted[sensors[wrong]] = True
+            self._doubting = True
+        if self._doubting:
+            self.doubted[sensors[~wrong]] = False
+            self._doubting = bool(self.doubted.any())
 
     def step(self, sensors: IntArray, values: FloatArray, times: FloatArray) -> Untimely | None:
         """Note one reading of each of `sensors` (all distinct); return the untimely ones, None where there is none."""

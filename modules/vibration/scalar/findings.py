@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modules.vibration.columns import IntArray
+from modules.vibration.columns import FloatArray, IntArray
 from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN, Finding, Severity
 from modules.vibration.scalar.baseline import Baseline
 from modules.vibration.scalar.clock import Clock
 from modules.vibration.scalar.levels import CRITICAL, NORMAL, Levels, Moves
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.sensors import Sensors
-from modules.vibration.scalar.windows import WindowBatch
+from modules.vibration.scalar.upkeep import Ill, Upkeep
+from modules.vibration.scalar.window import WindowBatch
 
 
 def deviations(
@@ -72,22 +73,76 @@ def level_moves(readings: Readings, moves: Moves, sensors: Sensors, levels: Leve
         )
 
 
-def stillness(windows: WindowBatch, sensors: Sensors, *, cleared: bool) -> Iterator[Finding]:
-    """Yield a finding for the sensor of each window: it shows one value only, or moves again."""
-    for row, end, low, count in zip(
-        windows.sensor.tolist(), windows.end.tolist(), windows.low.tolist(), windows.count.tolist(), strict=True
-    ):
-        name = sensors.names[row]
+_ILL = {
+    "stuck": ("is stuck: {count} readings of {low:.5g}", "moves again"),
+    "clipping": ("is cut off at {edge:.5g}: {times} of {count} readings", "is no longer cut off"),
+    "bias": (
+        "is quiet at {mean:.5g}, far from its usual {usual:.5g}: its bias, supply or cable is lost",
+        "is alive again",
+    ),
+}
+
+
+def illnesses(ill: Ill, windows: WindowBatch, sensors: Sensors, upkeep: Upkeep, times: FloatArray) -> Iterator[Finding]:
+    """Yield a finding for each sensor that fell ill by `windows` or is well again.
+
+    `times`: float64[windows], Unix seconds of the reading with which each window was known to be over.
+    """
+    moments = windows.moments
+    for positions, cleared in ((ill.raised, False), (ill.cleared, True)):
+        for place in positions.tolist():
+            row = int(windows.sensor[place])
+            name, mean, count = sensors.names[row], float(moments.mean[place]), int(moments.count[place])
+            high = moments.at_high[place] >= moments.at_low[place]
+            text = _ILL[ill.rule][cleared].format(
+                count=count,
+                low=moments.low[place],
+                mean=mean,
+                usual=upkeep.usual[row],
+                edge=(moments.high if high else moments.low)[place],
+                times=int((moments.at_high if high else moments.at_low)[place]),
+            )
+            yield Finding(
+                sensor=name,
+                rule=ill.rule,
+                severity="info" if cleared else "warning",
+                state="cleared" if cleared else "raised",
+                time=float(times[place]),
+                text=f"{name} {text}",
+                advice=NOTHING_TO_DO if cleared else SCHEDULE,
+                value=mean,
+                unit=sensors.unit(row),
+                evidence={"group": sensors.rules[sensors.rule[row]].group, "readings": count},
+            )
+
+
+_OUTSIDE = {
+    "rate": ("changes faster than {limit} a second, now at {value:.5g}", "changes slowly again"),
+    "range": ("is at the end of its measuring range: {value:.5g}", "is within its measuring range again"),
+    "live": ("is outside what a live sensor gives: {value:.5g}; its bias or cable is lost", "is alive again"),
+}
+
+
+def excursions(
+    rule: str, readings: Readings, positions: IntArray, sensors: Sensors, *, cleared: bool
+) -> Iterator[Finding]:
+    """Yield a finding of `rule` (rate, range, live) for each of `positions`."""
+    for position in positions.tolist():
+        row = int(readings.rows[position])
+        held = sensors.rules[sensors.rule[row]]
+        name, value = sensors.names[row], float(readings.values[position])
         yield Finding(
             sensor=name,
-            rule="stuck",
+            rule=rule,
             severity="info" if cleared else "warning",
             state="cleared" if cleared else "raised",
-            time=end,
-            text=f"{name} moves again" if cleared else f"{name} is stuck: {count} readings of {low:.5g}",
+            time=float(readings.times[position]),
+            text=f"{name} {_OUTSIDE[rule][cleared].format(value=value, limit=held.rate)}",
             advice=NOTHING_TO_DO if cleared else SCHEDULE,
-            value=low,
+            value=value,
             unit=sensors.unit(row),
+            limit=held.rate if rule == "rate" else None,
+            evidence={"group": held.group},
         )
 
 

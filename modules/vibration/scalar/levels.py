@@ -47,17 +47,21 @@ class Levels(Columns):
     limit: FloatArray
 
     def configure(self, rules: list[Rule], rule: IntArray) -> None:
-        """Take the rules and each known sensor's rule number; standing levels stay until readings move them."""
+        """Take the rules and every known sensor's rule number; standing levels stay until readings move them."""
         self._warning = np.array([rule.warning for rule in rules])
         self._critical = np.array([rule.critical for rule in rules])
         self._release = np.array([1 - rule.hysteresis for rule in rules])
         self._clear_after = np.array([rule.clear_after for rule in rules])
         self._hold_off = np.array([rule.hold_off for rule in rules])
-        limits = np.array([np.inf if rule.limit is None else rule.limit for rule in rules])
+        self._limit = np.array([np.inf if rule.limit is None else rule.limit for rule in rules])
+        self.admit(rule, 0)
+
+    def admit(self, rule: IntArray, begin: int) -> None:
+        """Give the sensors from row `begin` on their limits; `rule`: the rule's number of every sensor known."""
         self.grow(rule.size)
-        known = slice(0, rule.size)
-        self.limit[known] = limits[rule]
-        self.watch_above[known] = np.where(self.level[known] > NORMAL, -np.inf, self._warning[rule] * self.limit[known])
+        rows, rule = slice(begin, rule.size), rule[begin:]
+        self.limit[rows] = self._limit[rule]
+        self.watch_above[rows] = np.where(self.level[rows] > NORMAL, -np.inf, self._warning[rule] * self.limit[rows])
 
     def step(self, sensors: IntArray, rule: IntArray, values: FloatArray, times: FloatArray) -> Moves:
         """Judge one reading of each of `sensors` (all distinct); `values` in the limit's unit, `times` in seconds."""

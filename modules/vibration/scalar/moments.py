@@ -1,17 +1,20 @@
 """Count, mean, central moment sums and range of many sets of values at once, and how two such sets merge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.vibration.columns import FloatArray
+from modules.vibration.columns import BoolArray, FloatArray, IntArray
 
 
 @dataclass(slots=True)
 class Moments:
-    """Rows of float64[n]: count, mean, sums of the 2nd to 4th power of deviations from the mean, smallest, largest."""
+    """Rows of float64[n]: count, mean, sums of the 2nd to 4th power of deviations from the mean, smallest, largest.
+
+    `at_low`, `at_high`: how many values are the smallest, and the largest; many are where a signal is cut off.
+    """
 
     count: FloatArray
     mean: FloatArray
@@ -20,13 +23,19 @@ class Moments:
     m4: FloatArray
     low: FloatArray
     high: FloatArray
+    at_low: FloatArray
+    at_high: FloatArray
+
+    def rows(self, which: IntArray | BoolArray) -> "Moments":
+        """Return the rows at `which`."""
+        return Moments(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @classmethod
     def empty(cls, size: int) -> Self:
         """Return `size` rows without values."""
         low, high = np.full(size, np.inf), np.full(size, -np.inf)
-        count, mean, m2, m3, m4 = np.zeros((5, size))
-        return cls(count, mean, m2, m3, m4, low, high)
+        count, mean, m2, m3, m4, at_low, at_high = np.zeros((7, size))
+        return cls(count, mean, m2, m3, m4, low, high, at_low, at_high)
 
     @classmethod
     def of(cls, rings: FloatArray, begin: NDArray[np.uint8], count: NDArray[np.int64]) -> Self:
@@ -44,6 +53,11 @@ class Moments:
             unused = ((place - begin) & np.uint8(width - 1)) >= count.astype(np.uint8)
             np.copyto(rings, first, where=unused)
         low, high = rings.min(axis=0), rings.max(axis=0)
+        at_low, at_high = _times(rings, low), _times(rings, high)
+        if unused is not None:
+            surplus = width - numbers
+            at_low -= np.where(first == low, surplus, 0.0)
+            at_high -= np.where(first == high, surplus, 0.0)
         rings -= first
         offset = rings.sum(axis=0) / numbers
         rings -= offset
@@ -58,6 +72,8 @@ class Moments:
             np.einsum("ij,ij->j", squared, squared),
             low,
             high,
+            at_low,
+            at_high,
         )
 
     def merged(self, other: "Moments") -> "Moments":
@@ -86,4 +102,19 @@ class Moments:
             + 4 * delta * (na * other.m3 - nb * self.m3) / safe,
             low=np.minimum(self.low, other.low),
             high=np.maximum(self.high, other.high),
+            at_low=_shared(self.low, self.at_low, other.low, other.at_low, self.low < other.low),
+            at_high=_shared(self.high, self.at_high, other.high, other.at_high, self.high > other.high),
         )
+
+
+def _times(rings: FloatArray, value: FloatArray) -> FloatArray:
+    """Return how often each column of `rings` holds its `value`."""
+    times: NDArray[np.intp] = np.count_nonzero(rings == value, axis=0)
+    return times.astype(np.float64)
+
+
+def _shared(
+    one: FloatArray, at_one: FloatArray, other: FloatArray, at_other: FloatArray, first: BoolArray
+) -> FloatArray:
+    """Return how many values of a union are its extreme, which is `one` where `first`."""
+    return np.where(one == other, at_one + at_other, np.where(first, at_one, at_other))

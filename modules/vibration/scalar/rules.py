@@ -2,9 +2,14 @@
 
 import math
 from fnmatch import fnmatchcase
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MachineState = Literal["stopped", "run-up", "load"]
+STATES: tuple[MachineState, ...] = get_args(MachineState)
+_NEARLY = 1e-9
+_MOST_PANES = 64  # of one overlapping window; each costs memory for every sensor
 
 
 class _Frozen(BaseModel):
@@ -40,6 +45,28 @@ class Rule(_Frozen):
     min_sigma: Annotated[
         float, Field(title="Smallest deviation", ge=0, description="Sensor resolution, in the rule's unit.")
     ] = 0.0
+    rate: Annotated[
+        float | None,
+        Field(title="Fastest change", gt=0, description="Of the value, in the rule's unit per second; none: any."),
+    ] = None
+    rate_over: Annotated[
+        float, Field(title="Change measured over", gt=0, description="At least so many seconds: noise averages out.")
+    ] = 1.0
+    rate_flags: Annotated[
+        int, Field(title="Too fast changes needed", ge=1, le=64, description="Of the last n (flags_of) measured.")
+    ] = 1
+    measures: Annotated[
+        tuple[float, float] | None,
+        Field(title="Measuring range", description="Lowest and highest value shown; readings there are clipped."),
+    ] = None
+    alive: Annotated[
+        tuple[float, float] | None,
+        Field(title="Live range", description="Beyond it the sensor's bias or loop is lost (NE 43: 3.6 to 21 mA)."),
+    ] = None
+    when: Annotated[
+        tuple[MachineState, ...],
+        Field(title="Judged when", min_length=1, description="States of its machine in which a sensor is judged."),
+    ] = STATES
     relearn_after: Annotated[
         int,
         Field(title="Relearn after", ge=0, description="Flagged readings in a row taken as the new normal; 0: never."),
@@ -51,6 +78,12 @@ class Rule(_Frozen):
             raise ValueError("critical must be above warning")
         if self.flags > self.flags_of:
             raise ValueError("flags (k) cannot exceed flags_of (n)")
+        if self.rate_flags > self.flags_of:
+            raise ValueError("rate_flags cannot exceed flags_of (n)")
+        for name in ("measures", "alive"):
+            limits = getattr(self, name)
+            if limits is not None and not limits[0] < limits[1]:
+                raise ValueError(f"{name}: the first must be below the second")
         return self
 
     def fits(self, name: str) -> bool:
@@ -59,6 +92,41 @@ class Rule(_Frozen):
 
 
 ANY_SENSOR = Rule(group="any")
+
+
+class Machine(_Frozen):
+    """When a machine is stopped, run up or under load. The first machine whose pattern fits a sensor's name holds.
+
+    The magnitude of one sensor tells (shaft speed, motor current), or without one each sensor's own. While the state is
+    not known, every rule judges.
+    """
+
+    name: Annotated[str, Field(title="Name", min_length=1, max_length=64)]
+    match: Annotated[tuple[str, ...], Field(title="Name patterns", description="Its sensors, as shell patterns.")]
+    told_by: Annotated[
+        str | None, Field(title="Told by", description="Name of the sensor that tells; none: each sensor for itself.")
+    ] = None
+    stopped_below: Annotated[float, Field(title="Stopped below", gt=0, description="In the telling sensor's unit.")]
+    load_above: Annotated[float, Field(title="Under load from", gt=0, description="In between it runs up or down.")]
+    hysteresis: Annotated[
+        float, Field(title="Hysteresis", ge=0, lt=1, description="A state ends below threshold x (1 - hysteresis).")
+    ] = 0.1
+    settle: Annotated[
+        float, Field(title="Settling time", ge=0, description="Seconds at load before it counts as under load.")
+    ] = 5.0
+    stale: Annotated[
+        float, Field(title="Stale after", gt=0, description="Seconds of silence after which the state is not known.")
+    ] = 60.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.load_above < self.stopped_below:
+            raise ValueError("load_above must not be below stopped_below")
+        return self
+
+    def fits(self, name: str) -> bool:
+        """Tell whether a sensor of this name belongs to the machine."""
+        return any(fnmatchcase(name, pattern) for pattern in self.match)
 
 
 class Statistics(_Frozen):
@@ -88,9 +156,35 @@ class Aggregation(_Frozen):
     count: Annotated[
         int, Field(title="Readings per window", ge=0, description="Above 0: windows by count instead of by time.")
     ] = 0
+    hop: Annotated[
+        float,
+        Field(title="Hop", ge=0, description="Seconds from one window's start to the next's; 0: they do not overlap."),
+    ] = 0.0
+    hop_count: Annotated[
+        int, Field(title="Readings per hop", ge=0, description="The same of windows by count; 0: they do not overlap.")
+    ] = 0
     grace: Annotated[
         float, Field(title="Grace", ge=0, description="Seconds past its end after which a silent window is closed.")
     ] = 5.0
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.count and self.hop:
+            raise ValueError("windows by count hop by hop_count")
+        if self.hop_count and (self.count % self.hop_count or not self.count):
+            raise ValueError("count must be a multiple of hop_count")
+        if self.hop and abs(self.seconds / self.hop - round(self.seconds / self.hop)) > _NEARLY:
+            raise ValueError("seconds must be a multiple of hop")
+        if self.panes > _MOST_PANES:
+            raise ValueError(f"a window cannot be more than {_MOST_PANES} hops long")
+        return self
+
+    @property
+    def panes(self) -> int:
+        """How many hops make a window; 1 where windows do not overlap."""
+        if self.count:
+            return self.count // self.hop_count if self.hop_count else 1
+        return max(1, round(self.seconds / self.hop)) if self.hop else 1
 
 
 class Limits(_Frozen):
@@ -101,3 +195,12 @@ class Limits(_Frozen):
         float, Field(title="Clock ahead", ge=0, description="Seconds a reading may lie in the future.")
     ] = 60.0
     behind: Annotated[float, Field(title="Clock behind", ge=0, description="Seconds a reading may be old.")] = 3600.0
+    lateness: Annotated[
+        float,
+        Field(
+            title="Lateness",
+            ge=0,
+            le=600,
+            description="Seconds that readings wait for earlier ones still on their way; alerts then wait as long.",
+        ),
+    ] = 0.0

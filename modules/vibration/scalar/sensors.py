@@ -1,6 +1,6 @@
 """Who is who: names of sensors, their row in the arrays, their rule and unit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,20 +52,27 @@ class _Rows(dict[str, int]):
 class Sensors:
     """The directory of sensors. Rows are handed out in order of first appearance and never change."""
 
-    def __init__(self, rules: Sequence[Rule], most: int) -> None:
+    def __init__(self, rules: Sequence[Rule], most: int, listed: Mapping[str, Rule] | None = None) -> None:
         self._rows = _Rows(most)
         self.names: list[str] = []
         self.rule: IntArray = np.zeros(0, dtype=np.intp)
         self._units: dict[str | None, int] = {None: 0}
         self._unit: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
-        self.configure(rules)
+        self.configure(rules, listed)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def configure(self, rules: Sequence[Rule]) -> None:
-        """Take the rules and judge every known sensor anew by them."""
-        self.rules = [*rules, ANY_SENSOR]
+    def configure(self, rules: Sequence[Rule], listed: Mapping[str, Rule] | None = None) -> None:
+        """Take the rules and judge every known sensor anew by them.
+
+        `listed`: rules of single sensors by name; for these no pattern counts.
+        """
+        distinct = dict.fromkeys((listed or {}).values())
+        self.rules = [*rules, ANY_SENSOR, *distinct]
+        number = {rule: len(rules) + 1 + place for place, rule in enumerate(distinct)}
+        self._listed = {name: number[rule] for name, rule in (listed or {}).items()}
+        self._patterned = len(rules) + 1
         self.rule = np.array([self._rule_of(name) for name in self.names], dtype=np.intp)
         for row, number in enumerate(self.rule):
             unit = self.rules[number].unit
@@ -143,7 +150,9 @@ class Sensors:
         self._unit = np.concatenate([self._unit, np.array(units, dtype=np.int32)])
 
     def _rule_of(self, name: str) -> int:
-        return next(number for number, rule in enumerate(self.rules) if rule.fits(name))
+        if name in self._listed:
+            return self._listed[name]
+        return next(number for number, rule in enumerate(self.rules[: self._patterned]) if rule.fits(name))
 
     def _unit_number(self, unit: str | None) -> int:
         if unit not in self._units and len(self._units) >= _MOST_UNITS:

@@ -6,7 +6,7 @@ and more exact than running sums. The rings are also what the status page shows 
 lie slot by slot: sensors in step with each other are written next to each other, and sums run over all at once.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import ClassVar
 
 import numpy as np
@@ -16,46 +16,10 @@ from modules.vibration.columns import BoolArray, Columns, FloatArray, IntArray
 from modules.vibration.scalar.moments import Moments
 from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rules import Aggregation
+from modules.vibration.scalar.window import WindowBatch
 
 RING = 64  # a power of two: a slot is a mask away
 _FOLDED_AT_ONCE = 512  # rings of this many sensors and their temporaries stay in the second-level cache
-
-
-@dataclass(frozen=True, slots=True)
-class WindowBatch:
-    """Finished windows, one row each.
-
-    Moments are the population's: deviation = sqrt(m2), kurtosis = m4 / m2^2 (3 for a Gaussian), skewness = m3 / m2^1.5,
-    both 0 for a constant signal. RMS, peak (largest magnitude) and crest = peak / rms are of the values themselves,
-    not of their deviations from the mean (ISO 13373-1:2002, annex).
-    """
-
-    sensor: IntArray
-    ordinal: NDArray[np.int64]
-    start: FloatArray
-    end: FloatArray
-    first_seq: NDArray[np.int64]
-    last_seq: NDArray[np.int64]
-    count: NDArray[np.int64]
-    gaps: NDArray[np.int64]
-    flags: NDArray[np.int64]
-    partial: BoolArray
-    mean: FloatArray
-    deviation: FloatArray
-    rms: FloatArray
-    peak: FloatArray
-    crest: FloatArray
-    kurtosis: FloatArray
-    skewness: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-    def __len__(self) -> int:
-        return int(self.sensor.size)
-
-    def rows(self, which: IntArray | BoolArray) -> "WindowBatch":
-        """Return the windows at `which`."""
-        return WindowBatch(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 class Windows(Columns):
@@ -75,6 +39,7 @@ class Windows(Columns):
         "last_seq": np.int64(0),
         "gaps": np.int64(0),
         "flags": np.int64(0),
+        "idle": np.int64(0),
         "partial": np.bool_(False),
         "ordinal": np.int64(0),
         "count": np.float64(0),
@@ -84,6 +49,8 @@ class Windows(Columns):
         "m4": np.float64(0),
         "low": np.float64(np.inf),
         "high": np.float64(-np.inf),
+        "at_low": np.float64(0),
+        "at_high": np.float64(0),
     }
     slot: NDArray[np.int64]  # readings ever stored; the ring's next place is slot % RING
     folded: NDArray[np.int64]  # of those, how many the moments already hold
@@ -93,6 +60,7 @@ class Windows(Columns):
     last_seq: NDArray[np.int64]
     gaps: NDArray[np.int64]
     flags: NDArray[np.int64]
+    idle: NDArray[np.int64]
     partial: BoolArray
     ordinal: NDArray[np.int64]  # windows ever finished
     count: FloatArray
@@ -102,6 +70,8 @@ class Windows(Columns):
     m4: FloatArray
     low: FloatArray
     high: FloatArray
+    at_low: FloatArray
+    at_high: FloatArray
 
     def __init__(self, settings: Aggregation) -> None:
         super().__init__()
@@ -110,8 +80,10 @@ class Windows(Columns):
         self.configure(settings)
 
     def configure(self, settings: Aggregation) -> None:
-        """Take new settings; open windows end as they began."""
+        """Take new settings; open windows end as they began. Where windows overlap, these are their panes."""
         self.settings = settings
+        self._seconds = settings.hop or settings.seconds
+        self._readings = settings.hop_count or settings.count
 
     def grow(self, size: int) -> None:
         """Make room for `size` sensors."""
@@ -122,10 +94,10 @@ class Windows(Columns):
             self._flat = ring.reshape(-1)
         super().grow(size)
 
-    def step(self, readings: Readings, flagged: IntArray) -> list[WindowBatch]:
+    def step(self, readings: Readings, flagged: IntArray, idle: IntArray) -> list[WindowBatch]:
         """Store readings of distinct sensors; return the windows that ended before or with them.
 
-        `flagged`: positions of flagged readings.
+        `flagged`, `idle`: positions of flagged readings, and of those not judged.
         """
         sensors, times = readings.rows, readings.times
         ended = []
@@ -135,7 +107,7 @@ class Windows(Columns):
             past = who[self._occupied(who)]
             if past.size:
                 ended.append(self._close(past))
-            self._open(who, times[outside], readings.seq)
+            self._open(who, times[outside], readings.seq if isinstance(readings.seq, int) else readings.seq[outside])
         slot = self.slot[sensors]
         self._flat[(slot & (RING - 1)) * self.size + sensors] = readings.values
         slot += 1
@@ -143,13 +115,15 @@ class Windows(Columns):
         self.last_seq[sensors] = readings.seq
         if flagged.size:
             self.flags[sensors[flagged]] += 1
-        if readings.lost:
+        if idle.size:
+            self.idle[sensors[idle]] += 1
+        if not isinstance(readings.lost, int) or readings.lost:
             self.gaps[sensors] += readings.lost
         full = np.flatnonzero(slot - self.folded[sensors] == RING)
         if full.size:
             self._fold(sensors[full])
-        if self.settings.count:
-            full = np.flatnonzero(self.count[sensors] + (slot - self.folded[sensors]) >= self.settings.count)
+        if self._readings:
+            full = np.flatnonzero(self.count[sensors] + (slot - self.folded[sensors]) >= self._readings)
             if full.size:
                 self.ends[sensors[full]] = times[full]
                 ended.append(self._close(sensors[full]))
@@ -181,12 +155,12 @@ class Windows(Columns):
     def _occupied(self, who: IntArray) -> BoolArray:
         return (self.slot[who] > self.folded[who]) | (self.count[who] > 0)
 
-    def _open(self, who: IntArray, times: FloatArray, seq: int) -> None:
-        if self.settings.count:
+    def _open(self, who: IntArray, times: FloatArray, seq: int | IntArray) -> None:
+        if self._readings:
             self.starts[who] = times
             self.ends[who] = np.inf
         else:
-            length = self.settings.seconds
+            length = self._seconds
             starts = np.floor(times / length) * length
             again = (self.ordinal[who] > 0) & (self.starts[who] == starts)
             self.partial[who] = again | ((self.ordinal[who] == 0) & (times > starts))
@@ -196,12 +170,6 @@ class Windows(Columns):
 
     def _close(self, who: IntArray) -> WindowBatch:
         self._fold(who)
-        moments = self._rows(who)
-        n = moments.count
-        variance = moments.m2 / n
-        rms = np.sqrt(variance + moments.mean**2)
-        peak = np.maximum(np.abs(moments.low), np.abs(moments.high))
-        spread = np.where(variance > 0, variance, np.inf)
         batch = WindowBatch(
             sensor=who,
             ordinal=self.ordinal[who],
@@ -209,19 +177,11 @@ class Windows(Columns):
             end=self.ends[who],
             first_seq=self.first_seq[who],
             last_seq=self.last_seq[who],
-            count=n.astype(np.int64),
             gaps=self.gaps[who],
             flags=self.flags[who],
+            idle=self.idle[who],
             partial=self.partial[who],
-            mean=moments.mean,
-            deviation=np.sqrt(variance),
-            rms=rms,
-            peak=peak,
-            crest=np.where(rms > 0, peak / np.where(rms > 0, rms, 1), 0),
-            kurtosis=moments.m4 / n / spread**2,
-            skewness=moments.m3 / n / spread**1.5,
-            low=moments.low,
-            high=moments.high,
+            moments=self._rows(who),
         )
         self._put(who, Moments.empty(who.size))
         self.ordinal[who] += 1
@@ -229,6 +189,7 @@ class Windows(Columns):
         self.partial[who] = False
         self.gaps[who] = 0
         self.flags[who] = 0
+        self.idle[who] = 0
         return batch
 
     def _fold(self, who: IntArray) -> None:

@@ -18,15 +18,17 @@ import pytest
 import uvloop
 
 from localhub import certs, sas
-from localhub.hub import tls
+from localhub.hub import contexts
 from localhub.hub.backlog import Place
 from localhub.hub.broker import Broker, Client
+from localhub.hub.clock import Clock
 from localhub.hub.login import IdentityVerifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
 from localhub.hub.pump import LinkDown
 from localhub.hub.store import Store
 from localhub.identity import Auth, Identities, Identity
+from localhub.manners import LOCALHUB, Manners
 from localhub.state import State
 
 MODULES = ("alpha", "beta", "gamma")
@@ -38,16 +40,6 @@ _addresses = itertools.count(1)
 def free_address() -> str:
     """A loopback address that no other test process uses: port 8883 is fixed."""
     return f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}.{next(_addresses)}"
-
-
-class Clock:
-    """Wall time that a test can move."""
-
-    def __init__(self) -> None:
-        self.offset = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.offset
 
 
 class Routes:
@@ -112,7 +104,8 @@ class Recorder:
 class Hub:
     """One hub and its state folder; `stop` and `start` make a restart."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, manners: Manners = LOCALHUB) -> None:
+        self.manners = manners
         self.clock = Clock()
         self.routes = Routes()
         self.recorder = Recorder()
@@ -171,7 +164,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self.cloud = Cloud()
-        with contextlib.closing(Store(self.state.hub_db)) as store:
+        with contextlib.closing(Store(self.state.hub_db, synced=self.manners.synced)) as store:
             self.broker = Broker(
                 gateway=self.state.gateway,
                 store=store,
@@ -183,8 +176,9 @@ class Hub:
                 uplink=self.cloud,
                 metrics=Metrics(self.state.hub_name, self.state.gateway, self.clock),
                 clock=self.clock,
+                manners=self.manners,
             )
-            context = tls.asking_context(self.state, self.identities, self.broker.handshakes.explained)
+            context = contexts.asking_context(self.state, self.identities, self.broker.handshakes.explained)
             try:
                 async with self.broker.serving(self.state.address, context):
                     ready.put(None)
@@ -284,9 +278,15 @@ class Module:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
+def manners() -> Manners:
+    """How the hub behaves; a test that wants it otherwise is parametrised by this name."""
+    return LOCALHUB
+
+
+@pytest.fixture
+def hub(tmp_path: Path, manners: Manners) -> Iterator[Hub]:
     """A hub that serves; alpha's output `x` goes to beta's input `in`."""
-    made = Hub(tmp_path / "state")
+    made = Hub(tmp_path / "state", manners)
     made.routes.table["x"] = [("gw1/beta/in", 1, None)]
     made.start()
     try:

@@ -14,7 +14,7 @@ import pytest
 from azure.iot.device import X509, IoTHubDeviceClient, Message
 
 from localhub import certs
-from localhub.hub import tls
+from localhub.hub import contexts
 from localhub.identity import Auth, Identities, Identity
 from localhub.wire import packets, writer
 from localhub.wire.packets import Acknowledge, Connack, Connect, Packet
@@ -200,7 +200,7 @@ def test_a_password_counts_before_a_certificate(hub: Hub) -> None:
 
 
 def test_an_expired_certificate_is_one_by_the_hubs_clock(hub: Hub) -> None:
-    hub.clock.offset = timedelta(days=certs.SERVER_DAYS + 1).total_seconds()
+    hub.clock.offset_s = timedelta(days=certs.SERVER_DAYS + 1).total_seconds()
     assert knock(hub, "press4", pair_of(hub, "press4")) == Connack(5)
 
 
@@ -243,4 +243,4 @@ def test_a_device_may_change_its_way(hub: Hub, tmp_path: Path) -> None:
 def test_reasons_are_put_in_words(reason: str | None, words: str) -> None:
     error = ssl.SSLError(1, "x")
     error.reason = reason  # type: ignore[assignment]
-    assert words in tls.explain(error)
+    assert words in contexts.explain(error)

@@ -1,11 +1,20 @@
 """A reference that handles readings one by one, written for being read, not for speed."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
+from devices.crowd import Crowd
+from modules.vibration.finding import Finding
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
+from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rules import Rule, Statistics
+
+START = 1_700_000_040.0
 
 
 @dataclass
@@ -55,3 +64,31 @@ class PlainSensor:
 @pytest.fixture(scope="session")
 def plain_sensor() -> type[PlainSensor]:
     return PlainSensor
+
+
+@pytest.fixture(scope="session")
+def watch() -> Callable[..., tuple[dict[str, Finding], ScalarCore]]:
+    """Let a core watch a crowd for so many seconds; each sensor's first finding, and the core."""
+
+    def run(
+        crowd: Crowd, seconds: int, look: Callable[[int, ScalarCore], None] | None = None
+    ) -> tuple[dict[str, Finding], ScalarCore]:
+        core = ScalarCore()
+        rows = core.resolve(crowd.names)
+        first: dict[str, Finding] = {}
+        for second in range(seconds):
+            now = START + second
+            values = crowd.values(rows, float(second))
+            heard = np.flatnonzero(~np.isnan(values))
+            outcome = Outcome()
+            readings = Readings(rows[heard], values[heard], np.full(heard.size, now), second)
+            core.judge(readings, outcome, now=now)
+            assert outcome.accepted == heard.size
+            for finding in outcome.findings + core.tick(now, START).findings:
+                if finding.state == "raised":
+                    first.setdefault(finding.sensor, finding)
+            if look is not None:
+                look(second, core)
+        return first, core
+
+    return run

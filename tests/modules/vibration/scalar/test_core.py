@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.vibration.finding import Finding
-from modules.vibration.scalar.core import Outcome, ScalarCore
+from modules.vibration.scalar.core import ScalarCore
+from modules.vibration.scalar.outcome import Outcome
 from modules.vibration.scalar.rules import Aggregation, Limits, Rule, Statistics
 
 START = 1_700_000_040.0  # on a minute
@@ -69,7 +70,8 @@ def test_equals_handling_readings_one_by_one(
             names.append(name)
             times.append(clock[name])
             values.append(value)
-            expected[plain[name].reading(clock[name], value)] += 1
+        for place in sorted(range(len(times)), key=times.__getitem__):  # a batch is merged: oldest first
+            expected[plain[names[place]].reading(times[place], values[place])] += 1
         outcome = core.handle(names, values, times, [None] * len(names), seq=1, now=START)
         counted.update(outcome.rejected)
         counted["accepted"] += outcome.accepted
@@ -207,3 +209,18 @@ def test_flagged_values_do_not_change_what_is_normal() -> None:
     outcome = feed(core, "a", [40.0, 0.0, 41.0] * 10, start=START + 200)
     assert sum(flags.sensor.size for flags in outcome.flags) == 30
     assert (core.baseline.mean[0], core.baseline.variance[0], core.baseline.n[0]) == before
+
+
+def test_a_sensor_that_comes_later_is_held_to_its_limit_too() -> None:
+    core = ScalarCore([LEVEL])
+    for number in range(300):
+        outcome = feed(core, f"press{number}", [90.0])
+        assert [finding.severity for finding in findings(outcome, "level")] == ["critical"], number
+
+
+def test_whose_clock_is_wrong_is_known_until_it_is_right() -> None:
+    core = ScalarCore()
+    core.handle(["a", "b"], [1.0, 2.0], [5.0, START], [None, None], seq=1, now=START)
+    assert core.clock.doubted[:2].tolist() == [True, False]
+    core.handle(["a", "b"], [1.0, 2.0], [START + 1, START + 1], [None, None], seq=2, now=START + 1)
+    assert not core.clock.doubted.any()
