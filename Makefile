@@ -92,12 +92,13 @@ deploy: ## set the modules of EDGE_DEVICE_ID, through az iot edge set-modules
 layer: $(VENV)/.run ## a layered deployment from its template (LAYER=deployment.camera2.template.json)
 	docker/tool layer $(LAYER) $(PLATFORM)
 
-sbom: $(VENV)/.dev ## a bill of materials (CycloneDX) of each image, in build/sbom
-	$(BIN)/python docker/sbom.py build/sbom
+sbom: ## a bill of materials (CycloneDX) of each image, in build/sbom
+	docker/tool sbom
 
 images-test: $(VENV)/.dev ## engine, base, registry, all five images built and pushed, the line run from them (root, Debian)
 	docker/engine registry
 	$(if $(wildcard .env),,DOTENV_FILE=.env.example) docker/tool push $(PLATFORM)
+	docker/tool sbom
 	$(BIN)/python -m pytest -q tests/docker tests/system/test_images.py tests/system/test_containers.py
 
 lock: ## resolve requirements/*.in again into hash-locked *.txt
