@@ -10,13 +10,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLATFORM ?= amd64
 
-# What `make run` may be told: real input, once or for ever, where to write the figures, where to listen.
+# What `make run` may be told: real input, once or for ever, where to write the figures, where to listen, as what.
 DATA ?=
 ONCE ?=
 REPORT ?=
 PICTURES ?=
 PORT ?= 8080
 ADDRESS ?= 127.0.0.1
+CONTAINERS ?=
 STATE ?= .state
 
 .PHONY: help install run test check lint bench soak mutants train build push deploy clean lock
@@ -35,10 +36,10 @@ $(VENV)/.%: requirements/%.txt | $(BIN)/python
 
 install: $(VENV)/.run ## the environment that `make run` uses
 
-run: $(VENV)/.run ## the whole line on this machine (DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
+run: $(VENV)/.run ## the whole line on this machine (CONTAINERS=1: from the images; DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
 ifeq ($(DATA),)
-	@MILLWATCH_STATUS_PORT=$(PORT) $(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE) \
-		--page http://127.0.0.1:$(PORT)
+	@MILLWATCH_STATUS_PORT=$(PORT) $(if $(wildcard .env),,CONTAINER_REGISTRY_SERVER=127.0.0.1:5000) $(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE) \
+		--page http://127.0.0.1:$(PORT) $(if $(CONTAINERS),--containers)
 else
 	@$(BIN)/python -m devices.playback "$(DATA)" --address $(ADDRESS) --port $(PORT) --state $(STATE)-playback \
 		$(if $(ONCE),--once) $(if $(REPORT),--report "$(REPORT)") $(if $(PICTURES),--pictures $(PICTURES))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bench.claim import Claim
-from modules.vibration.waveform.envelope import candidates, envelope_kurtosis, envelope_spectrum
+from modules.vibration.waveform.bands import candidates, choose
+from modules.vibration.waveform.envelope import envelope_spectrum
 from modules.vibration.waveform.features import time_features
 from modules.vibration.waveform.orders import Orders, order_levels
 from modules.vibration.waveform.spectrum import plan, spectrum_features, transform
@@ -95,10 +96,7 @@ def run(*, quick: bool) -> dict[str, Claim]:
 
     def choice() -> None:
         spectra = transform(windows[:5], prepared)
-        for each in candidates(windows.shape[1]):
-            envelope_kurtosis(spectra, each)
-            power = envelope_spectrum(spectra, each).mean(axis=0, keepdims=True)
-            order_levels(power, prepared.resolution, TURNS, orders)
+        choose(spectra, prepared.resolution, windows.shape[1], TURNS, orders)
 
     ours = _best(lambda: time_features(windows), rounds)
     theirs = _best(lambda: _scipy_features(windows), rounds)

@@ -2,7 +2,8 @@
 
 A leaf is any device behind the gateway that speaks for itself. Under localhub it is started with
 ``LEAF_CONNECTION_STRING`` (with ``GatewayHostName``) and ``LEAF_CA_FILE``; on a real gateway an operator sets the same
-two. `send` returns when edgeHub has the message on disk.
+two. A device with a certificate instead of a key has ``x509=true`` in its connection string, and
+``LEAF_CERTIFICATE_FILE`` and ``LEAF_KEY_FILE``. `send` returns when edgeHub has the message on disk.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
-from azure.iot.device import IoTHubDeviceClient
+from azure.iot.device import X509, IoTHubDeviceClient
 from azure.iot.device import Message as SdkMessage
 from azure.iot.device.exceptions import (
     ClientError,
@@ -71,12 +72,11 @@ class Leaf:
                 "[devices.*]), or set them to the device's connection string with GatewayHostName and the gateway's CA"
             )
         try:
-            trusted = Path(ca_file).read_text(encoding="ascii")
-            client = IoTHubDeviceClient.create_from_connection_string(
-                text, server_verification_cert=trusted, connection_retry_interval=1
-            )
+            client = _client(text, Path(ca_file).read_text(encoding="ascii"), environment)
         except (OSError, ValueError) as error:
             raise LeafError(f"LEAF_CONNECTION_STRING or LEAF_CA_FILE cannot be used: {error}") from error
+        except KeyError as error:
+            raise LeafError(f"a device with a certificate needs {error.args[0]}, and it is not set") from error
         return cls(client, stopping)
 
     def __enter__(self) -> Self:
@@ -112,6 +112,24 @@ class Leaf:
             else:
                 return
         raise LeafError(f"stopped while edgeHub was away: the last message was not sent ({what})")
+
+
+def _client(text: str, trusted: str, environment: Mapping[str, str]) -> IoTHubDeviceClient:
+    """The SDK's client for a connection string; ValueError, or KeyError with what a certificate's one lacks."""
+    parts = dict(part.partition("=")[::2] for part in text.split(";"))
+    if parts.get("x509") != "true":
+        return IoTHubDeviceClient.create_from_connection_string(
+            text, server_verification_cert=trusted, connection_retry_interval=1
+        )
+    pair = X509(environment["LEAF_CERTIFICATE_FILE"], environment["LEAF_KEY_FILE"])  # type: ignore[no-untyped-call]
+    return IoTHubDeviceClient.create_from_x509_certificate(
+        pair,
+        parts["HostName"],
+        parts["DeviceId"],
+        gateway_hostname=parts["GatewayHostName"],
+        server_verification_cert=trusted,
+        connection_retry_interval=1,
+    )
 
 
 def _no_delay() -> None:

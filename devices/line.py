@@ -19,6 +19,8 @@ from typing import Any, Self
 
 import httpx
 
+from devices.arrival import messages
+
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "deployment.template.json"
 
@@ -38,7 +40,7 @@ class Line:
     """One running localhub with the modules of a manifest. A context manager: leaving it stops everything.
 
     ``leaves`` names the leaf devices to start (None: those that start by themselves). ``environment`` is added to the
-    child's; ``log`` takes its output, None leaves it on this terminal.
+    child's; ``log`` takes its output, None leaves it on this terminal. ``containers``: modules run from their images.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Line:
         leaves: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
+        containers: bool = False,
     ) -> None:
         self.state = state
         self.address = address
@@ -66,6 +69,8 @@ class Line:
             self._command += ["--layer", os.fspath(layer)]
         if leaves is not None:
             self._command += [part for name in leaves for part in ("--leaf", name)] or ["--no-leaves"]
+        if containers:
+            self._command += ["--containers"]
         if log is not None:
             self._command += ["--plain"]
         self._environment = {**os.environ, "MILLWATCH_STATUS_PORT": str(self.page_port), **(environment or {})}
@@ -174,9 +179,13 @@ class Line:
         return answer.json()
 
     def arrivals(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """Everything that reached the cloud behind arrival number ``after``, in order, repeats included."""
+        """Every message that reached the cloud behind arrival number ``after``, in order, repeats included.
+
+        The members of a batch come one by one, with the number of its arrival.
+        """
         while page := self.control("cloud", "/arrivals", after=after, limit=500):
-            yield from page
+            for arrival in page:
+                yield from messages(arrival)
             after = page[-1]["number"]
 
     def command(self, *words: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:

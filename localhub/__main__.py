@@ -61,6 +61,7 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     link.add_argument("link", choices=("up", "down", "slow"))
     link.add_argument("--bytes-per-s", type=int, help="for slow: the bandwidth")
     link.add_argument("--latency-ms", type=float, help="for slow: how long everything takes, each way")
+    link.add_argument("--loss-percent", type=float, help="for slow: how many packets are lost, each way")
     status = command("status", "what runs and what flows")
     status.add_argument("--pss", action="store_true", help="memory as PSS, in --format json")
     send = command("send", "put a message into a module's input")
@@ -73,7 +74,7 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     watch.add_argument("-n", type=int, default=0, help="stop after so many")
     fault = command("fault", "break something on purpose; `fault clear` ends what was set")
     faults.add_verbs(fault, asking)
-    env = command("env", "the variables that edgeAgent would inject into a module, for a shell or a debugger")
+    env = command("env", "the variables of a module or leaf device, for a shell or a debugger")
     env.add_argument("name")
     env.add_argument("--take", action="store_true", help="stop the module here; your process may stand for it")
     logs = command("logs", "the output of a module, leaf device, or of hub, cloud, agent")
@@ -95,6 +96,12 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--config", type=Path, help="localhub.toml (default: the one beside the manifest)")
     run.add_argument("--address", default="127.0.0.1", help="any free 127.x address; MQTT is on its port 8883")
     run.add_argument("--fresh", action="store_true", help="empty the state folder first")
+    run.add_argument(
+        "--containers",
+        action="store_true",
+        help="modules as containers of this machine's Docker engine, from their images",
+    )
+    run.add_argument("--strict", action="store_true", help="do as edgeHub does, also where localhub knows better")
     run.add_argument("--plain", action="store_true", help="plain lines also on a terminal")
     run.add_argument("--leaf", action="append", metavar="NAME", help="start this leaf device instead of the usual ones")
     run.add_argument("--no-leaves", action="store_true", help="start no leaf device")
@@ -114,6 +121,8 @@ def _run(options: argparse.Namespace) -> int:
         state=options.state,
         address=options.address,
         fresh=options.fresh,
+        containers=options.containers,
+        strict=options.strict,
         leaves=[] if options.no_leaves else options.leaf,
     )
     form = Form.JSON if options.format == "json" else Form.PLAIN if options.plain else Form.AUTO

@@ -17,6 +17,7 @@ from localhub import faults
 from localhub.agent import proc
 from localhub.agent.logs import last
 from localhub.control.client import Client, ControlError, NotRunningError, start_hint
+from localhub.deployed import UnknownModuleError, check_module
 from localhub.exits import CannotStartError, Exit
 from localhub.overview import Overview, duration, overview, size
 from localhub.state import State, StateError
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     except NotRunningError as error:
         _say(str(error), file=sys.stderr)
         return Exit.NOT_RUNNING
-    except ControlError as error:
+    except (ControlError, UnknownModuleError) as error:
         _say(f"localhub: {error}", file=sys.stderr)
         return Exit.FAILED
 
@@ -124,7 +125,11 @@ def _stop(options: argparse.Namespace, state: State) -> int:
 
 def _link(options: argparse.Namespace, state: State) -> int:
     body: dict[str, Any] = {"state": options.link}
-    body |= {key: value for key in ("bytes_per_s", "latency_ms") if (value := getattr(options, key)) is not None}
+    body |= {
+        key: value
+        for key in ("bytes_per_s", "latency_ms", "loss_percent")
+        if (value := getattr(options, key)) is not None
+    }
     facts = _client(state, state.hub_socket).post("/link", body)
     _print(options, facts, f"link {options.link}")
     return Exit.OK
@@ -135,6 +140,7 @@ def _send(options: argparse.Namespace, state: State) -> int:
     properties = dict(item.partition("=")[::2] for item in options.property)
     if not (module and slash and target) or not all("=" in item for item in options.property):
         raise CannotStartError("write MODULE/INPUT, and each -p as KEY=VALUE", Exit.USAGE)
+    check_module(state.manifest, module)
     body = sys.stdin.buffer.read() if str(options.file) == "-" else _read(options.file)
     message = {"module": module, "input": target, "body_b64": base64.b64encode(body).decode(), "properties": properties}
     facts = _client(state, state.hub_socket).post("/inject", message)
@@ -150,6 +156,8 @@ def _read(path: Path) -> bytes:
 
 
 def _watch(options: argparse.Namespace, state: State) -> int:
+    if (module := options.pattern.partition("/")[0]) not in ("*", "$upstream"):
+        check_module(state.manifest, module)
     query = {"pattern": options.pattern, **({"where": options.where} if options.where else {})}
     for number, message in enumerate(_client(state, state.hub_socket).stream("/watch", **query), 1):
         _say(json.dumps(message) if options.format == "json" else message_text(message), flush=True)
@@ -168,6 +176,8 @@ def message_text(message: dict[str, Any]) -> str:
 
 
 def _fault(options: argparse.Namespace, state: State) -> int:
+    if options.kind == "clear" or getattr(options, "modules", False):
+        _client(state, state.agent_socket).post("/clock", {"offset_s": getattr(options, "offset_s", 0)})
     facts = _client(state, state.hub_socket).post("/fault", faults.body(options))
     _print(options, facts, faults.text(options, facts))
     return Exit.OK
@@ -177,7 +187,10 @@ def _env(options: argparse.Namespace, state: State) -> int:
     agent = _client(state, state.agent_socket)
     facts = agent.post(f"/module/{options.name}/lend") if options.take else agent.get(f"/env/{options.name}")
     _print(options, facts, "\n".join(f"export {key}='{value}'" for key, value in facts.items()))
-    if not options.take:
+    if "LEAF_CONNECTION_STRING" in facts:
+        way = f"`localhub halt {options.name}` first: a second connection of one device closes the first"
+        _say(f"# {way}", file=sys.stderr)
+    elif not options.take:
         _say(
             f"# {options.name} runs here and only its own process is believed: "
             f"`localhub env {options.name} --take` stops it so that yours can stand for it",

@@ -4,18 +4,20 @@
     command = ["${PYTHON}", "-m", "modules.camera"]
     folder = "."                         # where it runs, from this file's folder (default)
     env = { KEY = "value" }              # over the manifest's env
+    ports = { "8080/tcp" = "8081" }      # as a container (--containers): the host's ports, over createOptions' own
 
     [devices.sensors]                    # leaf devices, started once the modules are up
     command = ["${PYTHON}", "-m", "devices.sensors"]
     restart = "on-failure"               # never (default) | on-failure
     start = "auto"                       # auto (default) | manual: only with --leaf sensors
+    auth = "sas"                         # sas (default) | x509_ca | x509_thumbprint: how it proves its id
 
     [screen]
     highlight = "kind = 'alert'"         # a route condition: these messages are shown as they reach the hub
     line = "${severity}: ${text}"         # how: from properties and the body's own members (default: all of them)
     page = "http://127.0.0.1:8080"       # printed for the person at the terminal
 
-`${NAME}` in commands and env stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;
+`${NAME}` in commands, env and ports stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;
 `${NAME:-text}` gives `text` where NAME is not set.
 """
 
@@ -27,6 +29,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from localhub.identity import Auth
 
 FILE_NAME = "localhub.toml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -44,11 +48,12 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleConfig:
-    """How one module of the manifest becomes a process."""
+    """How one module of the manifest becomes a process, or which `ports` of this machine its container gets."""
 
     command: tuple[str, ...] | None = None
     folder: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class DeviceConfig:
     env: Mapping[str, str] = field(default_factory=dict)
     restart: str = "never"
     start: str = "auto"
+    auth: Auth = Auth.SAS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +198,11 @@ class _Reader:
             raise self.fail((*keys, "command"), 'must be a list of strings, as ["${PYTHON}", "-m", "mymodule"]')
         return tuple(value)
 
-    def env(self, keys: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, str]:
-        values = self.table(keys, table, "env")
+    def env(self, keys: tuple[str, ...], table: Mapping[str, Any], key: str = "env") -> dict[str, str]:
+        values = self.table(keys, table, key)
         for name, value in values.items():
             if not isinstance(value, str | int | float):
-                raise self.fail((*keys, "env", name), "must be a string, a number or a boolean")
+                raise self.fail((*keys, key, name), "must be a string, a number or a boolean")
         return {name: _scalar(value) for name, value in values.items()}
 
     def folder(self, keys: tuple[str, ...], table: Mapping[str, Any]) -> Path | None:
@@ -210,14 +216,17 @@ class _Reader:
 
     def module(self, name: str, table: Mapping[str, Any]) -> ModuleConfig:
         keys = ("modules", name)
-        self.known(keys, table, ("command", "folder", "env"))
+        self.known(keys, table, ("command", "folder", "env", "ports"))
         return ModuleConfig(
-            command=self.command(keys, table), folder=self.folder(keys, table), env=self.env(keys, table)
+            command=self.command(keys, table),
+            folder=self.folder(keys, table),
+            env=self.env(keys, table),
+            ports=self.env(keys, table, "ports"),
         )
 
     def device(self, name: str, table: Mapping[str, Any]) -> DeviceConfig:
         keys = ("devices", name)
-        self.known(keys, table, ("command", "folder", "env", "restart", "start"))
+        self.known(keys, table, ("command", "folder", "env", "restart", "start", "auth"))
         command = self.command(keys, table)
         if command is None:
             raise self.fail(keys, "needs a command: a leaf device has no image to take it from")
@@ -227,6 +236,7 @@ class _Reader:
             env=self.env(keys, table),
             restart=self.choice(keys, table, "restart", ("never", "on-failure")),
             start=self.choice(keys, table, "start", ("auto", "manual")),
+            auth=Auth(self.choice(keys, table, "auth", tuple(Auth))),
         )
 
 

@@ -1,10 +1,11 @@
-"""Who may connect: the gateway's modules and the leaf devices, each with a symmetric key of its own."""
+"""Who may connect: the gateway's modules with a symmetric key each, the leaf devices with a key or a certificate."""
 
 import base64
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -41,21 +42,51 @@ class ModuleKey:
     key: str
 
 
+class Auth(StrEnum):
+    """How a device proves its id, by the names of `az iot hub device-identity create --auth-method`."""
+
+    SAS = "sas"
+    X509_CA = "x509_ca"
+    X509_THUMBPRINT = "x509_thumbprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a client's proof is checked against: a key (base64), the CA, or the SHA-256 of the only good certificate."""
+
+    auth: Auth = Auth.SAS
+    key: str = ""
+    thumbprint: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Every key of one gateway. `devices` holds the gateway itself and the leaf devices: id -> base64 key."""
+    """Every identity of one gateway. `devices` holds the gateway itself and the leaf devices."""
 
     gateway: str
     modules: Mapping[str, ModuleKey] = field(default_factory=dict)
-    devices: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, Credential] = field(default_factory=dict)
 
     @classmethod
-    def ensure(cls, path: Path, gateway: str, modules: Iterable[str], devices: Iterable[str] = ()) -> Self:
-        """Load the file, add keys for what has none yet, save it when something was added; known keys are kept."""
+    def ensure(
+        cls,
+        path: Path,
+        gateway: str,
+        modules: Iterable[str],
+        devices: Iterable[str] = (),
+        certified: Mapping[str, Credential] | None = None,
+    ) -> Self:
+        """Load the file, add keys for what has none yet, save it when something changed; known keys are kept.
+
+        `devices` have keys, `certified` certificates.
+        """
         known = cls.load(path) if path.exists() else cls(gateway)
         new_modules = {name: ModuleKey(_new_generation(), _new_key()) for name in modules if name not in known.modules}
-        new_devices = {name: _new_key() for name in (gateway, *devices) if name not in known.devices}
-        wanted = cls(gateway, {**known.modules, **new_modules}, {**known.devices, **new_devices})
+        keyed = {name for name, credential in known.devices.items() if credential.auth is Auth.SAS}
+        new_devices = {name: Credential(key=_new_key()) for name in (gateway, *devices) if name not in keyed}
+        wanted = cls(
+            gateway, {**known.modules, **new_modules}, {**known.devices, **new_devices, **dict(certified or {})}
+        )
         if wanted != known:
             wanted.save(path)
         return wanted
@@ -65,39 +96,44 @@ class Identities:
         """Read identities.json."""
         data = json.loads(path.read_bytes())
         modules = {name: ModuleKey(entry["generation"], entry["key"]) for name, entry in data["modules"].items()}
-        return cls(data["gateway"], modules, {name: entry["key"] for name, entry in data["devices"].items()})
+        devices = {
+            name: Credential(**{**entry, "auth": Auth(entry["auth"])}) for name, entry in data["devices"].items()
+        }
+        return cls(data["gateway"], modules, devices)
 
     def save(self, path: Path) -> None:
         """Write identities.json, readable by its owner only."""
         data = {
             "gateway": self.gateway,
             "modules": {name: {"generation": key.generation, "key": key.key} for name, key in self.modules.items()},
-            "devices": {name: {"key": key} for name, key in self.devices.items()},
+            "devices": {name: asdict(credential) for name, credential in self.devices.items()},
         }
         write_atomic(path, json.dumps(data, indent=2).encode())
 
-    def find(self, identity: Identity) -> tuple[Identity, str] | None:
-        """The identity as it is written here, and its key; ids compare without case. None when it is unknown."""
+    def find(self, identity: Identity) -> tuple[Identity, Credential] | None:
+        """The identity as it is written here, and its credential; ids compare without case. None: it is unknown."""
         wanted = identity.folded()
-        for name, key in self.devices.items():
+        for name, credential in self.devices.items():
             if wanted.module is None and name.casefold() == wanted.device:
-                return Identity(name), key
+                return Identity(name), credential
         for name, entry in self.modules.items():
             if wanted == Identity(self.gateway, name).folded():
-                return Identity(self.gateway, name), entry.key
+                return Identity(self.gateway, name), Credential(key=entry.key)
         return None
 
     def connection_string(self, identity: Identity, hub_name: str, address: str) -> str:
         """What a leaf device (LEAF_CONNECTION_STRING) or a debugged module is started with.
 
-        Raises KeyError when the identity is unknown.
+        For a device with a certificate it says `x509=true`, as IoT Hub's own does. Raises KeyError when the identity is
+        unknown.
         """
         found = self.find(identity)
         if found is None:
             raise KeyError(str(identity))
-        known, key = found
+        known, credential = found
         module = "" if known.module is None else f"ModuleId={known.module};"
-        return f"HostName={hub_name};DeviceId={known.device};{module}SharedAccessKey={key};GatewayHostName={address}"
+        proof = f"SharedAccessKey={credential.key}" if credential.auth is Auth.SAS else "x509=true"
+        return f"HostName={hub_name};DeviceId={known.device};{module}{proof};GatewayHostName={address}"
 
 
 def _new_key() -> str:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localhub import address, config
+from localhub.agent.creation import Site
+from localhub.agent.engine import Engine, EngineError
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.config import Config, ConfigError
 from localhub.exits import CannotStartError, Exit
-from localhub.identity import Identities
+from localhub.identity import Auth, Credential, Identities
 from localhub.manifest.deployment import Deployment, load_deployment
 from localhub.manifest.problem import ManifestError
 from localhub.state import FACTS, State, StateError, write_atomic
@@ -31,6 +33,8 @@ class Options:
     state: Path = Path(".state")
     address: str = "127.0.0.1"
     fresh: bool = False
+    containers: bool = False
+    strict: bool = False
     leaves: Sequence[str] | None = None
 
 
@@ -53,7 +57,13 @@ def prepare(options: Options) -> Prepared:
     try:
         settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
         deployment = load_deployment(options.manifest, options.layers)
-        plan = make_plan(deployment.content, settings, deployment.command_of, leaves=options.leaves)
+        plan = make_plan(
+            deployment.content,
+            settings,
+            deployment.command_of,
+            leaves=options.leaves,
+            containers=options.containers,
+        )
     except (ConfigError, ManifestError) as error:
         raise CannotStartError(str(error)) from error
     except PlanError as error:
@@ -68,14 +78,27 @@ def prepare(options: Options) -> Prepared:
     try:
         records = Records(root / "living.json", str(root))
         ended = records.end_leftovers() + Records(root / "agent" / "living.json", str(root)).end_leftovers()
-        state = _write(options, deployment, plan)
+        if options.containers:
+            _have_images(options, deployment, plan)
+        state = _write(options, deployment, plan, settings)
     except BaseException:
         os.close(lock)
         raise
     return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
 
 
-def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
+def _have_images(options: Options, deployment: Deployment, plan: Plan) -> None:
+    """An engine that answers and every image on it, before anything starts."""
+    try:
+        engine = Engine()
+        if options.fresh:
+            engine.remove_volumes(Site.of(options.state.resolve()))
+        engine.fetch({module.image for module in plan.modules}, list(deployment.registries.values()))
+    except EngineError as error:
+        raise CannotStartError(str(error), Exit.FAILED) from error
+
+
+def _write(options: Options, deployment: Deployment, plan: Plan, settings: Config) -> State:
     root = options.state.resolve()
     if options.fresh:
         _clear(root)
@@ -84,16 +107,29 @@ def _write(options: Options, deployment: Deployment, plan: Plan) -> State:
         state = State.prepare(root, address=options.address)
     except StateError as error:
         raise CannotStartError(str(error)) from error
-    state = State.prepare(root, metrics_port=address.free_port(options.address, state.metrics_port))
+    port = address.free_port(options.address, state.metrics_port)
+    state = State.prepare(root, metrics_port=port, strict=options.strict)
     Identities.ensure(
         state.identities,
         state.gateway,
         [module.name for module in plan.modules],
-        [device.name for device in plan.devices],
+        [name for name, device in settings.devices.items() if device.auth is Auth.SAS],
+        _certified(state, settings),
     )
     write_atomic(state.manifest, json.dumps(deployment.content, indent=2).encode())
     write_atomic(state.agent / "plan.json", plan.to_json())
     return state
+
+
+def _certified(state: State, settings: Config) -> dict[str, Credential]:
+    """Certificates for the leaf devices that are declared for one."""
+    devices = {name: device.auth for name, device in settings.devices.items() if device.auth is not Auth.SAS}
+    if not devices:
+        return {}
+    from localhub import certs  # noqa: PLC0415  X.509 takes a while to import, and few need it here
+
+    authority = certs.ensure(state)
+    return {name: certs.ensure_leaf(state, authority, name, auth) for name, auth in devices.items()}
 
 
 def _locked(root: Path) -> int:

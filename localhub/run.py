@@ -157,6 +157,8 @@ def _greet(screen: Screen, prepared: Prepared, page: str | None, seconds: float)
         f"localhub is up after {seconds:.1f} s: {state.gateway} at {state.address}:8883 "
         f"(metrics :{state.metrics_port}), state {state.root}"
     )
+    if state.strict:
+        screen.say("strict: it does as edgeHub does, with its waits and its losses")
     if page:
         screen.say(f"page: {page}")
 

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Collection
 from urllib.parse import quote, unquote
 
-from localhub.identity import Identities, Identity
+from localhub.identity import Auth, Identities, Identity
 
 PREFIX = "SharedAccessSignature "
 SKEW_S = 300  # edgeHub lets a token pass this long after its expiry (SharedAccessSignatureConstants.cs)
@@ -46,8 +46,10 @@ def verify(token: str, identities: Identities, now: float, hub_names: Collection
     found = identities.find(claimed)
     if found is None:
         raise SasError(f"{claimed} is not an identity of this gateway")
-    identity, key = found
-    expected = sign(key, f"{audience}\n{fields['se']}".encode())
+    identity, credential = found
+    if credential.auth is not Auth.SAS:
+        raise SasError(f"{identity} is declared for {credential.auth}: it proves itself by a certificate, not a token")
+    expected = sign(credential.key, f"{audience}\n{fields['se']}".encode())
     if not hmac.compare_digest(_decoded(expected), _decoded(unquote(fields["sig"]))):
         raise SasError(f"the signature does not match the key of {identity}")
     if now > expiry + SKEW_S:

@@ -11,6 +11,9 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
+
+from localhub.manners import EDGEHUB, LOCALHUB, Manners
 
 FACTS = "localhub.json"
 LONGEST_RUN_PATH = 70  # leaves 38 of sockaddr_un's 108 bytes for the socket's own name
@@ -31,7 +34,7 @@ class State:
 
     gateway is the edge device's id, hub_name the IOTEDGE_IOTHUBHOSTNAME, address the 127.x address that clients reach
     the hub at (IOTEDGE_GATEWAYHOSTNAME). metrics_port is the hub's /metrics port (0: not chosen yet), https_port the
-    port for methods over HTTPS (None: do not serve them).
+    port for methods over HTTPS (None: do not serve them). strict: do as edgeHub does, also where that is worse.
     """
 
     root: Path
@@ -41,6 +44,7 @@ class State:
     address: str = DEFAULT_ADDRESS
     metrics_port: int = 0
     https_port: int | None = 443
+    strict: bool = False
 
     @classmethod
     def prepare(cls, root: Path, **facts: Any) -> Self:
@@ -74,6 +78,11 @@ class State:
         write_atomic(self.root / FACTS, json.dumps(facts, indent=2).encode())
 
     @property
+    def manners(self) -> Manners:
+        """How its processes behave where localhub and edgeHub differ."""
+        return EDGEHUB if self.strict else LOCALHUB
+
+    @property
     def hub_names(self) -> tuple[str, ...]:
         """The hosts a SAS audience may name."""
         return (self.hub_name, self.address)
@@ -97,6 +106,14 @@ class State:
     def server_key(self) -> Path:
         """The hub's private key."""
         return self.root / "pki" / "server.key"
+
+    def device_certificate(self, device: str) -> Path:
+        """The certificate of a leaf device that was declared for one."""
+        return self.root / "pki" / "devices" / f"{quote(device, safe='')}.pem"
+
+    def device_key(self, device: str) -> Path:
+        """The private key of that certificate."""
+        return self.root / "pki" / "devices" / f"{quote(device, safe='')}.key"
 
     @property
     def identities(self) -> Path:

@@ -1,4 +1,6 @@
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,14 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real recordings and pictures: set MILLWATCH_DATA to their folder ({folder} is missing)")
     return folder
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Shows a figure or a table of a long proof to whoever runs it."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return say

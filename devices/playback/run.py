@@ -93,8 +93,13 @@ class Playback:
 
     def _played(self) -> bool:
         leaves = {each["name"]: each for each in self.line.control("agent", "/status")["leaves"]}
-        if self._recordings and leaves["replay"]["state"] not in {"stopped", "failed", "finished"}:
-            return False
+        if self._recordings:
+            if leaves["replay"]["state"] not in {"stopped", "failed", "finished"}:
+                return False
+            # What has fallen silent is summed up a few seconds later.
+            asked = {"module": "vibration", "name": "getStatus", "timeout_s": 10}
+            if self.line.control("hub", "/method", asked)["payload"]["facts"]["open_summaries"]:
+                return False
         if not self.sets:
             return True
         shown = self._health("camera").get("cameras", {})

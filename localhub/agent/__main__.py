@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from localhub import control
+from localhub.agent import containers
 from localhub.agent.edge import Edge
+from localhub.agent.engine import EngineError
 from localhub.agent.keeper import GRACE_S
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan
 from localhub.agent.report import keep_reporting
-from localhub.agent.runner import ProcessRunner
+from localhub.agent.runner import ProcessRunner, Runner
 from localhub.agent.service import Service
 from localhub.state import State
 
@@ -30,11 +35,30 @@ async def run(state: State, grace_s: float) -> None:
     records = Records(state.agent / "living.json", str(state.root))
     for name in records.end_leftovers():
         LOG.warning("ended %s, left by an earlier run", name)
-    edge = Edge(state, Plan.from_json((state.agent / "plan.json").read_bytes()), ProcessRunner(records))
-    service = Service(edge)
+    plan = Plan.from_json((state.agent / "plan.json").read_bytes())
     metrics = socket.create_server((state.address, 0))
     metrics.setblocking(False)
-    service.metrics_port = metrics.getsockname()[1]
+    port = metrics.getsockname()[1]
+    async with _containers(state, port, wanted=plan.containers) as runner:
+        edge = Edge(state, plan, ProcessRunner(records), runner)
+        service = Service(edge)
+        service.metrics_port = port
+        await _serve(edge, service, metrics, stopping, grace_s)
+
+
+@contextlib.asynccontextmanager
+async def _containers(state: State, metrics_port: int, *, wanted: bool) -> AsyncIterator[Runner | None]:
+    if not wanted:
+        yield None
+        return
+    async with containers.opened(state, metrics_port) as (runner, left):
+        for name in left:
+            LOG.warning("removed the container of %s, left by an earlier run", name)
+        yield runner
+
+
+async def _serve(edge: Edge, service: Service, metrics: socket.socket, stopping: asyncio.Event, grace_s: float) -> None:
+    state = edge.state
     async with (
         edge.workload_api(),
         control.serving_on(service.scrape(), metrics),
@@ -65,7 +89,10 @@ def main() -> None:
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds a module has to stop at the end")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(run(State.load(options.state), options.grace))
+    try:
+        asyncio.run(run(State.load(options.state), options.grace))
+    except EngineError as error:
+        sys.exit(f"localhub: {error}")
 
 
 if __name__ == "__main__":

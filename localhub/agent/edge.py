@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localhub import control
-from localhub.agent import environment
+from localhub.agent import environment, wrongclock
+from localhub.agent.creation import WORKLOAD_URI, published
 from localhub.agent.keeper import GRACE_S, Keeper
+from localhub.agent.metrics import Deeds
 from localhub.agent.plan import Plan, Planned
 from localhub.agent.policy import Runtime
 from localhub.agent.runner import Launch, LaunchError, Runner
 from localhub.agent.sealing import Sealer
 from localhub.agent.workload import Workload
-from localhub.identity import Identities, Identity
+from localhub.identity import Auth, Identities, Identity
 from localhub.state import State
 
 if TYPE_CHECKING:
@@ -32,22 +34,33 @@ HUB_WAIT_S = 30.0
 LEAVES_WAIT_S = 15.0  # for the modules to connect, before leaf devices begin to send
 LEAF_GRACE_S = 2.0
 ASK_EVERY_S = 0.1
+ANYONE = 0o666  # may connect who finds the socket: the container that it is mounted into; its folder is private
 
 LOG = logging.getLogger(__name__)
 
 
 class Edge:
-    """Runs a plan against one state folder."""
+    """Runs a plan against one state folder.
 
-    def __init__(self, state: State, plan: Plan, runner: Runner) -> None:
+    `runner` starts processes: leaf devices, and modules too where there is no runner for `containers`.
+    """
+
+    def __init__(self, state: State, plan: Plan, runner: Runner, containers: Runner | None = None) -> None:
         self.state, self.plan = state, plan
         self.identities = Identities.load(state.identities)
-        self.modules = {planned.name: self._module(planned, runner) for planned in plan.modules}
+        self.modules = {
+            planned.name: self._container(planned, containers) if containers else self._module(planned, runner)
+            for planned in plan.modules
+        }
         self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.changed = asyncio.Event()  # set whenever a module's state changes
+        self.deeds = Deeds()
         for module in self.modules.values():
             module.changed = self.changed
+            module.commands = self.deeds.commands
         self.lent: set[str] = set()
+        self.clock_offset_s = 0.0  # of the modules' clocks
+        self._in_containers = containers is not None
         self.workload = Workload(
             trust_bundle=state.ca_certificate,
             key_of=self.identities.modules.get,
@@ -71,16 +84,19 @@ class Edge:
                     await stack.enter_async_context(control.serving_on(app, listener))
                 else:
                     self._uris[name] = f"unix://{path}"
-                    await stack.enter_async_context(control.serving(app, path))
+                    mode = ANYONE if self.plan.containers else 0o600
+                    await stack.enter_async_context(control.serving(app, path, mode=mode))
             yield
 
     async def start(self) -> None:
         """Start what is to run: modules by startupOrder, then, once they are connected, the leaf devices."""
         if not await control.wait_for(self.state.hub_socket, timeout_s=HUB_WAIT_S):
             LOG.warning("the hub did not answer within %g s; modules start without it", HUB_WAIT_S)
+        began = time.monotonic()
         wanted = [planned for planned in self.plan.modules if planned.running]
         for _, together in groupby(wanted, key=lambda planned: planned.order):
             await asyncio.gather(*(self.modules[planned.name].start() for planned in together))
+        self.deeds.deployments.append(time.monotonic() - began)
         leaves = [self.leaves[planned.name] for planned in self.plan.devices if planned.running]
         if leaves:
             await self._connected()
@@ -107,31 +123,75 @@ class Edge:
         self.lent.add(module)
         return self.module_facts(module)
 
+    async def set_clock(self, offset_s: float) -> list[str]:
+        """Put the clocks of all modules wrong by so many seconds; those that run are started again: their names.
+
+        0: right again. Raises NoWrongClockError where the machine has no means for it.
+        """
+        if offset_s == self.clock_offset_s:
+            return []
+        if self._in_containers:
+            raise wrongclock.NoWrongClockError("modules that are containers cannot be shown a wrong time")
+        wrongclock.facts(offset_s, os.environ)
+        self.clock_offset_s = offset_s
+        running = [keeper for keeper in self.modules.values() if keeper.running is not None]
+        await asyncio.gather(*(keeper.restart() for keeper in running))
+        return [keeper.name for keeper in running]
+
     def module_facts(self, module: str) -> dict[str, str]:
-        """What edgeAgent would inject."""
+        """What edgeAgent would inject into a process."""
+        return self._facts(module, self.state.address, self._uris[module])
+
+    def _facts(self, module: str, gateway_host: str, workload_uri: str) -> dict[str, str]:
         return environment.module_facts(
             module,
             device=self.state.gateway,
             generation=self.identities.modules[module].generation,
             hub_name=self.state.hub_name,
-            gateway_host=self.state.address,
-            workload_uri=self._uris[module],
+            gateway_host=gateway_host,
+            workload_uri=workload_uri,
         )
+
+    def _container(self, planned: Planned, runner: Runner) -> Keeper:
+        async def launch() -> Launch:
+            self.lent.discard(planned.name)
+            try:
+                ports = environment.resolved_ports(planned, os.environ)
+            except environment.MissingVariableError as error:
+                raise LaunchError(str(error)) from error
+            return Launch(
+                name=planned.name,
+                env={**planned.env, **self._facts(planned.name, self.state.gateway, WORKLOAD_URI)},
+                log=self.state.log(planned.name),
+                image=planned.image,
+                options=published(planned.options, ports) if ports else planned.options,
+                socket=self.state.workload_socket(planned.name),
+            )
+
+        return Keeper(planned.name, runner, launch, planned.policy, self.state.manners.restarts)
+
+    def leaf_facts(self, device: str) -> dict[str, str]:
+        """What a leaf device is started with; raises KeyError for one that is not declared."""
+        state = self.state
+        text = self.identities.connection_string(Identity(device), state.hub_name, state.address)
+        pair = None
+        if self.identities.devices[device].auth is not Auth.SAS:
+            pair = str(state.device_certificate(device)), str(state.device_key(device))
+        return environment.leaf_facts(text, str(state.ca_certificate), pair)
 
     def _module(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
             self.lent.discard(planned.name)
             folder = self.state.module_folder(planned.name)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return self._launch(planned, self.module_facts(planned.name), {"MODULE_STATE": str(folder)})
+            clock = wrongclock.facts(self.clock_offset_s, os.environ)
+            return self._launch(planned, self.module_facts(planned.name) | clock, {"MODULE_STATE": str(folder)})
 
-        return Keeper(planned.name, runner, launch, planned.policy)
+        return Keeper(planned.name, runner, launch, planned.policy, self.state.manners.restarts)
 
     def _leaf(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
-            known = Identity(planned.name)
-            text = self.identities.connection_string(known, self.state.hub_name, self.state.address)
-            return self._launch(planned, environment.leaf_facts(text, str(self.state.ca_certificate)), {})
+            return self._launch(planned, self.leaf_facts(planned.name), {})
 
         return Keeper(planned.name, runner, launch, planned.policy)
 

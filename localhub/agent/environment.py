@@ -6,7 +6,8 @@ which therefore wins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 from localhub.agent.plan import Planned
 from localhub.config import expand
@@ -26,9 +27,21 @@ class MissingVariableError(ValueError):
 
 def resolved(planned: Planned, variables: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """Command and own env with every `${NAME}` replaced; raises MissingVariableError."""
-    try:
+    with _naming(planned):
         command = [expand(part, variables) for part in planned.command]
         return command, {key: expand(value, variables) for key, value in planned.env.items()}
+
+
+def resolved_ports(planned: Planned, variables: Mapping[str, str]) -> dict[str, str]:
+    """A container's ports with every `${NAME}` replaced; raises MissingVariableError."""
+    with _naming(planned):
+        return {port: expand(at, variables) for port, at in planned.ports.items()}
+
+
+@contextlib.contextmanager
+def _naming(planned: Planned) -> Iterator[None]:
+    try:
+        yield
     except KeyError as error:
         name = error.args[0]
         raise MissingVariableError(
@@ -62,6 +75,10 @@ def module_facts(
     }
 
 
-def leaf_facts(connection_string: str, ca_file: str) -> dict[str, str]:
-    """What a leaf device is told: how to reach the gateway, and whom to trust."""
-    return {"LEAF_CONNECTION_STRING": connection_string, "LEAF_CA_FILE": ca_file}
+def leaf_facts(connection_string: str, ca_file: str, pair: tuple[str, str] | None = None) -> dict[str, str]:
+    """What a leaf device is told: how to reach the gateway, whom to trust, and the files of its certificate and key.
+
+    `pair` is None for a device that signs tokens with the key in its connection string.
+    """
+    facts = {"LEAF_CONNECTION_STRING": connection_string, "LEAF_CA_FILE": ca_file}
+    return facts if pair is None else {**facts, "LEAF_CERTIFICATE_FILE": pair[0], "LEAF_KEY_FILE": pair[1]}

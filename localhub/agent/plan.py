@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from localhub.agent.policy import Policy
 from localhub.config import Config, ModuleConfig
+from localhub.manifest.options import join
 
 LAST = 2**32 - 1  # startupOrder when the manifest says none (doc/ModuleStartupOrder.md)
 SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
@@ -29,25 +30,31 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One process to run. `command` and `env` may hold `${NAME}`, replaced when it starts."""
+    """One process or container to run. `command`, `env` and `ports` may hold `${NAME}`, replaced when it starts.
+
+    A container has `image`, its createOptions as `options`, and `ports` (as "8080/tcp") in place of their host ports.
+    """
 
     name: str
-    command: Sequence[str]
-    folder: str
+    command: Sequence[str] = ()
+    folder: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = Policy.ALWAYS
     running: bool = True
     order: int = LAST
     image: str = ""
     version: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ports: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything the agent runs."""
+    """Everything the agent runs: the modules as processes, or all of them as containers; leaf devices as processes."""
 
     modules: Sequence[Planned]
     devices: Sequence[Planned] = ()
+    containers: bool = False
 
     def to_json(self) -> bytes:
         """The document as the agent reads it."""
@@ -60,6 +67,7 @@ class Plan:
         return cls(
             modules=[_planned(entry) for entry in document["modules"]],
             devices=[_planned(entry) for entry in document["devices"]],
+            containers=document["containers"],
         )
 
 
@@ -79,26 +87,35 @@ def make_plan(
     command_of: CommandOf,
     *,
     leaves: Iterable[str] | None = None,
+    containers: bool = False,
 ) -> Plan:
     """Join a modulesContent with localhub.toml.
 
     `leaves` are the leaf devices to start, by name; None stands for those with start = "auto". Raises PlanError for
-    a module without a command, for one that localhub.toml names and the manifest lacks, and for an unknown leaf.
+    a module without a command (as containers they need none), for one that localhub.toml names and the manifest lacks,
+    and for an unknown leaf.
     """
     modules = modules_of(content)
     for name in config.modules:
         if name not in modules:
             known = ", ".join(sorted(modules)) or "none"
             raise PlanError(name, f"the manifest deploys no such module; it deploys: {known}", keys=("modules", name))
-    planned = [_module(name, entry, config, command_of) for name, entry in modules.items()]
-    return Plan(modules=sorted(planned, key=lambda module: module.order), devices=_devices(config, leaves))
+    if containers:
+        planned = [_container(name, entry, config) for name, entry in modules.items()]
+    else:
+        planned = [_process(name, entry, config, command_of) for name, entry in modules.items()]
+    return Plan(
+        modules=sorted(planned, key=lambda module: module.order),
+        devices=_devices(config, leaves),
+        containers=containers,
+    )
 
 
 def _planned(entry: dict[str, Any]) -> Planned:
     return Planned(**{**entry, "policy": Policy(entry["policy"])})
 
 
-def _module(name: str, entry: Mapping[str, Any], config: Config, command_of: CommandOf) -> Planned:
+def _process(name: str, entry: Mapping[str, Any], config: Config, command_of: CommandOf) -> Planned:
     own = config.modules.get(name, ModuleConfig())
     image = str(entry.get("settings", {}).get("image", ""))
     command, folder = own.command, own.folder or config.folder
@@ -111,18 +128,30 @@ def _module(name: str, entry: Mapping[str, Any], config: Config, command_of: Com
                 "or give its Dockerfile an exec-form CMD",
             )
         command, folder = found[0], own.folder or found[1]
-    env = {key: _text(value.get("value")) for key, value in (entry.get("env") or {}).items()}
+    return replace(_planned_of(name, entry), command=list(command), folder=str(folder), env={**_env(entry), **own.env})
+
+
+def _container(name: str, entry: Mapping[str, Any], config: Config) -> Planned:
+    """As a gateway runs it: command and env of localhub.toml are for processes."""
+    own = config.modules.get(name, ModuleConfig())
+    return replace(_planned_of(name, entry), options=join(entry.get("settings", {})), ports=dict(own.ports))
+
+
+def _planned_of(name: str, entry: Mapping[str, Any]) -> Planned:
+    """What the manifest alone says."""
     return Planned(
         name=name,
-        command=list(command),
-        folder=str(folder),
-        env={**env, **own.env},
+        env=_env(entry),
         policy=Policy(entry.get("restartPolicy", "always")),
         running=entry.get("status", "running") == "running",
         order=int(entry.get("startupOrder", LAST)),
-        image=image,
+        image=str(entry.get("settings", {}).get("image", "")),
         version=str(entry.get("version", "")),
     )
+
+
+def _env(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {key: _text(value.get("value")) for key, value in (entry.get("env") or {}).items()}
 
 
 def _devices(config: Config, leaves: Iterable[str] | None) -> list[Planned]:

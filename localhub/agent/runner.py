@@ -1,4 +1,7 @@
-"""How a planned module becomes something that runs. `Runner` is the seam; `ProcessRunner` starts processes."""
+"""How a planned module becomes something that runs.
+
+`Runner` is the seam: `ProcessRunner` starts processes, `containers.ContainerRunner` containers.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from localhub.agent import proc
 from localhub.agent.logs import LogFile
@@ -23,13 +26,19 @@ LAST_READS = 16  # a pipe holds 64 KB on Linux; somebody else who still writes m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """One start, everything resolved: `env` is the whole environment."""
+    """One start, everything resolved: `env` is the whole environment.
+
+    A process has command and folder; a container has image, createOptions and the workload API's socket.
+    """
 
     name: str
-    command: tuple[str, ...]
-    folder: Path
     env: Mapping[str, str]
     log: Path
+    command: tuple[str, ...] = ()
+    folder: Path = Path()
+    image: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    socket: Path | None = None
 
 
 class LaunchError(Exception):

@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +16,13 @@ import apsw
 import uvloop
 
 from localhub import certs, control
-from localhub.hub import logs
+from localhub.hub import contexts, logs
 from localhub.hub.api import HubApi, metrics_app
 from localhub.hub.broker import PORT, Broker
+from localhub.hub.clock import Clock
 from localhub.hub.configuration import Configuration
 from localhub.hub.exposition import Exposition
-from localhub.hub.login import SasVerifier
+from localhub.hub.login import IdentityVerifier
 from localhub.hub.metrics import Metrics
 from localhub.hub.routing import ManifestRouter, RoutesRefused
 from localhub.hub.services import Services
@@ -51,7 +51,7 @@ def main() -> int:
     gc.set_threshold(*GC_THRESHOLDS)
     try:
         state = State.load(arguments.state)
-        with contextlib.closing(Store(state.hub_db)) as store:
+        with contextlib.closing(Store(state.hub_db, synced=state.manners.synced)) as store:
             uvloop.run(serve(state, store))
     except (StateError, RoutesRefused, CannotStart, FileExistsError, apsw.Error) as error:
         log.critical("%s", error)
@@ -61,13 +61,14 @@ def main() -> int:
 
 async def serve(state: State, store: Store) -> None:
     """Load keys and routes, open the ports, serve until a signal."""
-    certs.ensure(state)
-    context = tls(state)
-    verifier = SasVerifier(Identities.load(state.identities), state.hub_names, time.time)
+    authority = certs.ensure(state)
+    identities = Identities.load(state.identities)
+    clock = Clock()
+    verifier = IdentityVerifier(identities, state.hub_names, authority.certificate, clock)
     router = ManifestRouter(state.gateway)
     configuration = Configuration(router, state.manifest)
-    services = Services(state, time.time)
-    metrics = Metrics(state.hub_name, state.gateway, time.time)
+    services = Services(state, clock)
+    metrics = Metrics(state.hub_name, state.gateway, clock)
     broker = Broker(
         gateway=state.gateway,
         store=store,
@@ -76,13 +77,19 @@ async def serve(state: State, store: Store) -> None:
         services=services,
         uplink=services.uplink,
         metrics=metrics,
-        clock=time.time,
+        clock=clock,
+        manners=state.manners,
     )
+    router.changed = broker.rerouted
     services.attach(broker, configuration.take)
     configuration.start(broker, services.report.configured, lambda: services.twins.known_desired(services.identity))
 
+    context = contexts.asking_context(state, identities, broker.handshakes.explained)
+
     def reload() -> None:
         verifier.identities = Identities.load(state.identities)
+        contexts.trust(context, state, verifier.identities)
+        broker.recheck()
         configuration.reload()
         log.info("identities and %d routes are loaded", router.routes)
 
@@ -93,12 +100,14 @@ async def serve(state: State, store: Store) -> None:
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(metrics_listener(state))
-        await stack.enter_async_context(control.serving_on(metrics_app(Exposition(metrics).text), listener))
+        await stack.enter_async_context(
+            control.serving_on(metrics_app(Exposition(metrics, services.figures).text), listener)
+        )
         try:
             await stack.enter_async_context(broker.serving(state.address, context))
         except OSError as error:
             raise CannotStart(port_taken(state, error)) from error
-        await stack.enter_async_context(services.serving(context))
+        await stack.enter_async_context(services.serving(contexts.server_context(state)))
         api = HubApi(broker, services, reload)
         await stack.enter_async_context(control.serving(api.app(), state.hub_socket))
         log.info(
@@ -110,14 +119,6 @@ async def serve(state: State, store: Store) -> None:
         )
         await stop.wait()
         log.info("stopping")
-
-
-def tls(state: State) -> ssl.SSLContext:
-    """The server's side of TLS: 1.2 must be allowed, the Python SDK can do no other."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(state.server_certificate, state.server_key)
-    return context
 
 
 def metrics_listener(state: State) -> socket.socket:

@@ -111,6 +111,14 @@ class Backlog:
         self._counters.dropped(reason, entry.message)
         self._remove(queue, entry)
 
+    def forget(self, name: str) -> int:
+        """Lose what an endpoint's queues hold, apart from what is on its way; how many messages that were."""
+        lost = 0
+        while (found := self.take(self.endpoints[name])) is not None:
+            self.drop(*found, "no_route")
+            lost += 1
+        return lost
+
     def is_expired(self, entry: Entry) -> bool:
         """Whether a message's time is over."""
         return entry.expiry <= self._clock()

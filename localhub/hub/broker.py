@@ -5,23 +5,26 @@ import contextlib
 import logging
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from typing import Final, Protocol
 
 from localhub.hub import login
 from localhub.hub.backlog import Backlog
+from localhub.hub.clock import Clock
 from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
 from localhub.hub.faults import Faults
 from localhub.hub.intake import Intake, Router
-from localhub.hub.login import Refused, Verifier
+from localhub.hub.login import Proof, Refused, Verifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
+from localhub.hub.patient import PatientPump
 from localhub.hub.pump import ModulePump, Uplink, UpstreamPump
 from localhub.hub.session import Session, Sessions
 from localhub.hub.store import Store
 from localhub.hub.troubles import Handshakes, OversizeLoops
 from localhub.identity import Identity
+from localhub.manners import LOCALHUB, Manners
 from localhub.wire import bag, topics
 from localhub.wire.packets import MAX_PACKET, Connect
 
@@ -30,7 +33,6 @@ log = logging.getLogger(__name__)
 PORT: Final = 8883  # fixed in the Python SDK
 MAX_CLIENTS: Final = 100
 TICK_S: Final = 1.0
-EXPIRE_EVERY: Final = 5  # ticks
 
 
 class Client(Protocol):
@@ -76,11 +78,14 @@ class Broker:
         services: Services,
         uplink: Uplink,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Clock,
+        manners: Manners = LOCALHUB,
     ) -> None:
+        self.manners = manners
         self.loop = asyncio.get_running_loop()
         self.gateway = gateway
         self._store = store
+        self.clock = clock
         self.services = services
         self.metrics = metrics
         self.verifier = verifier
@@ -90,16 +95,17 @@ class Broker:
         self.backlog = Backlog(store, recovered, metrics, clock, self._wake)
         self.commits: Commits = self.backlog.commits
         self.sessions = Sessions(recovered.sessions, self.commits)
-        self.faults = Faults(self.clients, self.sessions.forget)
-        self.intake = Intake(router, self.backlog, metrics, clock)
-        self._upstream = UpstreamPump(self.backlog, metrics, uplink, self.loop.time)
+        self.faults = Faults(self.clients, self.sessions.forget, store, clock)
+        self.intake = Intake(router, self.backlog, metrics, clock, forging=manners.forging)
+        self._upstream = UpstreamPump(self.backlog, metrics, uplink, self.loop.time, manners.upstream_batch)
         self._endpoints: dict[str, ModulePump | UpstreamPump] = {}
         self._clients: dict[Identity, Connection] = {}
         self._open: set[Connection] = set()
         self._to_flush: list[Connection] = []
-        self._loops = OversizeLoops(self.loop.time)
-        self._handshakes = Handshakes(self.loop.time)
-        self._ticks = 0
+        self._loops = OversizeLoops(self.loop.time, manners.oversize_hold)
+        self.handshakes = Handshakes(self.loop.time)
+        self._next_expiry = self.loop.time() + manners.expire_every
+        self._next_recheck = self.loop.time() + manners.reauthenticate_every
         metrics.queues = self.backlog.queues
         metrics.clients = lambda: len(self._clients)
         for name in self.backlog.endpoints:
@@ -121,7 +127,7 @@ class Broker:
     def authenticate(self, identity: Identity, token: bytes) -> str | None:
         """Why a token is not good for an identity; None when it is."""
         try:
-            self.verifier.verify(identity, token)
+            self.verifier.verify(identity, Proof(token))
         except Refused as refusal:
             return str(refusal)
         return None
@@ -179,13 +185,13 @@ class Broker:
         connection.unmade.detach()
         self._open.add(connection)
 
-    def admit(self, packet: Connect) -> Identity:
-        """The identity of a client that may connect; raises Refused."""
-        identity = login.identify(packet, self.verifier)
+    def admit(self, packet: Connect, certificate: bytes | None) -> tuple[Identity, Proof]:
+        """The identity of a client that may connect, and its proof; raises Refused."""
+        identity, proof = login.identify(packet, self.verifier, certificate)
         self.faults.admit(packet)
         if len(self._clients) >= MAX_CLIENTS and identity not in self._clients:
             raise Refused(login.UNAVAILABLE, f"{MAX_CLIENTS} clients are connected, more are not let in")
-        return identity
+        return identity, proof
 
     def refused(self, packet: Connect, refusal: Refused, peer: str) -> None:
         """A client was refused."""
@@ -253,13 +259,31 @@ class Broker:
         output = "" if parsed is None else bag.decode(parsed.bag).system.get("outputName", "")
         self.metrics.unack_total["storage_failure", str(connection), output] += 1
 
+    def rerouted(self, endpoints: Collection[str]) -> None:
+        """Other routes are in force, which lead to these endpoints."""
+        for name in [] if self.manners.keeps_routeless else self.backlog.endpoints:
+            if name not in endpoints and (lost := self.backlog.forget(name)):
+                log.error("no route leads to %s any more: %d messages are lost, as in edgeHub", name, lost)
+
+    def recheck(self) -> None:
+        """Close the connections whose proof is not good any more, as edgeHub does now and then, or identities changed.
+
+        An SDK renews its token by connecting anew two minutes before the old one expires (edgehub-contract 2.3).
+        """
+        for connection in self.clients():
+            try:
+                self.verifier.verify(connection.identity, connection.proof)
+            except Refused as refusal:
+                log.warning("%s may not stay connected: %s", connection, refusal)
+                connection.close("it cannot prove its identity any more")
+
     def too_large(self, connection: Connection, size: int) -> None:
         """A packet is over the limit: the connection closes, later and later if the client sends it again and again."""
         if connection.session is None:
             connection.close(f"its first packet has {size} bytes")
             return
         hold_s = self._loops.seen(connection.identity, size)
-        if hold_s is None:
+        if not hold_s:
             connection.close(f"it sent a packet of {size} bytes, {MAX_PACKET} is the limit")
         else:
             self.loop.call_later(hold_s, connection.close, "it sends a packet that is too large")
@@ -267,7 +291,7 @@ class Broker:
     def _accept(self) -> Connection:
         """A TCP connection is there. If its TLS handshake fails, nobody is told: the object is merely forgotten."""
         connection = Connection(self)
-        connection.unmade = weakref.finalize(connection, self._handshakes.failed)
+        connection.unmade = weakref.finalize(connection, self.handshakes.forgotten)
         connection.unmade.atexit = False
         return connection
 
@@ -288,7 +312,8 @@ class Broker:
         name = f"{device}/{module}"
         pump = self._pumps.get(name)
         if pump is None:
-            pump = self._pumps[name] = ModulePump(device, module, self.backlog, self.metrics, self.loop.time)
+            kind = PatientPump if self.manners.patient else ModulePump
+            pump = self._pumps[name] = kind(device, module, self.backlog, self.metrics, self.loop.time)
         return pump
 
     def _attach(self, connection: Connection) -> None:
@@ -318,14 +343,17 @@ class Broker:
             now = self.loop.time()
             self.metrics.tick(now - last)
             last = now
-            self._ticks += 1
             for pump in self._pumps.values():
                 pump.check()
             for connection in list(self._open):
                 if now - connection.last_heard > connection.silence_s:
                     connection.close(f"it was silent for {connection.silence_s:.0f} s")
-            if self._ticks % EXPIRE_EVERY == 0:
+            if now >= self._next_expiry:
+                self._next_expiry = now + self.manners.expire_every
                 self.backlog.expire()
+            if now >= self._next_recheck:
+                self._next_recheck = now + self.manners.reauthenticate_every
+                self.recheck()
 
 
 def _explain_end(task: asyncio.Task[None]) -> None:

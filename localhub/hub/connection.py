@@ -26,9 +26,10 @@ FIRST_SERVICE_ID: Final = 8_193  # packet ids of $iothub/... topics; those of de
 
 
 class Connection(asyncio.Protocol):
-    """From accept to close; `identity` is set once the client has been let in."""
+    """From accept to close; `identity`, and what proved it, are set once the client has been let in."""
 
     identity: Identity
+    proof: login.Proof
     origin: Origin
     unmade: "weakref.finalize[[], Connection]"
 
@@ -193,22 +194,26 @@ class Connection(asyncio.Protocol):
 
     def _connect(self, packet: Connect) -> None:
         try:
-            identity = self._broker.admit(packet)
+            self.identity, self.proof = self._broker.admit(packet, self._certificate())
         except login.Refused as refusal:
             self._broker.refused(packet, refusal, self.peer)
             self._send(writer.connack(refusal.code))
             self.close(f"refused with code {refusal.code}")
             return
-        self.identity = identity
-        self.origin = Origin(identity)
+        self.origin = Origin(self.identity)
         self.client_id = packet.client_id
         keep_alive = packet.keep_alive * 1.5 or LONGEST_SILENCE_S
         self.silence_s = min(keep_alive, LONGEST_SILENCE_S)
         if packet.will_topic is not None:
             self._will = packet.will_topic, packet.will_payload
-        self.session, present = self._broker.session(packet, identity)
+        self.session, present = self._broker.session(packet, self.identity)
         self._send(writer.connack(login.ACCEPTED, session_present=present))
         self._broker.connected(self)
+
+    def _certificate(self) -> bytes | None:
+        """What the client showed in the handshake, DER."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if tls is None else cast("bytes | None", tls.getpeercert(binary_form=True))
 
     def _publish(self, packet: Publish) -> None:
         if packet.qos == 2:

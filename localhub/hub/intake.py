@@ -68,8 +68,11 @@ class Origin:
 class Intake:
     """Accepts messages; edgeHub acknowledges also what it drops, and so does this, but not in silence."""
 
-    def __init__(self, router: Router, backlog: Store, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, router: Router, backlog: Store, metrics: Metrics, clock: Callable[[], float], *, forging: bool = False
+    ) -> None:
         self.router = router
+        self._forging = forging
         self.watchers: list[Watcher] = []
         self._backlog = backlog
         self._metrics = metrics
@@ -80,8 +83,8 @@ class Intake:
         """Take in a message; False: it was dropped, and `done` will not be called. It is to be acknowledged then."""
         raw = origin.bag_of(topic)
         if raw is None:
-            self._refuse(origin, topic)
-            return False
+            claimed = self._refuse(origin, topic)
+            return claimed is not None and self.event(claimed, topic, payload, done)
         properties, system, characters, forwarded = bag.decode(raw)
         system |= origin.system
         ending = None if forwarded is None else f"{forwarded}&{origin.bag}" if forwarded else origin.bag
@@ -133,25 +136,32 @@ class Intake:
         self._backlog.enqueue(message, size, living, done)
         return True
 
-    def _refuse(self, origin: Origin, topic: str) -> None:
+    def _refuse(self, origin: Origin, topic: str) -> Origin | None:
+        """Drop what has a topic that its sender may not use; or, where forging is allowed, whom it is taken from."""
         parsed = topics.parse_event(topic)
         if parsed is None:
             self._drop("bad_topic", origin, None, f"its topic {topic!r} matches no template (a raw '/' in a property?)")
-        else:
-            claimed = name(parsed.device, parsed.module)
-            self._drop("forged", origin, None, f"it speaks as {claimed}; edgeHub would let this pass")
+            return None
+        claimed = Identity(parsed.device, parsed.module)
+        if self._forging:
+            self._say("forged", origin, f"a message of {origin.name} is taken for one of {claimed}, as edgeHub does")
+            return Origin(claimed)
+        self._drop("forged", origin, None, f"it speaks as {claimed}; edgeHub would let this pass")
+        return None
 
     def _drop(self, reason: str, origin: Origin, message: QueuedMessage | None, text: str) -> None:
         if message is None:
             message = QueuedMessage(0, b"", {}, dict(origin.system), 0, origin.name)
         self._metrics.dropped(reason, message)
+        self._say(reason, origin, f"a message of {origin.name} is acknowledged and dropped, {reason}: {text}")
+
+    def _say(self, reason: str, origin: Origin, text: str) -> None:
         key = origin.name, reason
         said = self._said.get(key, 0)
         if said < LINES_PER_REASON:
             self._said[key] = said + 1
             more = "" if said < LINES_PER_REASON - 1 else " (further ones are only counted)"
-            level = logging.ERROR if reason == "forged" else logging.WARNING
-            log.log(level, "a message of %s is acknowledged and dropped, %s: %s%s", origin.name, reason, text, more)
+            log.log(logging.ERROR if reason == "forged" else logging.WARNING, "%s%s", text, more)
 
 
 def _unheard(error: Exception | None) -> None:

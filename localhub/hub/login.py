@@ -1,10 +1,14 @@
 """Who is connecting: the checks of a CONNECT packet (edgehub-contract 2.2, 2.5)."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 from urllib.parse import parse_qs
 
-from localhub import sas
+from cryptography import x509
+
+from localhub import certs, sas
 from localhub.identity import Identities, Identity
 from localhub.wire.packets import Connect
 
@@ -25,25 +29,47 @@ class Refused(Exception):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a client came with: the password of CONNECT, the certificate (DER) of its TLS connection."""
+
+    password: bytes | None = None
+    certificate: bytes | None = None
+
+
 class Verifier(Protocol):
-    """Checks a password."""
+    """Checks proofs."""
 
-    def verify(self, identity: Identity, password: bytes | None) -> None:
-        """Returns when the password proves the identity; raises Refused."""
+    def verify(self, identity: Identity, proof: Proof) -> None:
+        """Returns when a proof is one of the identity, and good at this moment; raises Refused."""
 
 
-class SasVerifier:
-    """Checks shared access signatures against the keys of this gateway."""
+class IdentityVerifier:
+    """Checks shared access signatures and certificates against the identities of this gateway."""
 
-    def __init__(self, identities: Identities, hub_names: Collection[str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        identities: Identities,
+        hub_names: Collection[str],
+        authority: x509.Certificate,
+        clock: Callable[[], float],
+    ) -> None:
         self.identities = identities
         self._hub_names = hub_names
+        self._authority = authority
         self._clock = clock
 
-    def verify(self, identity: Identity, password: bytes | None) -> None:
-        """A token is good for the identity it names; a device's token is good for the device's modules too."""
-        if password is None:
+    def verify(self, identity: Identity, proof: Proof) -> None:
+        """A password counts before a certificate (DeviceIdentityProvider.cs); raises Refused."""
+        if proof.password:
+            self._token(identity, proof.password)
+        elif proof.certificate is not None:
+            self._certificate(identity, proof.certificate)
+        else:
             raise Refused(NOT_AUTHORIZED, "neither a password nor a certificate was given")
+
+    def _token(self, identity: Identity, password: bytes) -> None:
+        """A token is good for the identity it names; a device's token is good for the device's modules too."""
         try:
             token = password.decode()
             proven = sas.verify(token, self.identities, self._clock(), self._hub_names)
@@ -54,9 +80,26 @@ class SasVerifier:
         if not proven.covers(identity):
             raise Refused(NOT_AUTHORIZED, f"the token is one of {proven}")
 
+    def _certificate(self, identity: Identity, certificate: bytes) -> None:
+        """A certificate is good for the one leaf device that is declared for it; modules have tokens."""
+        if identity.module is not None:
+            raise Refused(NOT_AUTHORIZED, "a module proves itself by a token, not by a certificate")
+        found = self.identities.find(identity)
+        if found is None:
+            raise Refused(NOT_AUTHORIZED, f"{identity} is not an identity of this gateway")
+        known, credential = found
+        try:
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            certs.verify_leaf(certificate, known.device, credential, self._authority, now)
+        except certs.LeafRefused as error:
+            raise Refused(NOT_AUTHORIZED, str(error)) from error
 
-def identify(packet: Connect, verifier: Verifier) -> Identity:
-    """The identity that a CONNECT proves: client id, user name and password agree. Raises Refused."""
+
+def identify(packet: Connect, verifier: Verifier, certificate: bytes | None = None) -> tuple[Identity, Proof]:
+    """The identity that a CONNECT proves, and by what: client id, user name and proof agree. Raises Refused.
+
+    `certificate` is what the client showed in the TLS handshake, DER.
+    """
     if packet.level != PROTOCOL_LEVEL:
         raise Refused(BAD_PROTOCOL, f"it speaks level {packet.level} of MQTT, only 4 (3.1.1) is understood")
     if packet.username is None:
@@ -64,8 +107,9 @@ def identify(packet: Connect, verifier: Verifier) -> Identity:
     identity = parse_username(packet.username)
     if packet.client_id != str(identity):
         raise Refused(NOT_AUTHORIZED, f"its client id {packet.client_id!r} is not {str(identity)!r} of its user name")
-    verifier.verify(identity, packet.password)
-    return identity
+    proof = Proof(packet.password, certificate)
+    verifier.verify(identity, proof)
+    return identity, proof
 
 
 def parse_username(username: str) -> Identity:

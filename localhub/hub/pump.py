@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 ACK_TIMEOUT_S: Final = 30.0  # MessageAckTimeoutSecs
 RETRY_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # pauses before a message is sent again
 MAX_DELIVERY_ID: Final = 8_192  # packet ids above are for $iothub/... topics
-UPSTREAM_BATCH: Final = 100
 UPSTREAM_BATCH_BYTES: Final = 1 << 20
 MAX_TOPIC: Final = 65_535
 
@@ -48,6 +47,9 @@ class Meter(Protocol):
 
     def sent(self, message: QueuedMessage, size: int, to: str, queue: Queue, seconds: float) -> None:
         """A receiver has acknowledged a message; `seconds` since it was given to the socket or link."""
+
+    def retried(self, to: str, operation: str) -> None:
+        """A message is to be sent once more."""
 
 
 class Supply(Protocol):
@@ -137,6 +139,7 @@ class ModulePump:
         elif self._packet_ids and now - self._sent >= ACK_TIMEOUT_S:
             pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
             self._failures += 1
+            self._meter.retried(self.name, "SendMessageToModule")
             self._resend = now + pause
             log.warning(
                 "%s has not acknowledged a message within %.0f s; it is sent again in %.0f s",
@@ -148,7 +151,7 @@ class ModulePump:
     def _go_on(self) -> None:
         """Send until a message has to wait for its PUBACK, or nothing is left."""
         while self._receiver is not None and self._qos is not None and not self._receiver.congested:
-            if self._current is not None and self._backlog.is_expired(self._current[1]):
+            if self._current is not None and self._is_over(self._current[1]):
                 self._backlog.drop(*self._current, "ttl_expiry")
                 self._current = None
             if self._current is None:
@@ -158,6 +161,10 @@ class ModulePump:
             self._send()
             if self._current is not None:
                 return
+
+    def _is_over(self, entry: Entry) -> bool:
+        """Whether a message that could not be delivered at once is not worth another try."""
+        return self._backlog.is_expired(entry)
 
     def _take(self) -> tuple[Queue, Entry] | None:
         """The next message; the inputs take turns."""
@@ -213,7 +220,15 @@ class ModulePump:
 class UpstreamPump:
     """Drains the endpoint of the cloud while the link is up."""
 
-    def __init__(self, backlog: Backlog, meter: Meter, uplink: Uplink, time: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        backlog: Backlog,
+        meter: Meter,
+        uplink: Uplink,
+        time: Callable[[], float],
+        batch: int,
+    ) -> None:
+        self._batch = batch
         self._backlog = backlog
         self._meter = meter
         self._uplink = uplink
@@ -235,7 +250,7 @@ class UpstreamPump:
             await self._event.wait()
             self._event.clear()
             while self._endpoint is not None:
-                found = self._backlog.take_batch(self._endpoint, UPSTREAM_BATCH, UPSTREAM_BATCH_BYTES)
+                found = self._backlog.take_batch(self._endpoint, self._batch, UPSTREAM_BATCH_BYTES)
                 if found is None:
                     break
                 await self._deliver(*found)
@@ -245,6 +260,7 @@ class UpstreamPump:
         try:
             await self._uplink.send([entry.message for entry in entries])
         except LinkDown:
+            self._meter.retried(queue.endpoint, "SendMessageToCloud")
             self._backlog.put_back(queue, entries)
             await self._uplink.up()
             return

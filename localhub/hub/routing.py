@@ -1,7 +1,7 @@
 """The routes in force, put between what comes in and the queues."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ class ManifestRouter:
         self._gateway = gateway
         self._table: RouteTable | None = None
         self.routes = 0
+        self.changed: Callable[[Collection[str]], None] = lambda _endpoints: None  # told of the endpoints in use
 
     def take(self, desired: Document) -> None:
         """Take the routes of desired properties.
@@ -44,6 +45,7 @@ class ManifestRouter:
         table = RouteTable.compile(parse_edgehub_desired(desired), device=self._gateway)
         self._table = table
         self.routes = len(table.config.routes)
+        self.changed(table.endpoints)
 
     def places(self, message: QueuedMessage) -> Sequence[Place]:
         """Where a message goes, with the moment it expires there: a negative time to live is for ever."""

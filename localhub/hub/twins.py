@@ -58,7 +58,14 @@ class Reporter(Protocol):
 class HubTwins:
     """Twins of the gateway's modules and leaf devices. `changed` is told of each desired patch, in order."""
 
-    def __init__(self, facts: Facts, uplink: Reporter, changed: Callable[[Identity, Document, int], None]) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        uplink: Reporter,
+        changed: Callable[[Identity, Document, int], None],
+        report_every_s: float = 0.0,
+    ) -> None:
+        self._report_every_s = report_every_s
         self._facts = facts
         self._uplink = uplink
         self._changed = changed
@@ -149,6 +156,9 @@ class HubTwins:
     async def _bring_up_to_date(self, identity: Identity) -> None:
         try:
             while patch := difference(self._at_cloud.get(identity, {}), self._twins[identity].reported.document):
+                if self._report_every_s:  # what comes in the meantime goes with it
+                    await asyncio.sleep(self._report_every_s)
+                    patch = difference(self._at_cloud.get(identity, {}), self._twins[identity].reported.document)
                 reported = self._twins[identity].reported
                 self._at_cloud[identity] = reported.document
                 await self._uplink.report(identity, patch, reported.version)

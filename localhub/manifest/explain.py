@@ -2,12 +2,13 @@
 
 MESSAGE is a JSON file (or - for standard input):
 
-    {"module": "vibration", "output": "alerts",        the sender; a leaf device without "module"
+    {"module": "vibration", "output": "alerts",        the sender; a leaf device has "device" alone
      "properties": {"kind": "alert"},                  application properties
      "system": {"contentType": "application/json", "contentEncoding": "utf-8"},
      "body": {"rms": 4.2}}                             JSON, or "body_text": "...", or "body_b64": "..."
 
-`"twinChange": true` stands for the event of a reported patch. Exit codes: 0 a route takes it, 1 none does, 2 a file
+`"twinChange": true` stands for the event of a reported patch. A line of `localhub watch --format json` is such a file
+too. Exit codes: 0 a route takes it, 1 none does, 2 a file
 cannot be read or the manifest's routes cannot be used.
 """
 
@@ -29,10 +30,13 @@ from localhub.routes import RouteTable, RoutingMessage, Sender, Term, Verdict
 TAKEN: Final = 0
 DROPPED: Final = 1
 UNREADABLE: Final = 2
+DEVICE: Final = "gw1"
+"""Who sends when the message does not say: the gateway as `localhub run` calls it."""
 
 _KNOWN: Final = frozenset(
     {"device", "module", "output", "twinChange", "properties", "system", "body", "body_text", "body_b64"}
 )
+_WATCHED: Final = frozenset({"source", "time"})  # what a watched message has in place of device and module
 
 
 class MessageError(ValueError):
@@ -52,7 +56,7 @@ def explain_main(argv: Sequence[str]) -> int:
         return _refuse(str(error))
     except json.JSONDecodeError as error:
         return _refuse(f"{options.message}:{error.lineno}:{error.colno}: no JSON: {error.msg}")
-    table = RouteTable.compile(deployment.routes, device=message.source.device or "DEVICE")
+    table = RouteTable.compile(deployment.routes, device=message.source.device or DEVICE)
     verdicts = table.explain(message)
     taken = {target.route: target.endpoint for target in table.match(message)}
     if options.format == "json":
@@ -68,7 +72,10 @@ def message_of(document: Any) -> RoutingMessage:
     """A message out of its JSON form; raises MessageError."""
     if not isinstance(document, dict):
         raise MessageError('a message is a JSON object, as {"module": "m", "output": "o", "properties": {}}')
-    if unknown := sorted(set(document) - _KNOWN):
+    if "source" in document and not {"device", "module"} & set(document):
+        device, _, module = str(document["source"]).partition("/")
+        document = {**document, "device": device, "module": module or None}
+    if unknown := sorted(set(document) - _KNOWN - _WATCHED):
         raise MessageError(f"a message has no {unknown[0]!r}; it may have {', '.join(sorted(_KNOWN))}")
     source = Sender(
         device=str(document.get("device", "")),
@@ -77,7 +84,12 @@ def message_of(document: Any) -> RoutingMessage:
         twin_change=bool(document.get("twinChange", False)),
     )
     system = _strings(document, "system")
-    for name, value in (("connectionModuleId", source.module), ("outputName", source.output)):
+    origin = {
+        "connectionDeviceId": source.device or DEVICE,
+        "connectionModuleId": source.module,
+        "outputName": source.output,
+    }
+    for name, value in origin.items():
         if value is not None and name not in system:
             system[name] = value
     return RoutingMessage(

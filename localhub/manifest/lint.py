@@ -17,6 +17,7 @@ from localhub.manifest.environment import Environment
 from localhub.manifest.manifest import read_manifest
 from localhub.manifest.problem import ManifestError, Problem, Severity
 from localhub.manifest.rules import findings
+from localhub.manifest.rules.catalogue import RULES, table
 
 CLEAN: Final = 0
 ERRORS: Final = 1
@@ -43,6 +44,12 @@ def lint(
 def lint_main(argv: Sequence[str]) -> int:
     """The command; prints findings and returns the exit code."""
     options = _parser().parse_args(argv)
+    if options.rules:
+        rules = {name: rule._asdict() for name, rule in RULES.items()}
+        sys.stdout.write(json.dumps(rules, indent=2) + "\n" if options.format == "json" else table())
+        return CLEAN
+    if options.manifest is None:
+        _parser().error("name a manifest")
     try:
         found = lint(options.manifest, options.layer, variables=os.environ, platform=options.platform)
     except OSError as error:
@@ -72,8 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("manifest", type=Path, help="deployment.template.json or a deployment manifest")
+    parser.add_argument("manifest", type=Path, nargs="?", help="deployment.template.json or a deployment manifest")
     parser.add_argument("--layer", type=Path, action="append", default=[], help="a layered deployment, lowest first")
     parser.add_argument("--platform", help="what ${MODULES.name} means (default: DEFAULT_PLATFORM, else amd64)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+    parser.add_argument("--rules", action="store_true", help="print every rule, what it says and why, and stop")
     return parser

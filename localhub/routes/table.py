@@ -57,6 +57,11 @@ class RouteTable:
         self.config = config
         self._entries = entries
 
+    @property
+    def endpoints(self) -> set[str]:
+        """Every endpoint that some route leads to."""
+        return {entry.target.endpoint for entry in self._entries}
+
     @classmethod
     def compile(cls, config: HubConfig, *, device: str = "") -> RouteTable:
         """Compiles all routes; raises ConfigCompileError at the first that does not compile.

@@ -20,6 +20,7 @@ from localhub import address
 from localhub.agent.logs import tail
 from localhub.agent.orphans import dies_with_parent
 from localhub.control.client import AsyncClient, Client, ControlError, NotRunningError
+from localhub.deployed import check_module
 from localhub.state import State, StateError
 from localhub.testing.capture import Captured, Message, NotInTimeError, Watcher, until
 
@@ -67,9 +68,11 @@ class Hub:
     def send(self, target: str, body: object, properties: Mapping[str, str] | None = None) -> None:
         """Put a message into MODULE/INPUT; bytes and text as they are, anything else as JSON. On disk when it returns.
 
-        Property names with `$.` are system properties, as in a topic: `{"$.ct": "application/json"}`.
+        Property names with `$.` are system properties, as in a topic: `{"$.ct": "application/json"}`. Raises
+        UnknownModuleError.
         """
         module, _, name = target.partition("/")
+        check_module(self.state.manifest, module)
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         message = {"body_b64": base64.b64encode(data).decode(), "properties": dict(properties or {})}
         self._hub.post("/inject", {"module": module, "input": name, **message})
@@ -110,9 +113,17 @@ class Hub:
 
     # Faults.
 
-    def link(self, setting: str, *, bytes_per_s: float | None = None, latency_ms: float | None = None) -> None:
-        """Set the link to the cloud `up`, `down` or `slow`."""
-        given = {"state": setting, "bytes_per_s": bytes_per_s, "latency_ms": latency_ms}
+    def link(
+        self,
+        setting: str,
+        *,
+        bytes_per_s: float | None = None,
+        latency_ms: float | None = None,
+        loss_percent: float | None = None,
+    ) -> None:
+        """Set the link to the cloud `up`, `down` or `slow`; bandwidth, latency and loss are those of each way."""
+        slow = {"bytes_per_s": bytes_per_s, "latency_ms": latency_ms, "loss_percent": loss_percent}
+        given = {"state": setting, **slow}
         self._hub.post("/link", {key: value for key, value in given.items() if value is not None})
 
     def restart(self, name: str, *, kill: bool = False) -> None:
@@ -144,6 +155,24 @@ class Hub:
         """Take the tokens in use for expired, and break their connections."""
         self.fault("tokens", module)
 
+    def disk(self, setting: str) -> None:
+        """Have the hub's disk be `full`, so that nothing is acknowledged, or `free` again."""
+        self.fault("disk", full={"full": True, "free": False}[setting])
+
+    def clock(self, offset_s: float, *, modules: bool = False) -> None:
+        """Put the hub's clock wrong by so many seconds; 0: right again.
+
+        With `modules` theirs too: those that run are started again under libfaketime. Raises ControlError where the
+        machine does not have it.
+        """
+        if modules:
+            self._agent.post("/clock", {"offset_s": offset_s})
+        self.fault("clock", offset_s=offset_s)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The variables of a module or leaf device, as `localhub env NAME` prints them; raises ControlError."""
+        return dict(self._agent.get(f"/env/{name}"))
+
     def fault(self, kind: str, client: str | None = None, **facts: object) -> dict[str, Any]:
         """Any fault that POST /fault knows; raises ControlError."""
         body = {"kind": kind, **facts} | ({} if client is None else {"client": client})
@@ -152,6 +181,7 @@ class Hub:
     def recover(self) -> None:
         """No more faults, the link up, nothing captured any more: what the `hub` fixture does after each test."""
         self._watcher.forget()
+        self._agent.post("/clock", {"offset_s": 0})
         self.fault("clear")
         self.link("up")
 
@@ -217,19 +247,22 @@ def running(
     at: str | None = None,
     environment: Mapping[str, str] | None = None,
     wait_for: Sequence[str] | None = None,
+    strict: bool = False,
     within_s: float = START_S,
 ) -> Iterator[Hub]:
     """Run a manifest while the block runs, on a free 127.x address; its modules are connected when the block begins.
 
     `config` is the localhub.toml if it is not beside the manifest, `at` an address of your own choice, `environment`
-    what modules find in theirs, `wait_for` names those modules that will connect, if not all do. All state is in a
-    temporary folder. Raises HubFailedError, NotInTimeError.
+    what modules find in theirs, `wait_for` names those modules that will connect, if not all do, `strict` has it do as
+    edgeHub does where the two differ. All state is in a temporary folder. Raises HubFailedError, NotInTimeError.
     """
     with tempfile.TemporaryDirectory(prefix="localhub-") as folder:
         root, said = Path(folder) / "state", Path(folder) / "said"
         words = ["run", str(manifest), "--state", str(root), "--address", at or _free_address(), "--plain"]
         for layer in layers:
             words += ["--layer", str(layer)]
+        if strict:
+            words.append("--strict")
         if config is not None:
             words += ["--config", str(config)]
         with said.open("wb") as output:

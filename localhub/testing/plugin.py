@@ -28,9 +28,19 @@ def localhub_environment() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
-def localhub_running(localhub_manifest: Path, localhub_environment: Mapping[str, str]) -> Iterator[Hub]:
+def localhub_strict() -> bool:
+    """Whether to do as edgeHub does where localhub knows better, as `run --strict`."""
+    return False
+
+
+@pytest.fixture(scope="session")
+def localhub_running(
+    localhub_manifest: Path,
+    localhub_environment: Mapping[str, str],
+    localhub_strict: bool,  # noqa: FBT001  a fixture
+) -> Iterator[Hub]:
     """The localhub that all tests share."""
-    with running(localhub_manifest, environment=localhub_environment) as hub:
+    with running(localhub_manifest, environment=localhub_environment, strict=localhub_strict) as hub:
         yield hub
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from modules.cache.operatorkey import OperatorKey, PrivateKey, SecondWrapping
 from modules.cache.sealing import KEY_BYTES
 
 FORMAT = 1
@@ -37,11 +38,12 @@ class KeyringDamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """A data key that only the wrapper can open."""
+    """A data key that only the wrapper can open, and the operator where there is a second wrapping."""
 
     number: int
     wrapped: bytes
     iv: bytes
+    operator: SecondWrapping | None = None
 
 
 @dataclass(slots=True)
@@ -50,17 +52,43 @@ class Keyring:
 
     keys: list[WrappedKey] = field(default_factory=list)
 
-    def add(self, wrapper: Wrapper, random: Callable[[int], bytes] = os.urandom) -> None:
-        """Make and wrap one more data key. Raises ValueError when its numbers are used up."""
+    def new(self, random: Callable[[int], bytes] = os.urandom) -> tuple[int, bytes]:
+        """A number and a data key to go with it. Raises ValueError when the numbers are used up."""
         number = self.keys[-1].number + 1 if self.keys else 1
         if number > LAST_NUMBER:
             raise ValueError("this store has had all its keys; begin a new one")
-        iv = random(IV_BYTES)
-        self.keys.append(WrappedKey(number, wrapper.encrypt(random(KEY_BYTES), iv), iv))
+        return number, random(KEY_BYTES)
+
+    @classmethod
+    def wrap(
+        cls,
+        keys: Mapping[int, bytes],
+        wrapper: Wrapper,
+        operator: OperatorKey | None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> Keyring:
+        """A keyring of these data keys, each wrapped anew."""
+        wrapped = []
+        for number, key in sorted(keys.items()):
+            iv = random(IV_BYTES)
+            second = operator.wrap(key) if operator else None
+            wrapped.append(WrappedKey(number, wrapper.encrypt(key, iv), iv, second))
+        return cls(wrapped)
 
     def unwrap(self, wrapper: Wrapper) -> dict[int, bytes]:
         """The data keys by number."""
         return {key.number: wrapper.decrypt(key.wrapped, key.iv) for key in self.keys}
+
+    def unwrap_as_operator(self, private: PrivateKey) -> dict[int, bytes]:
+        """The data keys by number, from their second wrappings. Raises OperatorKeyError."""
+        return {key.number: private.unwrap(key.operator) for key in self.keys}
+
+    def give(self, operator: OperatorKey, keys: Mapping[int, bytes]) -> bool:
+        """Wrap for the operator what is not yet wrapped for this key; False when all is. `keys`: the data keys."""
+        lacking = [key for key in self.keys if key.operator is None or key.operator.key != operator.fingerprint]
+        for key in lacking:
+            self.keys[self.keys.index(key)] = replace(key, operator=operator.wrap(keys[key.number]))
+        return bool(lacking)
 
     def encode(self) -> str:
         """keys.json."""
@@ -68,7 +96,8 @@ class Keyring:
             {
                 "format": FORMAT,
                 "keys": [
-                    {"number": key.number, "wrapped": _text(key.wrapped), "iv": _text(key.iv)} for key in self.keys
+                    {"number": key.number, "wrapped": _text(key.wrapped), "iv": _text(key.iv)} | _second(key.operator)
+                    for key in self.keys
                 ],
             }
         )
@@ -80,14 +109,25 @@ class Keyring:
             document = json.loads(text)
             if document["format"] != FORMAT:
                 raise KeyringDamagedError(f"keys.json has format {document['format']}; this program reads {FORMAT}")
-            return cls(
-                [
-                    WrappedKey(int(key["number"]), base64.b64decode(key["wrapped"]), base64.b64decode(key["iv"]))
-                    for key in document["keys"]
-                ]
-            )
+            return cls([_key(each) for each in document["keys"]])
         except (ValueError, KeyError, TypeError) as error:
             raise KeyringDamagedError(f"keys.json cannot be read: {error}") from error
+
+
+def _second(second: SecondWrapping | None) -> dict[str, object]:
+    if second is None:
+        return {}
+    return {"operator": {"scheme": second.scheme, "key": second.key, "wrapped": _text(second.wrapped)}}
+
+
+def _key(document: Mapping[str, Any]) -> WrappedKey:
+    second = document.get("operator")
+    return WrappedKey(
+        int(document["number"]),
+        base64.b64decode(document["wrapped"]),
+        base64.b64decode(document["iv"]),
+        second and SecondWrapping(str(second["scheme"]), str(second["key"]), base64.b64decode(second["wrapped"])),
+    )
 
 
 def save(path: Path, text: str) -> None:

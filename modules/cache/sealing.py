@@ -24,13 +24,17 @@ class Sealer:
     """Seals with the newest key and opens with any; one instance for one opening of a store."""
 
     def __init__(self, keys: Mapping[int, bytes], *, random: Callable[[int], bytes] = os.urandom) -> None:
-        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
-        self._number = max(keys)
-        self._newest = self._ciphers[self._number]
-        self._head = bytes([self._number])
         self._random = random
+        self.take(keys)
         self._prefix = random(PREFIX_BYTES)
         self._counter = 0
+
+    def take(self, keys: Mapping[int, bytes]) -> None:
+        """Seal and open with these keys from now on; nonces go on, so that a key that stays sees none twice."""
+        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self.number = max(keys)
+        self._newest = self._ciphers[self.number]
+        self._head = bytes([self.number])
 
     def seal(self, payload: bytes, associated: bytes) -> bytes:
         """Key number, nonce, ciphertext and tag."""

@@ -28,29 +28,18 @@ class CameraModule:
         self._watches: dict[str, Watch] = {}
         self._latest: dict[str, Taken] = {}
         self._numbering = Numbering()
-        self._applying = asyncio.Lock()
         self._told = 0.0
-        edge.on_settings(self.apply)
+        edge.on_settings(self.apply, from_start=True)
         edge.on_method("captureNow", self._capture_method)
         edge.on_input("commands", self._command)
         edge.view("last.jpg", self._view_last)
         edge.view("cameras", self._view_cameras)
         edge.health(self.facts)
-        edge.background("cameras", self._begin)
         edge.on_stop(self.stop)
-
-    async def _begin(self) -> None:
-        """The settings that the module starts with; later ones come through `apply` as they change."""
-        await self.apply(self._edge.settings)
 
     async def apply(self, settings: CameraSettings) -> None:
         """Start what is new, stop what is gone, restart what changed; the rest goes on untouched."""
         self._loop = asyncio.get_running_loop()
-        # Several settings may follow each other quickly; two at once would start a camera twice.
-        async with self._applying:
-            await self._apply(settings)
-
-    async def _apply(self, settings: CameraSettings) -> None:
         stopped = [name for name, watch in self._watches.items() if settings.cameras.get(name) != watch.wanted]
         await asyncio.gather(*(asyncio.to_thread(self._watches.pop(name).stop) for name in stopped))
         for name, wanted in settings.cameras.items():
@@ -75,7 +64,7 @@ class CameraModule:
         if self._loop is None or self._loop.is_closed():
             return
         watch = self._watches.get(taken.camera)
-        if watch is None or watch.wanted.source.type in {"conveyor", "device", "stream"}:
+        if watch is None or watch.live:
             self._loop.call_soon_threadsafe(self._offer, taken)
             return
         sending: Future[None] = asyncio.run_coroutine_threadsafe(self._send(taken), self._loop)

@@ -68,6 +68,7 @@ class Watch:
         self.name = name
         self.wanted = wanted
         self.state = State()
+        self._source = make(wanted.source)
         self._deliver = deliver
         self._show = show
         self._gate = Gate(wanted.gate.rules())
@@ -80,15 +81,14 @@ class Watch:
 
     def start(self) -> None:
         """Begin to read."""
-        source = make(self.wanted.source)
-        if source.live:
-            self._thread("reads", self._drain, source)
+        if self.live:
+            self._thread("reads", self._drain)
             self._thread("looks", self._look_at_newest)
         else:
-            self._thread("reads", self._read_each, source)
+            self._thread("reads", self._read_each)
 
-    def _thread(self, does: str, run: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=run, args=args, name=f"camera {self.name} {does}", daemon=True)
+    def _thread(self, does: str, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name=f"camera {self.name} {does}", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -103,23 +103,29 @@ class Watch:
         self._capture_now.set()
 
     @property
+    def live(self) -> bool:
+        """True where frames come whether they are looked at or not (see `Source.live`)."""
+        return self._source.live
+
+    @property
     def skipped(self) -> int:
         """Frames of a live camera that nobody looked at because a newer one had come."""
         return self._slot.skipped
 
-    def _drain(self, source: Source) -> None:
-        self._reading(source, self._slot.put)
+    def _drain(self) -> None:
+        self._reading(self._slot.put)
         self._slot.close()
 
     def _look_at_newest(self) -> None:
         while (frame := self._slot.take()) is not None:
             self._look(frame)
 
-    def _read_each(self, source: Source) -> None:
-        self._reading(source, self._look)
+    def _read_each(self) -> None:
+        self._reading(self._look)
 
-    def _reading(self, source: Source, use: Callable[[Frame], None]) -> None:
+    def _reading(self, use: Callable[[Frame], None]) -> None:
         """Read until the end or until stopped; reopen what dies, waiting longer each time up to the set bound."""
+        source = self._source
         wait = 0.5
         while not self._stop.is_set():
             try:

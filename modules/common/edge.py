@@ -22,6 +22,7 @@ from modules.common.sender import Sender
 from modules.common.settings import Settings
 from modules.common.transport import Delivery, MethodCall, Transport, TransportDownError
 from modules.common.twin import SettingsHandler, Twin, TwinSettings
+from modules.common.verbs import COMMANDS, LocalVerbs
 from modules.common.version import VERSION
 from modules.common.view import ViewHandler, ViewServer
 
@@ -52,6 +53,7 @@ class Edge(Generic[S]):
         transport: Transport | None = None,
         heartbeat_s: float = 5.0,
     ) -> None:
+        module = os.environ.get("IOTEDGE_MODULEID", module)  # a site may deploy an image twice, under two names
         self.module: Final = module
         self.state_dir: Final = state_dir or Path(os.environ.get("MILLWATCH_STATE", "/data"))
         self.metrics: Final = Metrics(module)
@@ -63,11 +65,14 @@ class Edge(Generic[S]):
         self._health = Health(module, VERSION, self.metrics)
         self._methods = Methods()
         self._methods.handlers.update(ping=self._ping, getStatus=self._get_status)
+        self._verbs = LocalVerbs(self.set_local, self.clear_local, self.local_settings)
+        self._methods.handlers.update(self._verbs.methods())
+        self._inputs.handlers[COMMANDS] = self._verbs.command
         self._views = ViewServer(
             self.metrics.render,
             host=os.environ.get("MILLWATCH_VIEW_HOST", "127.0.0.1"),
             port=int(os.environ.get("MILLWATCH_VIEW_PORT", "9600")),
-            name=os.environ.get("IOTEDGE_MODULEID", module),
+            name=module,
         )
         self._heartbeat_s = heartbeat_s
         self._beat = asyncio.Event()
@@ -83,23 +88,29 @@ class Edge(Generic[S]):
         """Handle messages of input `name`, one at a time and in order; acknowledged when `handler` has returned.
 
         `handler` raises BadMessage for what can never be handled. Anything else it raises is tried three times more,
-        then the message is set aside under `<state>/dead`.
+        then the message is set aside under `<state>/dead`. Of `commands` it gets those that are not every module's.
         """
-        self._inputs.handlers[name] = handler
+        if name == COMMANDS:
+            self._verbs.others = handler
+        else:
+            self._inputs.handlers[name] = handler
 
     def on_method(self, name: str, handler: MethodHandler) -> None:
         """Answer direct method `name`: what `handler` returns with status 200, or MethodError's status and text."""
         self._methods.handlers[name] = handler
 
-    def on_settings(self, handler: SettingsHandler[S]) -> None:
+    def on_settings(self, handler: SettingsHandler[S], *, from_start: bool = False) -> None:
         """Be told of settings that differ from the current ones, just before they become current.
 
         `handler` raises SettingsError to refuse: the old ones stay, and the twin reports why. One handler only: of
-        two, one could refuse what the other has already applied.
+        two, one could refuse what the other has already applied. With `from_start` it is told those that the module
+        starts with, too. It is never called twice at once.
         """
         if self._twin.handler is not None:
             raise ValueError("there is a settings handler already")
         self._twin.handler = handler
+        if from_start:
+            self.background("settings", self._twin.begin)
 
     def on_stop(self, handler: Callable[[], Awaitable[None]]) -> None:
         """Be called when inputs have stopped and edgeHub is still there: commit, snapshot, send the last."""
@@ -123,6 +134,22 @@ class Edge(Generic[S]):
     def settings(self) -> S:
         """The current settings."""
         return self._twin.current
+
+    async def set_local(self, patch: object, *, who: str, why: str = "", at: datetime | None = None) -> None:
+        """Change settings here, over the twin, until a later version of it says otherwise; on disk when it returns.
+
+        `patch` is one of the twin's `settings`, and a null in it takes a local change back; `at` is when it was asked
+        for. Raises SettingsError when it cannot be used, OSError when it cannot be kept: then nothing has changed.
+        """
+        await self._twin.change_here(patch, who=who, why=why, at=rfc3339(at or datetime.now(UTC)))
+
+    async def clear_local(self, *, who: str) -> None:
+        """Take back everything that was set here. Raises as `set_local`."""
+        await self._twin.clear_here(who=who)
+
+    def local_settings(self) -> Mapping[str, object]:
+        """What was set here and what became of it, by path, as reported in the twin's `localSettings`."""
+        return self._twin.local()
 
     @property
     def connected(self) -> bool:

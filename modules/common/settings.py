@@ -1,15 +1,18 @@
-"""A module's settings: defaults, then environment, then the twin's desired properties. Pure but for `environment`.
+"""A module's settings: defaults, environment, the twin's desired properties, what was set on the gateway itself.
 
-A twin patch that cannot be used changes nothing: the last good settings stay, and the module reports why.
+Each lies over the one before. A twin patch that cannot be used changes nothing: the last good settings stay, and the
+module reports why. Pure but for `environment`.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from modules.common.local import Locals, LocalSettingError, changed, given_way, overlay, settled
 
 PREFIX = "MILLWATCH_"
 _ERROR_LENGTH = 1000  # a string in a twin holds 4096 bytes (ReportedPropertiesValidator.cs); a person reads less
@@ -73,7 +76,7 @@ def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Desired(Generic[S]):
-    """What the twin has asked for so far, and what became of it. Each change gives a new one."""
+    """What the twin and people here have asked for so far, and what became of it. Each change gives a new one."""
 
     settings_type: type[S]
     base: Mapping[str, Any]
@@ -84,11 +87,27 @@ class Desired(Generic[S]):
     settings: S
     """The last good settings."""
     error: str = ""
+    good: Mapping[str, Any] = field(default_factory=dict)
+    """The twin's last good `settings` object, and its version: what local settings lie over."""
+    good_version: int = 0
+    local: Locals = ()
 
     @classmethod
     def start(cls, settings_type: type[S], base: Mapping[str, Any]) -> "Desired[S]":
         """Before the twin is known. Raises SettingsError when the environment itself is wrong."""
         return cls(settings_type, base, {}, None, validate(settings_type, base))
+
+    def recalled(self, local: Locals, twin: Mapping[str, Any] | None) -> "Desired[S]":
+        """What was remembered from before a restart; what does not fit this version of the module gives way."""
+        if twin is not None:
+            known = replace(self, local=local).pulled(twin)
+            if not known.error:
+                return known
+        while True:
+            try:
+                return replace(self, local=local, settings=self._laid({}, local))
+            except SettingsError:
+                local = given_way(local, {}, 0)
 
     def follows(self, patch: Mapping[str, Any]) -> bool:
         """Whether `patch` is the next one; if not, a patch was missed and the whole twin must be pulled again."""
@@ -105,20 +124,52 @@ class Desired(Generic[S]):
         """After reading the whole desired document."""
         return self._try(desired.get("settings", {}), desired.get("$version"))
 
+    def changed_here(self, patch: object, *, who: str, why: str, at: str) -> "Desired[S]":
+        """After a change on the gateway; a null takes one back. Raises SettingsError, and nothing has changed."""
+        try:
+            local = changed(self.local, patch, wanted=self.good, version=self.good_version, who=who, why=why, at=at)
+        except LocalSettingError as error:
+            raise SettingsError(str(error)) from error
+        return replace(self, local=local, settings=self._laid(self.good, local))
+
+    def cleared(self) -> "Desired[S]":
+        """Without any local setting, those that ended too. Raises SettingsError where the rest does not do alone."""
+        return replace(self, local=(), settings=self._laid(self.good, ()))
+
     def refused(self, error: str, before: "Desired[S]") -> "Desired[S]":
         """After the module itself said no: the settings from before stay."""
-        return replace(self, settings=before.settings, error=error[:_ERROR_LENGTH])
+        return replace(
+            self,
+            settings=before.settings,
+            error=error[:_ERROR_LENGTH],
+            good=before.good,
+            good_version=before.good_version,
+            local=before.local,
+        )
 
     def report(self) -> dict[str, object]:
-        """What goes into reported properties."""
-        return {"settings": {"version": self.version, "ok": not self.error, "error": self.error}}
+        """What goes into reported properties about the twin."""
+        in_force = sum(each.in_force for each in self.local)
+        return {"settings": {"version": self.version, "ok": not self.error, "error": self.error, "local": in_force}}
 
     def _try(self, wanted: object, version: object) -> "Desired[S]":
         known = version if isinstance(version, int) else None
         if not isinstance(wanted, Mapping):
             return replace(self, version=known, error="settings: not an object")
-        try:
-            settings = validate(self.settings_type, merge(self.base, wanted))
-        except SettingsError as error:
-            return replace(self, wanted=wanted, version=known, error=str(error))
-        return replace(self, wanted=wanted, version=known, settings=settings, error="")
+        local = settled(self.local, wanted, known)
+        while True:
+            try:
+                settings = self._laid(wanted, local)
+            except SettingsError as error:
+                less = local if known is None else given_way(local, wanted, known)
+                if less == local:
+                    return replace(self, wanted=wanted, version=known, error=str(error))
+                local = less
+            else:
+                break
+        taken = replace(self, wanted=wanted, version=known, settings=settings, error="", local=local)
+        return replace(taken, good=wanted, good_version=known or self.good_version)
+
+    def _laid(self, wanted: Mapping[str, Any], local: Locals) -> S:
+        """Environment, the twin over it, what was set here over both."""
+        return validate(self.settings_type, merge(merge(self.base, wanted), overlay(local)))

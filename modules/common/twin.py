@@ -1,4 +1,4 @@
-"""The twin's settings: pulled, patched, applied or refused, remembered, and reported back."""
+"""Settings from the twin and from the gateway: applied or refused, remembered over a kill, and reported back."""
 
 import asyncio
 import inspect
@@ -9,6 +9,7 @@ from typing import Final, Generic, TypeVar
 
 import orjson
 
+from modules.common.local import Locals, from_json, gone, report, to_json
 from modules.common.settings import Desired, Settings, SettingsError, environment
 from modules.common.snapshot import Snapshot
 from modules.common.transport import TransportDownError
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Settings)
 SettingsHandler = Callable[[S], Awaitable[None] | None]
 Twin = Mapping[str, Mapping[str, object]]
+
+LOCAL: Final = "localSettings"
+"""The reported property with every local setting."""
 
 
 class TwinSettings(Generic[S]):
@@ -36,6 +40,9 @@ class TwinSettings(Generic[S]):
         self._report = report
         self._lock = asyncio.Lock()
         self._remembered: Final = Snapshot(state_dir / "settings.snapshot")
+        self._kept: Final = Snapshot(state_dir / "local.snapshot")
+        self._reported: set[str] = set()
+        """The names of local settings that the twin reports."""
         self._desired = self._recall(Desired.start(settings_type, environment(settings_type)))
 
     @property
@@ -48,6 +55,11 @@ class TwinSettings(Generic[S]):
         report = self._desired.report()["settings"]
         assert isinstance(report, dict)
         return report
+
+    async def begin(self) -> None:
+        """Tell the handler the settings that the module starts with, in turn with what comes from the twin."""
+        async with self._lock:
+            await self._apply(self.current)
 
     async def pull(self) -> None:
         """Read the whole twin and apply it. Raises TransportDownError."""
@@ -65,17 +77,38 @@ class TwinSettings(Generic[S]):
             except TransportDownError:
                 log.debug("a desired patch after a gap, and the connection gone: pulled at the next connect")
 
+    def local(self) -> Mapping[str, object]:
+        """The local settings, as reported."""
+        return report(self._desired.local)
+
+    async def change_here(self, patch: object, *, who: str, why: str, at: str) -> None:
+        """Change settings on the gateway, over the twin; on disk when it returns.
+
+        `patch` is one of the twin's `settings`; a null takes a local change back. Raises SettingsError when it cannot
+        be used, OSError when it cannot be kept; nothing has changed then.
+        """
+        async with self._lock:
+            new = self._desired.changed_here(patch, who=who, why=why, at=at)
+            await self._take_here(new)
+            log.info("settings changed here by %s, over version %s of the twin: %s", who, new.good_version, patch)
+
+    async def clear_here(self, *, who: str) -> None:
+        """Take all local changes back, and forget those that were overridden. Raises as `change_here`."""
+        async with self._lock:
+            await self._take_here(self._desired.cleared())
+            log.info("local settings cleared by %s", who)
+
     async def _pull(self) -> None:
         twin = await self._read()
+        reported = (twin.get("reported") or {}).get(LOCAL)
+        self._reported |= set(reported) if isinstance(reported, Mapping) else set()
         await self._take(self._desired.pulled(twin.get("desired") or {}))
 
     async def _take(self, new: Desired[S]) -> None:
         before = self._desired
-        if not new.error and new.settings != before.settings and self.handler is not None:
+        if not new.error and new.settings != before.settings:
             try:
-                answer = self.handler(new.settings)
-                if inspect.isawaitable(answer):
-                    await answer
+                await self._apply(new.settings)
             except SettingsError as error:
                 new = new.refused(str(error), before)
             except Exception as error:  # a bad desired value never stops a module
@@ -88,7 +121,61 @@ class TwinSettings(Generic[S]):
             log.info("settings version %s applied", new.version)
         if (new.version, new.wanted, new.error) != (before.version, before.wanted, before.error):
             self._remember(new)
-        await self._report(new.report())
+        if new.local != before.local:
+            self._say_what_ended(before.local, new.local)
+            self._keep_what_ended(new)
+        await self._tell()
+
+    async def _take_here(self, new: Desired[S]) -> None:
+        """Apply and keep what was changed here, or neither."""
+        before = self._desired
+        if new.local == before.local:
+            return
+        if new.settings != before.settings:
+            await self._apply(new.settings)
+        try:
+            self._kept.save(to_json(new.local))
+        except OSError:
+            if new.settings != before.settings:
+                await self._apply(before.settings)
+            raise
+        self._desired = new
+        await self._tell()
+
+    async def _apply(self, settings: S) -> None:
+        if self.handler is not None:
+            answer = self.handler(settings)
+            if inspect.isawaitable(answer):
+                await answer
+
+    async def _tell(self) -> None:
+        """Report how it stands with the twin, and every local setting."""
+        local = self._desired.local
+        patch = self._desired.report()
+        if local or self._reported:
+            patch[LOCAL] = report(local) | gone(local, self._reported)
+        self._reported = set(report(local))
+        await self._report(patch)
+
+    def _say_what_ended(self, before: Locals, after: Locals) -> None:
+        known = {each.path: each for each in before if each.in_force}
+        for each in after:
+            if not each.in_force and each.path in known:
+                why = (
+                    f"version {each.version} of the twin"
+                    if each.version
+                    else "it does not fit this version of the module"
+                )
+                log.warning(
+                    "the local setting %s = %s of %s gives way: %s", ".".join(each.path), each.value, each.who, why
+                )
+
+    def _keep_what_ended(self, desired: Desired[S]) -> None:
+        """What is lost with a kill here is settled again, alike, from the remembered twin."""
+        try:
+            self._kept.save(to_json(desired.local))
+        except OSError as error:
+            log.warning("local settings cannot be kept over a restart: %s", error)
 
     def _remember(self, desired: Desired[S]) -> None:
         if desired.error:
@@ -99,17 +186,23 @@ class TwinSettings(Generic[S]):
             log.warning("settings cannot be remembered over a restart: %s", error)
 
     def _recall(self, fresh: Desired[S]) -> Desired[S]:
-        """Go on with the last good twin, for a module that starts while edgeHub is away."""
-        try:
-            body = self._remembered.load()
-        except OSError as error:
-            log.warning("remembered settings cannot be read: %s", error)
-            return fresh
-        if body is None:
-            return fresh
-        kept = orjson.loads(body)
-        recalled = fresh.pulled({"settings": kept["wanted"], "$version": kept["version"]})
-        if recalled.error:
-            log.warning("remembered settings do not fit this version and are left: %s", recalled.error)
-            return fresh
+        """Go on with the last good twin and the local settings, for a module that starts while edgeHub is away."""
+        kept, remembered = _load(self._kept), _load(self._remembered)
+        local = () if kept is None else from_json(kept)
+        twin = None
+        if remembered is not None:
+            document = orjson.loads(remembered)
+            twin = {"settings": document["wanted"], "$version": document["version"]}
+        recalled = fresh.recalled(local, twin)
+        if twin is not None and recalled.version is None:
+            log.warning("remembered settings of the twin do not fit this version of the module and are left")
+        self._say_what_ended(local, recalled.local)
         return recalled
+
+
+def _load(snapshot: Snapshot) -> bytes | None:
+    try:
+        return snapshot.load()
+    except OSError as error:
+        log.warning("%s cannot be read: %s", snapshot.path, error)
+        return None

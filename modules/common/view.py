@@ -1,7 +1,8 @@
 """The module's own small HTTP server: `/metrics` for Prometheus, `/view/...` for whoever looks at details right now.
 
 Details (spectra, frames, queue tables) are not pushed through edgeHub: status pulls them here. `/metrics` is open on
-the module network, as edgeHub's own is; `/view` needs the token that the module's heartbeat carries. GET only.
+the module network, as edgeHub's own is, and so is `/healthz`, which the image's health check asks; `/view` needs the
+token that the module's heartbeat carries. GET only.
 """
 
 import asyncio
@@ -110,6 +111,8 @@ class ViewServer:
         path = unquote(parts.path)
         if path == "/metrics":
             return "text/plain; version=0.0.4; charset=utf-8", self._metrics()
+        if path == "/healthz":
+            return "text/plain", b"ok"  # that it answers is the news: the event loop turns
         if not path.startswith("/view/"):
             raise _RefusedError(HTTPStatus.NOT_FOUND)
         given = headers.get("authorization", "").removeprefix("Bearer ")

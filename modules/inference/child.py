@@ -1,12 +1,14 @@
-"""The process that holds the models: ``python -m modules.inference.child``, spoken to over its stdin and stdout.
+"""The process that holds the models: ``python -m modules.inference.child MEMORY_MB``, spoken to over stdin and stdout.
 
-A model that crashes the runtime, leaks or hangs takes this process with it and nothing else. Requests, one at a time:
+A model that crashes the runtime, leaks or hangs takes this process with it and nothing else; a model that asks for more
+memory than MEMORY_MB is refused it by the system, before the gateway's other modules miss it. Requests, one at a time:
 ``load`` (path, threads, orders), ``judge`` (name, items: facts and length of each body; the bodies behind each other),
 ``heat`` (name), ``drop`` (name).
 """
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -31,6 +33,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             answer = {"bad_input": error.reason, "text": str(error)}
         except (CardError, ModelError) as error:
             answer = {"model_error": str(error)}
+        except MemoryError:
+            answer = {"model_error": "the model needs more memory than the setting memory_mb gives it"}
         answers.write(pipe.pack(answer))
         answers.flush()
 
@@ -63,6 +67,8 @@ def main() -> None:
     if sys.platform == "linux":
         # The module may be killed while a model hangs here and stdin is not read.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    limit = int(sys.argv[1]) << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     serve(sys.stdin.buffer, answers)
 
 

@@ -39,6 +39,7 @@ class Engine:
     judge_s: float = 5.0  # deadline of one judgement
     load_s: float = 60.0  # deadline of one load, golden cases included
     threads: int = 1
+    memory_mb: int = 1024  # what the child may allocate, ONNX Runtime's own 250 MB included
     command: tuple[str, ...] = (sys.executable, "-m", "modules.inference.child")
     restarts: int = 0
     busy_s: float = 0.0
@@ -141,7 +142,11 @@ class Engine:
             raise ModelError(f"no model {head['name']} is loaded")
         if not self._alive():
             self._process = await asyncio.create_subprocess_exec(
-                *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+                *self.command,
+                str(self.memory_mb),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                cwd=ROOT,
             )
         process = self._process
         assert process is not None

@@ -7,7 +7,7 @@ attempt took the whole module with it, and begins with the last good package ins
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -20,7 +20,9 @@ from modules.inference.settings import Package
 
 log = logging.getLogger(__name__)
 
-CRASHES: Final = 3  # in a row, after which a model is left alone until it is replaced
+SUSPECT: Final = 2  # crashes in a row, after which the last good package takes over
+CRASHES: Final = 6  # in a row, after which a model without one is left alone until it is replaced
+REMEMBERED: Final = 2  # packages that loaded well, of each name
 
 
 class Loading:
@@ -31,8 +33,8 @@ class Loading:
         self._engine = engine
         self._good = Snapshot(state / "good")
         self._trying = Snapshot(state / "trying")
-        self._suspect = self._read(self._trying).get("folder")
-        self._last_good = self._read(self._good)
+        self._suspect: str | None = _read(self._trying).get("folder")
+        self._loaded_well: dict[str, list[str]] = _read(self._good)  # by name, the newest first
 
     async def apply(self, wanted: Mapping[str, Package], *, anew: bool = False) -> None:
         """Load what is new or changed, forget what is gone; the rest goes on untouched unless `anew`."""
@@ -49,20 +51,22 @@ class Loading:
         self.entries.clear()
         self.entries.update(fresh)
 
-    def crashed(self, entry: Entry, error: Exception) -> None:
-        """A model took the child with it, or hung. After a few times in a row it is not asked any more."""
+    async def crashed(self, entry: Entry, error: Exception) -> None:
+        """A model took the child with it, or hung.
+
+        Once can be the machine's fault. The second time in a row the last good package takes its place, so that what
+        it was asked is answered; where there is none it may go on a little, for the input may be to blame.
+        """
         entry.crashes += 1
         log.warning("model %s: %s", entry.name, error)
-        if entry.crashes >= CRASHES:
-            entry.error = f"left alone after {entry.crashes} crashes in a row: {error}"
-            log.error("model %s is %s", entry.name, entry.error)
-
-    async def fall_back(self, entry: Entry) -> None:
-        """Put the last good package in place of one that has been left alone, where there is another."""
-        good = self._last_good.get(entry.name)
-        if good and Path(good) != entry.folder and await self._try(entry, Path(good)):
+        if entry.crashes < SUSPECT:
+            return
+        because = f"left alone after {entry.crashes} crashes in a row: {error}"
+        if await self._try_last_good(entry, because):
             entry.crashes = 0
-            log.warning("model %s goes on with %s", entry.name, good)
+        elif entry.crashes >= CRASHES:
+            entry.error = because
+            log.error("model %s is %s", entry.name, because)
 
     async def _load(self, entry: Entry) -> Entry:
         folder = entry.folder
@@ -72,12 +76,21 @@ class Loading:
             self._remember(entry.name, folder)
             return entry
         log.error("model %s in %s: %s", entry.name, folder, entry.error)
-        failed = entry.error
-        good = self._last_good.get(entry.name)
-        if good and Path(good) != folder and await self._try(entry, Path(good)):
-            entry.loaded = {**entry.loaded, "instead_of": str(folder), "because": failed}
-            log.warning("model %s goes on with the last good one, %s", entry.name, good)
+        await self._try_last_good(entry, entry.error)
         return entry
+
+    async def _try_last_good(self, entry: Entry, because: str) -> bool:
+        """What loaded well before, in place of the package that the settings name."""
+        good = next((each for each in self._loaded_well.get(entry.name, ()) if Path(each) != entry.folder), None)
+        if good is None:
+            return False
+        if not await self._try(entry, Path(good)):
+            log.error("model %s: the last good one, %s, does not load either: %s", entry.name, good, entry.error)
+            entry.error = because
+            return False
+        entry.loaded = {**entry.loaded, "instead_of": str(entry.folder), "because": because}
+        log.warning("model %s goes on with the last good one, %s", entry.name, good)
+        return True
 
     async def _try(self, entry: Entry, folder: Path) -> bool:
         self._trying.save(orjson.dumps({"folder": str(folder)}))
@@ -94,14 +107,16 @@ class Loading:
         return True
 
     def _remember(self, name: str, folder: Path) -> None:
-        if self._last_good.get(name) != str(folder):
-            self._last_good[name] = str(folder)
-            self._good.save(orjson.dumps(self._last_good))
+        """The one before is kept too: a package may load well and fail at work."""
+        before = self._loaded_well.get(name, [])
+        if before[:1] != [str(folder)]:
+            self._loaded_well[name] = [str(folder), *(each for each in before if each != str(folder))][:REMEMBERED]
+            self._good.save(orjson.dumps(self._loaded_well))
 
-    @staticmethod
-    def _read(snapshot: Snapshot) -> dict[str, str]:
-        found: dict[str, str] = orjson.loads(snapshot.load() or b"{}")
-        return found
+
+def _read(snapshot: Snapshot) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(snapshot.load() or b"{}")
+    return found
 
 
 def _cases(entry: Entry) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from modules.inference.card import Card, WavePrepare
 from modules.inference.decision import Condition, step
 from modules.inference.engine import Engine
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError
-from modules.inference.loading import Loading
+from modules.inference.loading import SUSPECT, Loading
 from modules.inference.packages import Entry, choose
 from modules.inference.recent import Recent
 from modules.inference.scores import Allowance, Tally
@@ -34,8 +34,15 @@ Items = Sequence[tuple[bytes, Mapping[str, float]]]
 class InferenceModule:
     """All models of this module, and what is known of each source."""
 
-    def __init__(self, edge: Edge[InferenceSettings], engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        edge: Edge[InferenceSettings],
+        engine: Engine | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._edge = edge
+        self._clock = clock
         self._engine = engine or Engine()
         self._loading = Loading(self._engine, edge.state_dir)
         self._ready = asyncio.Event()
@@ -47,13 +54,12 @@ class InferenceModule:
         self._allowances: dict[str, Allowance] = {}
         self._raised = Snapshot(edge.state_dir / "raised")
         self._restore()
-        edge.on_settings(self.apply)
+        edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
         edge.on_input("waveforms", self._waveform)
         edge.view("verdicts", self._view_verdicts)
         edge.view("models", self._view_models)
         edge.health(self.facts)
-        edge.background("models", self._begin)
         edge.background("scores", self._send_scores)
         edge.background("report", self._report)
         edge.on_stop(self._stop)
@@ -63,16 +69,13 @@ class InferenceModule:
 
     # Settings and models.
 
-    async def _begin(self) -> None:
-        await self.apply(self._edge.settings)
-
     async def apply(self, settings: InferenceSettings) -> None:
         """Load what is new or changed; messages that come meanwhile wait."""
-        self._ready.clear()
         anew = self._engine.threads != settings.threads and bool(self._loading.entries)
-        self._engine.threads = settings.threads
+        self._engine.threads, self._engine.memory_mb = settings.threads, settings.memory_mb
         self._engine.judge_s, self._engine.load_s = settings.judge_s, settings.load_s
         self._recent.resize(settings.verdicts_kept)
+        self._ready.clear()
         try:
             await self._loading.apply(settings.packages, anew=anew)
         finally:
@@ -85,11 +88,11 @@ class InferenceModule:
         """One picture: a verdict, and an alert when it is not OK."""
         if message.kind != "frame":
             raise BadMessage("unknown_kind", message.kind)
-        entry, card = await self._choose("picture", message.source)
+        entry, _ = await self._choose("picture", message.source)
         if self._recent.seen(message.message_id):
             return
         begin = time.perf_counter()
-        probabilities = (await self._ask(entry, [(message.body, {})]))[0]
+        card, (probabilities,) = await self._ask(entry, [(message.body, {})])
         took = time.perf_counter() - begin
         verdict = judge(probabilities, card)
         captured = _captured(message)
@@ -116,7 +119,7 @@ class InferenceModule:
         if windows:
             begin = time.perf_counter()
             items = [(window.samples, _facts(window)) for window in windows]
-            answers = await self._ask(entry, items)
+            card, answers = await self._ask(entry, items)
             took = (time.perf_counter() - begin) / len(windows)
             await self._conclude(message, entry, card, list(zip(windows, answers, strict=True)), took)
         self._stretches[block.source] = stretch
@@ -155,23 +158,27 @@ class InferenceModule:
             raise BadMessage("model_failed", f"{entry.name}: {entry.error}")
         return entry, entry.card
 
-    async def _ask(self, entry: Entry, items: Items) -> list[list[float]]:
-        """Ask the model, a second time in a new process when the first was lost. Raises BadMessage."""
-        for _ in range(2):
+    async def _ask(self, entry: Entry, items: Items) -> tuple[Card, list[list[float]]]:
+        """Ask the model, again in a new process when the first was lost, then the last good one.
+
+        What it said, and the card of the model that said it. Raises BadMessage.
+        """
+        for _ in range(SUSPECT + 1):
             try:
                 answer = await self._engine.judge(entry.name, items)
             except BadInputError as error:
                 raise BadMessage(error.reason, str(error)) from error
             except ChildGoneError as error:
-                self._loading.crashed(entry, error)
-                if not entry.usable:
-                    await self._loading.fall_back(entry)
+                await self._loading.crashed(entry, error)
                 self._tell()
+                if not entry.usable:
+                    break
             except ModelError as error:
                 raise BadMessage("model_failed", str(error)) from error
             else:
                 entry.crashes = 0
-                return answer
+                assert entry.card is not None
+                return entry.card, answer
         raise BadMessage("model_failed", f"{entry.name} did not answer")
 
     # What goes out besides alerts.
@@ -183,7 +190,7 @@ class InferenceModule:
     def _keep(self, entry: Entry, message: Message, body: bytes, verdict: Verdict, index: int) -> None:
         """Offer an uncertain input as a sample, as often as is allowed."""
         allowance = self._allowances.setdefault(entry.name, Allowance())
-        if not allowance.take(time.monotonic(), self._edge.settings.samples_per_hour):
+        if not allowance.take(self._clock(), self._edge.settings.samples_per_hour):
             return
         facts = {**message.properties, "of": message.kind, "label": verdict.label, "not_ok": f"{verdict.not_ok:.4f}"}
         if message.kind == "waveform":
@@ -207,9 +214,10 @@ class InferenceModule:
     async def _send_scores(self) -> None:
         while True:
             await asyncio.sleep(self._edge.settings.score_s)
-            self._offer_scores()
+            self.offer_scores()
 
-    def _offer_scores(self) -> None:
+    def offer_scores(self) -> None:
+        """Send what was counted since the last time."""
         tallies, self._tallies = self._tallies, {}
         for (name, source), tally in tallies.items():
             entry = self._loading.entries.get(name)
@@ -274,7 +282,7 @@ class InferenceModule:
         return orjson.dumps({source: each.raised for source, each in self._conditions.items() if each.raised})
 
     async def _stop(self) -> None:
-        self._offer_scores()
+        self.offer_scores()
         await self._engine.close()
 
 

@@ -1,5 +1,6 @@
 """An encoded picture turned into a model's input, as its card says."""
 
+import math
 from typing import Final
 
 import cv2
@@ -45,21 +46,34 @@ def prepare_pixels(pixels: NDArray[np.uint8], prepare: PicturePrepare, dtype: st
         sized = sized[:, :, ::-1]
     if sized.ndim == 2:
         sized = sized[:, :, None]
-    if prepare.layout == "chw":
-        sized = sized.transpose(2, 0, 1)
     if dtype == "uint8":
-        return np.ascontiguousarray(sized)
-    values = sized.astype(np.float32, order="C")
-    values *= np.float32(prepare.scale)
-    shape = (-1, 1, 1) if prepare.layout == "chw" else (1, 1, -1)
-    if any(prepare.mean):
-        values -= np.array(prepare.mean, np.float32).reshape(shape)
-    if any(std != 1 for std in prepare.std):
-        values /= np.array(prepare.std, np.float32).reshape(shape)
-    if prepare.standardise:
-        values -= values.mean()
-        values /= values.std() + np.float32(8 / 255)
+        return np.ascontiguousarray(sized.transpose(2, 0, 1) if prepare.layout == "chw" else sized)
+    if prepare.layout == "chw":
+        values = sized.transpose(2, 0, 1).astype(np.float32, order="C")
+        channels = list(values)
+    else:
+        values = sized.astype(np.float32, order="C")
+        channels = [values[:, :, number] for number in range(values.shape[2])]
+    for channel, (gain, offset) in zip(channels, _scaling(sized, prepare), strict=True):
+        np.multiply(channel, np.float32(gain), out=channel)
+        np.add(channel, np.float32(offset), out=channel)
     return values
+
+
+def _scaling(sized: NDArray[np.uint8], prepare: PicturePrepare) -> list[tuple[float, float]]:
+    """What each channel of (h, w, c) is multiplied by, and what is added then: all that the card asks, in one step."""
+    count = sized.shape[2]
+    means, stds = (each * count if len(each) == 1 else each for each in (prepare.mean, prepare.std))
+    steps = [(prepare.scale / std, -mean / std) for mean, std in zip(means, stds, strict=True)]
+    if not prepare.standardise:
+        return steps
+    measured = [cv2.meanStdDev(sized[:, :, number]) for number in range(count)]
+    averages = [g * float(m[0, 0]) + o for (g, o), (m, _) in zip(steps, measured, strict=True)]
+    average = sum(averages) / count
+    spreads = [(g * float(d[0, 0])) ** 2 for (g, _), (_, d) in zip(steps, measured, strict=True)]
+    spread = sum(s + (a - average) ** 2 for s, a in zip(spreads, averages, strict=True)) / count
+    deviation = math.sqrt(spread) + 8 / 255  # an even picture is not divided by nothing
+    return [(g / deviation, (o - average) / deviation) for g, o in steps]
 
 
 def prepare_picture(body: bytes, prepare: PicturePrepare, dtype: str = "float32") -> NDArray[np.generic]:

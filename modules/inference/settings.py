@@ -39,6 +39,13 @@ class InferenceSettings(Settings):
         description="by name; the first whose sources match judges a source, so the narrow ones come first",
     )
     threads: int = Field(1, ge=1, le=64, title="Threads a model may use")
+    memory_mb: int = Field(
+        1024,
+        ge=384,
+        le=65_536,
+        title="Memory of all models together",
+        description="MB; takes effect when they load anew",
+    )
     judge_s: float = Field(5.0, gt=0, le=25, title="Deadline of one judgement", description="seconds")
     load_s: float = Field(60.0, gt=0, le=600, title="Deadline of loading a model", description="seconds")
     score_s: float = Field(10.0, ge=0.5, le=3600, title="Period of the score messages", description="seconds")

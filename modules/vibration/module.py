@@ -83,6 +83,7 @@ class VibrationModule:
             settings.waveform_rules,
             settings.cutting,
             every=settings.reporting.waveforms,
+            least=settings.reporting.every,
             share=settings.reporting.sample_share,
         )
 
@@ -116,7 +117,7 @@ class VibrationModule:
         for windows in outcome.windows:
             self._report(answer, windows)
         if self._anomalies.due(now, self._edge.settings.reporting.anomalies):
-            answer.anomalies(self._anomalies, now, self._scalar.sensors.names)
+            answer.anomalies(self._anomalies, now, self._scalar)
         return answer.messages
 
     def _judge_waveform(self, message: Message) -> Sequence[Outgoing]:
@@ -169,20 +170,24 @@ class VibrationModule:
         self._traffic.goes(output, message)
 
     async def _ticks(self) -> None:
-        """Once a second: end what silent sensors left open."""
+        """Tick once a second."""
         while True:
             await asyncio.sleep(_TICK)
-            now = self._clock()
-            answer = self._answer(None, now)
-            outcome = self._scalar.tick(now, self._began)
-            for finding in self._storms.pass_on(outcome.findings, now):
-                answer.alert(finding)
-            for windows in outcome.windows:
-                self._report(answer, windows)
-            answer.summaries(self._waveform.tick(now, _SILENT))
-            for output, message in answer.messages:
-                self._edge.offer(output, message)
-                self._traffic.goes(output, message)
+            self.tick()
+
+    def tick(self) -> None:
+        """End what silent sensors left open."""
+        now = self._clock()
+        answer = self._answer(None, now)
+        outcome = self._scalar.tick(now, self._began)
+        for finding in self._storms.pass_on(outcome.findings, now):
+            answer.alert(finding)
+        for windows in outcome.windows:
+            self._report(answer, windows)
+        answer.summaries(self._waveform.tick(now, _SILENT))
+        for output, message in answer.messages:
+            self._edge.offer(output, message)
+            self._traffic.goes(output, message)
 
     async def _snapshots(self) -> None:
         """Every few seconds, while something comes in: put the state on disk."""
@@ -251,7 +256,11 @@ class VibrationModule:
             listed=self._lists.rules,
         )
         self._waveform.configure(
-            settings.waveform_rules, settings.cutting, every=reporting.waveforms, share=reporting.sample_share
+            settings.waveform_rules,
+            settings.cutting,
+            every=reporting.waveforms,
+            least=reporting.every,
+            share=reporting.sample_share,
         )
         self._on_change.configure(reporting.every, reporting.change)
 
@@ -298,6 +307,7 @@ class VibrationModule:
             "sensor_list": self._lists.told or None,
             "sensors": len(self._scalar.sensors),
             "waveform_sensors": len(self._waveform),
+            "open_summaries": self._waveform.open,
             "warning": int(np.count_nonzero(levels == 1)),
             "critical": int(np.count_nonzero(levels == 2)),
             "messages_lost": self._sources.lost,

@@ -22,6 +22,7 @@ MODULE = "vibration"
 _ROUTINE = {"reason": "routine"}  # why a sample was kept
 _WINDOWS_AT_ONCE = 1000  # about 120 bytes each: half of what a packet holds
 _ANOMALIES_AT_ONCE = 1000
+_RAW_AT_ONCE = 120  # 64 values of up to 20 bytes each, and a long name
 _WHOLE = ("first_seq", "last_seq", "count", "gaps", "flags")
 _FIGURES = ("mean", "deviation", "rms", "peak", "crest", "kurtosis", "skewness", "low", "high")
 
@@ -102,12 +103,13 @@ class Answer:
         trends = [summary.trend for summary in summaries]
         span = _span(min(trend.start for trend in trends), max(trend.end for trend in trends))
         facts = {"count": sum(trend.count for trend in trends), "unit": "m/s2", "bands": SIXTHS, "parts": list(PARTS)}
-        each = [{"sensor": summary.sensor, **summary.trend.document()} for summary in summaries]
-        self._document("windows", "window", {"of": "waveforms"} | span | facts | {"sensors": each})
+        sensors = [{"sensor": each.sensor, "group": each.group, **each.trend.document()} for each in summaries]
+        self._document("windows", "window", {"of": "waveforms"} | span | facts | {"sensors": sensors})
 
-    def anomalies(self, anomalies: Anomalies, now: float, names: Sequence[str]) -> None:
+    def anomalies(self, anomalies: Anomalies, now: float, core: ScalarCore) -> None:
         """Add the record of flags since the last one, and start the next."""
-        begun, rows = anomalies.take(now)
+        names = core.sensors.names
+        begun, rows = anomalies.take(now, core.persistence.standing)
         if anomalies.flags:
             # Most extreme first, should there be more than a message holds.
             kept = rows[np.argsort(-np.abs(anomalies.z[rows]), kind="stable")][:_ANOMALIES_AT_ONCE]
@@ -124,7 +126,7 @@ class Answer:
 
     def raw_readings(self, rows: IntArray, core: ScalarCore) -> None:
         """Add the last readings of some sensors as they came."""
-        if rows.size:
+        for begin in range(0, rows.size, _RAW_AT_ONCE):
             kept = [
                 {
                     "sensor": core.sensors.names[row],
@@ -132,7 +134,7 @@ class Answer:
                     "end": round(float(core.clock.time[row]), 3),
                     "values": core.windows.recent(row).tolist(),
                 }
-                for row in rows.tolist()
+                for row in rows[begin : begin + _RAW_AT_ONCE].tolist()
             ]
             self._document("samples", "sample", {"of": "readings", "sensors": kept}, _ROUTINE)
 

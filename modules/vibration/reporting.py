@@ -5,30 +5,36 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.vibration.columns import Columns, FloatArray, IntArray
+from modules.vibration.columns import BoolArray, Columns, FloatArray, IntArray
 from modules.vibration.scalar.outcome import Flags
 from modules.vibration.scalar.window import WindowBatch
 
 _LOUD = 5.0  # a lone flag beyond this |z| is worth a record; below it, one in 370 clean readings is flagged anyway
+_GOLDEN = 0.618034  # multiples of it fall evenly into an interval, however many there are
 _SPREAD = 0.5  # a deviation that grew or shrank by more than this share counts as a change
 _SURE = 4.0  # standard errors by which a difference must exceed chance
 _MANY_FLAGS = 3
+_NAMED_FROM = 3  # flags: of sixty clean readings, six sensors in ten thousand have as many, one in a hundred has two
 
 
 class OnChange(Columns):
     """Which finished windows are reported: a sensor's first, one that differs from the last reported, one now and then.
 
     A window of clean readings differs from another by chance: what counts as a change is four standard errors or more.
+    A fault that lasts is reported when it comes and when it changes. Sensors heard for the first time together have
+    their turns spread over the time between two reports.
     """
 
     fills: ClassVar = {
         "mean": np.float64(0),
         "deviation": np.float64(0),
         "reported": np.float64(-np.inf),
+        "flagged": np.bool_(False),
     }
     mean: FloatArray
     deviation: FloatArray
     reported: FloatArray
+    flagged: BoolArray
 
     def __init__(self, every: float, change: float) -> None:
         super().__init__()
@@ -54,11 +60,14 @@ class OnChange(Columns):
         wider = windows.deviation > ratio * spread + tiny
         narrower = windows.deviation * ratio < spread - tiny
         due = windows.end - self.reported[who] >= self._every
-        chosen = np.flatnonzero(due | moved | wider | narrower | (windows.flags >= _MANY_FLAGS))
-        picked = windows.rows(chosen)
-        self.mean[picked.sensor] = picked.mean
-        self.deviation[picked.sensor] = picked.deviation
-        self.reported[picked.sensor] = picked.end
+        flagged = (windows.flags >= _MANY_FLAGS) & ~self.flagged[who]
+        picked = windows.rows(np.flatnonzero(due | moved | wider | narrower | flagged))
+        rows = picked.sensor
+        first = np.isinf(self.reported[rows])
+        self.mean[rows] = picked.mean
+        self.deviation[rows] = picked.deviation
+        self.flagged[rows] = picked.flags >= _MANY_FLAGS
+        self.reported[rows] = picked.end - np.where(first, self._every * (rows * _GOLDEN % 1), 0.0)
         return picked
 
 
@@ -111,10 +120,14 @@ class Anomalies(Columns):
             self.begun = now
         return now - self.begun >= every
 
-    def take(self, now: float) -> tuple[float, IntArray]:
-        """End the period: return when it began and the rows worth naming; `forget` starts the next."""
+    def take(self, now: float, standing: BoolArray) -> tuple[float, IntArray]:
+        """End the period: return when it began and the rows worth naming; `forget` starts the next.
+
+        `standing` tells of each row whether an alert says it already.
+        """
         begun, self.begun = self.begun or now, now
-        return begun, np.flatnonzero((self.count >= 2) | (np.abs(self.z) >= _LOUD))
+        unusual = (self.count >= _NAMED_FROM) | (np.abs(self.z) >= _LOUD)
+        return begun, np.flatnonzero(unusual & ~standing[: unusual.size])
 
     def forget(self) -> None:
         """Start counting anew."""

@@ -26,7 +26,7 @@ class Reporting(BaseModel):
 
     every: Annotated[
         float, Field(title="Report at least every", gt=0, description="Seconds between windows of a quiet sensor.")
-    ] = 3600.0
+    ] = 21_600.0
     change: Annotated[
         float, Field(title="Report on change", gt=0, description="Change of the mean, in deviations, reported at once.")
     ] = 1.0
@@ -38,7 +38,7 @@ class Reporting(BaseModel):
     ] = 60.0
     sample_share: Annotated[
         float, Field(title="Raw samples", ge=0, le=1, description="Share of raw material that is kept.")
-    ] = 0.001
+    ] = 0.0002
 
 
 class VibrationSettings(Settings):

@@ -11,9 +11,12 @@ class Traffic:
     """Bytes of payload and properties, in by kind and up by kind, and readings by what became of them."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._in = metrics.counter("millwatch_in_bytes_total", "Payload and properties that came in", "kind")
-        self._up = metrics.counter("millwatch_upward_bytes_total", "Payload and properties for the cloud", "kind")
-        self._metered = metrics.counter("millwatch_upward_metered_total", "Messages of 4 KB for the cloud", "kind")
+        self._bytes = metrics.counter(
+            "millwatch_traffic_bytes_total", "Payload and properties, in and up to the cloud", "direction", "kind"
+        )
+        self._metered = metrics.counter(
+            "millwatch_metered_messages_total", "Messages for the cloud as IoT Hub counts them, 4 KB each", "kind"
+        )
         self._readings = metrics.counter("millwatch_readings_total", "Readings accepted")
         self._flags = metrics.counter("millwatch_flags_total", "Readings flagged as unusual")
         self._restamped = metrics.counter("millwatch_restamped_total", "Readings whose clock was not believed")
@@ -27,14 +30,14 @@ class Traffic:
         """Count an input."""
         size = message.wire_size()
         self.bytes_in += size
-        self._in.labels(message.kind).inc(size)
+        self._bytes.labels("in", message.kind).inc(size)
 
     def goes(self, output: str, message: Message) -> None:
         """Count an output, if it leaves the gateway."""
         if upward(output):
             size = message.wire_size()
             self.bytes_up += size
-            self._up.labels(message.kind).inc(size)
+            self._bytes.labels("up", message.kind).inc(size)
             self._metered.labels(message.kind).inc(-(-size // _METERED))
 
     def judged(self, *, readings: int, flags: int, restamped: int) -> None:

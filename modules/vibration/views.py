@@ -86,6 +86,7 @@ class Views:
             "unit": "m/s2",
             "rate_hz": channel.assembler.rate_hz,
             "rpm": channel.rpm,
+            "rpm_estimated": channel.estimated,
             "state": _LEVELS[standing],
             "gaps": channel.assembler.gaps,
         }
@@ -96,7 +97,8 @@ class Views:
                 "peak": figure(float(judged.time.peak[0])),
                 "crest": figure(float(judged.time.crest[0])),
                 "kurtosis": figure(float(judged.time.kurtosis[0])),
-                "velocity": figure(float(judged.spectrum.velocity[0])),
+                "velocity": _known(float(judged.spectrum.velocity[0])),
+                "zone": judged.zone,
                 "orders": {part: figure(float(v)) for part, v in zip(PARTS, judged.levels, strict=True)},
             }
         return facts
@@ -119,14 +121,18 @@ def _curves(channel: Channel) -> dict[str, object]:
         orders = channel.rule.bearing.orders() if channel.rule.bearing else None
         if channel.rpm:
             turns = channel.rpm / 60
-            shown = min(shown, int(_ENVELOPE_TURNS * turns / prepared.resolution))
+            shown = min(shown, int(_ENVELOPE_TURNS * turns / channel.resolution))
             if orders:
-                hertz = (orders.outer * turns, orders.inner * turns, 2 * orders.ball * turns, orders.cage * turns)
+                hertz = [order * turns for order in orders.passes]
                 curves["lines"] = {part: figure(v) for part, v in zip(PARTS, hertz, strict=True)}
-        curves["envelope"] = _thinned(np.sqrt(channel.envelope[2:shown]), prepared.resolution, first=2)
-        low, high = channel.band.low * prepared.resolution, channel.band.high * prepared.resolution
+        curves["envelope"] = _thinned(np.sqrt(channel.envelope[2:shown]), channel.resolution, first=2)
+        low, high = channel.band.low * channel.resolution, channel.band.high * channel.resolution
         curves["band"] = [figure(low), figure(high)]
     return curves
+
+
+def _known(value: float) -> float | None:
+    return figure(value) if np.isfinite(value) else None
 
 
 def _thinned(values: Float32, step: float, first: int = 0) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""A process to be killed: `python tests/crash/appender.py FOLDER`; each line on its input starts one more child.
+"""A process to be killed: `python tests/crash/appender.py FOLDER`; each number on its input starts one more child.
 
-A child works on the store as fast as it can and says what is done, a line each: `a ID` before and `A ID` after an
-append is acknowledged, `c ID` and `C ID` likewise for the delivery of everything up to that record. It imports only the
-store.
+A child begins behind its number, works on the store as fast as it can and says what is done, a line each: `a ID`
+before and `A ID` after an append is acknowledged, `c ID` and `C ID` likewise for the delivery of everything up to that
+record. It imports only the store.
 """
 
 from __future__ import annotations

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from pydantic import Field
 
 from modules.common.edge import Edge
-from modules.common.messages import Message
-from modules.common.settings import Settings
+from modules.common.messages import Message, json_message, new_id
+from modules.common.settings import Settings, merge
 from modules.common.transport import Delivery, Feature, Listener, MethodCall, TransportDownError
 
 
@@ -23,6 +25,7 @@ class PlayedTransport:
         self.subscribed: list[Feature] = []
         self.desired: dict[str, object] = {"$version": 1}
         self.reported: list[Mapping[str, object]] = []
+        self.twin_reported: dict[str, Any] = {}
         self.acknowledged: list[str | None] = []
         self.connection = 0
         self.pulls = 0
@@ -61,12 +64,13 @@ class PlayedTransport:
 
     async def twin(self) -> Mapping[str, Mapping[str, object]]:
         self.pulls += 1
-        return {"desired": self.desired, "reported": {}}
+        return {"desired": self.desired, "reported": self.twin_reported}
 
     async def report(self, patch: Mapping[str, object]) -> None:
         if not self.connected:
             raise TransportDownError("down")
         self.reported.append(patch)
+        self.twin_reported = merge(self.twin_reported, patch)
 
     async def close(self) -> None:
         self.closed = True
@@ -119,7 +123,24 @@ class Limits(Settings):
     names: dict[str, int] = Field(default={})
 
 
-Played = tuple[Edge[Limits], PlayedTransport]
+Make = Callable[[], Any]
+Play = Callable[[Any, Callable[[], Awaitable[None]]], None]
+Until = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+class Reading(Protocol):
+    def __call__(self, seq: int = 0, kind: str = "readings") -> Message: ...
+
+
+@pytest.fixture
+def reading() -> Reading:
+    """Makes a numbered message."""
+
+    def make(seq: int = 0, kind: str = "readings") -> Message:
+        time = datetime(2026, 1, 2, tzinfo=UTC)
+        return json_message({"n": seq}, kind=kind, source="press4", seq=seq, time=time, message_id=new_id())
+
+    return make
 
 
 @pytest.fixture

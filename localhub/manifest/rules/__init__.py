@@ -19,12 +19,13 @@ from localhub.manifest.rules import (
     flow,
     hub,
     modules,
+    never,
     placeholders,
     routes,
     twins,
 )
 
-_CHECKS: Final = (agent, modules, create_options, placeholders, hub, routes, conditions, flow, twins)
+_CHECKS: Final = (agent, modules, create_options, placeholders, hub, routes, conditions, never, flow, twins)
 
 # Without these a manifest cannot run; what the others find does not keep it from running on one machine.
 _NEEDED: Final = frozenset(
@@ -46,6 +47,7 @@ _NEEDED: Final = frozenset(
 _WORTH_SAYING: Final = frozenset(
     {"twice", "ttl", "route-rest", "route-star", "route-source", "route-glued", "route-loop", "route-address"}
     | {"route-body-missing", "route-text-order", "route-no-output", "route-content-type"}
+    | {"route-never", "route-word", "route-system-name", "route-body-test"}
 )
 
 

@@ -13,6 +13,8 @@ from localhub.routes.syntax import Binary, Call, Expression, Literal, Name, Syst
 
 _ORDER: Final = frozenset({"<", "<=", ">", ">="})
 _GLUED: Final = frozenset("+-*%!|&")
+# Inside a name these are an operator or a quote without spaces; a dash there is common, as in my-property.
+_GLUED_INSIDE: Final = frozenset("+*%!|&'")
 _TESTS: Final = frozenset({"is_number", "is_string", "is_bool"})
 # With the path on the left, what a missing path (a null, above everything) makes true; mirrored for the right.
 _TRUE_FOR_NULL: Final = {"left": frozenset({">", ">=", "!=", "<>"}), "right": frozenset({"<", "<=", "!=", "<>"})}
@@ -30,16 +32,22 @@ def check(manifest: Manifest) -> Iterator[Problem]:
 
 def _glued(named: NamedRoute, tree: Expression) -> Iterator[Problem]:
     """`unit!='F'` reads the property `unit!`."""
-    for node in _walk(tree):
-        if isinstance(node, (Name, System)) and (node.text[-1] in _GLUED or node.text[0] in _GLUED):
+    for node in walk(tree):
+        if isinstance(node, (Name, System)) and _is_glued(node.text):
             said = f"route {named.name}: {node.text!r} is read as one name, which no message has"
             hint = "put spaces round operators: names may contain + - * % ! | & ' ."
             yield error("route-glued", named.place(node.start), said, hint)
 
 
+def _is_glued(name: str) -> bool:
+    if name[0] in _GLUED or name[-1] in _GLUED or not _GLUED_INSIDE.isdisjoint(name):
+        return True
+    return name[0].isdigit() and "-" in name  # 5-3
+
+
 def _texts_in_order(named: NamedRoute, tree: Expression) -> Iterator[Problem]:
     """`temp > '20'` compares letter by letter."""
-    for node in _walk(tree):
+    for node in walk(tree):
         if isinstance(node, Binary) and node.operator in _ORDER:
             for side, other in ((node.left, node.right), (node.right, node.left)):
                 if (
@@ -100,7 +108,7 @@ def _children(tree: Expression) -> list[Expression]:
             return []
 
 
-def _walk(tree: Expression) -> Iterator[Expression]:
+def walk(tree: Expression) -> Iterator[Expression]:
     """Every node, without recursion: a condition may be a long chain."""
     waiting = [tree]
     while waiting:
@@ -113,11 +121,11 @@ def mentions(tree: Expression | None, names: frozenset[str]) -> bool:
     """Whether a condition asks for one of these properties (lower case, without $)."""
     if tree is None:
         return False
-    return any(isinstance(node, (Name, System)) and node.text.lstrip("$").lower() in names for node in _walk(tree))
+    return any(isinstance(node, (Name, System)) and node.text.lstrip("$").lower() in names for node in walk(tree))
 
 
 def uses_body(tree: Expression | None) -> bool:
     """Whether a condition looks into the body."""
     if tree is None:
         return False
-    return any(isinstance(node, System) and node.text.lower().startswith("$body.") for node in _walk(tree))
+    return any(isinstance(node, System) and node.text.lower().startswith("$body.") for node in walk(tree))

@@ -1,13 +1,24 @@
-"""createOptions: an object in a template, pieces of 512 characters in a manifest, at most eight of them."""
+"""createOptions: an object in a template, pieces of 512 characters in a manifest, at most eight."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
+from typing import Final
 
 from localhub.manifest.manifest import MODULES, SYSTEM_MODULES, Manifest
 from localhub.manifest.options import MOST_PIECES, PIECE, CreateOptionsError, cut, fields_of, join
 from localhub.manifest.positions import Path
-from localhub.manifest.problem import Problem, error
+from localhub.manifest.problem import Problem, error, warning
+
+# The body of Docker's POST /containers/create. Docker and edgeAgent read names in any case, and pass over others.
+_MEMBERS: Final = (
+    *("Hostname", "Domainname", "User", "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "Tty"),
+    *("OpenStdin", "StdinOnce", "Env", "Cmd", "Healthcheck", "ArgsEscaped", "Image", "Volumes", "WorkingDir"),
+    *("Entrypoint", "NetworkDisabled", "MacAddress", "OnBuild", "Labels", "StopSignal", "StopTimeout", "Shell"),
+    *("HostConfig", "NetworkingConfig"),
+)
+_KNOWN: Final = {name.lower(): name for name in _MEMBERS}
 
 
 def check(manifest: Manifest) -> Iterator[Problem]:
@@ -36,6 +47,12 @@ def _options(manifest: Manifest, path: Path, settings: dict[str, object]) -> Ite
         if isinstance(value, str) and len(value) > PIECE:
             hint = f"cut it into {field}, createOptions01, ... of {PIECE}, or write an object in a template"
             yield error("create-options-length", place, f"{field} has {len(value)} characters, over {PIECE}", hint)
+    for name in joined:
+        if name.lower() not in _KNOWN:
+            meant = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
+            hint = f"write {_KNOWN[meant[0]]}" if meant else "ports, mounts and limits belong into HostConfig"
+            said = f"createOptions have no member {name!r}: Docker passes over it in silence"
+            yield warning("create-options-member", tree.place((*path, fields_of(settings)[0][1])), said, hint)
     pieces = len(cut(joined)) if joined else 0
     if pieces > MOST_PIECES:
         place = tree.place((*path, fields_of(settings)[0][1]))

@@ -73,17 +73,26 @@ def _star_output(named: NamedRoute, routes: list[NamedRoute]) -> Iterator[Proble
 
 def _content_type(named: NamedRoute) -> Iterator[Problem]:
     """$body conditions need a content type, which the SDK does not set by itself."""
-    module = named.source_module
-    if module is None or not uses_body(named.route.parsed.tree):
+    if not uses_body(named.route.parsed.tree):
         return
-    folder = named.manifest.folder_of(module)
-    if folder is None or _first(folder, _CONTENT_TYPE) is not None or not _files(folder):
+    folders = {module: named.manifest.folder_of(module) for module in _senders(named)}
+    known = {module: folder for module, folder in folders.items() if folder is not None and _files(folder)}
+    if not known or any(_first(folder, _CONTENT_TYPE) is not None for folder in known.values()):
         return
-    said = (
-        f"route {named.name}: the condition looks into the body, but {module} sets no content type, so it never holds"
-    )
-    hint = 'set content_type "application/json" and content_encoding "utf-8" on the message'
+    said = f"route {named.name}: the condition looks into the body, but no content type is set in {' or '.join(known)}"
+    hint = 'set content_type "application/json" and content_encoding "utf-8" on the message, or it never holds'
     yield warning("route-content-type", named.place(named.route.parsed.condition_at), said, hint)
+
+
+def _senders(named: NamedRoute) -> list[str]:
+    """The modules whose messages the route may see."""
+    if named.source_module is not None:
+        return [named.source_module]
+    return [
+        module
+        for module in named.manifest.modules()
+        if named.route.matches_source(RoutingMessage(source=Sender(module=module, output="*")).path)
+    ]
 
 
 @cache

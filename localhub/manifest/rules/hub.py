@@ -37,7 +37,7 @@ def check(manifest: Manifest) -> Iterator[Problem]:
     version = desired.get("schemaVersion")
     allowed = ("mqttBroker", "integrity") if version in _WITH_BROKER else ()
     required = ("schemaVersion", "routes", "storeAndForwardConfiguration")
-    yield from shape.members(tree, ROOT, desired, "hub-member", required=(), allowed=(*required, *allowed))
+    yield from shape.members(tree, ROOT, desired, "hub", required=(), allowed=(*required, *allowed))
     yield from _accepted(manifest, desired)
     if isinstance(version, str) and re.fullmatch(r"1\.[0-3](\.\d+){0,2}", version) and version not in _LITERAL:
         said = f"az skips its validation in silence for schemaVersion {version!r}"
@@ -84,7 +84,7 @@ def _store(manifest: Manifest, store: Any, version: Any) -> Iterator[Problem]:
         said = f"with timeToLiveSecs {ttl} nothing ever expires, and edgeHub does not free its disk"
         yield error("ttl", tree.place((*STORE, "timeToLiveSecs")), said, hint)
     if version in _STRICT_STORE:
-        yield from shape.members(tree, STORE, store, "hub-member", required=(), allowed=("timeToLiveSecs",))
+        yield from shape.members(tree, STORE, store, "hub", required=(), allowed=("timeToLiveSecs",))
 
 
 def _route_form(manifest: Manifest, name: str, route: Any, version: Any) -> Iterator[Problem]:
@@ -100,3 +100,6 @@ def _route_form(manifest: Manifest, name: str, route: Any, version: Any) -> Iter
         yield from shape.whole(tree, (*path, "priority"), route["priority"], "route-form", 0, 9)
     if "timeToLiveSecs" in route:
         yield from shape.whole(tree, (*path, "timeToLiveSecs"), route["timeToLiveSecs"], "route-form", 0, _LONGEST)
+        if route["timeToLiveSecs"] == 0:
+            said = f"route {name}: timeToLiveSecs 0 stands for the one of storeAndForwardConfiguration"
+            yield warning("ttl", tree.place((*path, "timeToLiveSecs")), said, "leave it out, or write the seconds")

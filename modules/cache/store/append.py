@@ -95,6 +95,7 @@ def append_alone(state: State, job: Append) -> bool:
     state.free -= pages
     mark.depth_n += 1
     mark.depth_bytes += size
+    state.appended_bytes += size
     mark.total_n, mark.total_bytes, mark.last_seq, state.seq = total_n, total_bytes, seq, seq
     return True
 
@@ -179,6 +180,7 @@ def _insert(
     state.connection.executemany(_INSERT[priority], rows)
     mark.depth_n += len(rows)
     mark.depth_bytes += total_bytes - mark.total_bytes
+    state.appended_bytes += total_bytes - mark.total_bytes
     mark.total_n, mark.total_bytes, mark.last_seq = total_n, total_bytes, seq
     state.seq = seq
 

@@ -18,6 +18,7 @@ LEAST_BOUND = 4 * MIB  # below it a 256 KB message has no room beside the WAL
 _SHARES_PAGE = 1300
 _OVERFLOW = PAGE - 4
 _ROW_OVERHEAD = 200  # columns beside the body, at their longest usual
+STEP_FRAMES = 120  # of a step of upkeep: some dozen rows or moved pages, and what leads to them
 BASE_FRAMES = 32  # written once in a transaction at most: inner pages, splits, free lists, notes
 _RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
 

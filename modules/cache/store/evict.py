@@ -40,13 +40,8 @@ def _occupancy(state: State) -> Occupancy:
     )
 
 
-def _untouchable(state: State, priority: int) -> int:
-    """Records up to here are in edgeHub or about to be sent there."""
-    return max(state.marks[priority].handed, state.claimed[priority])
-
-
 def _stored_after(state: State, priority: int) -> bool:
-    return state.connection.execute(_ANY[priority], (_untouchable(state, priority),)).fetchone() is not None
+    return state.connection.execute(_ANY[priority], (state.untouchable(priority),)).fetchone() is not None
 
 
 def _give_up(state: State, victim: Victim, pages: int) -> None:
@@ -56,7 +51,7 @@ def _give_up(state: State, victim: Victim, pages: int) -> None:
         return
     mark = state.marks.change(victim.priority)
     kept = victim.source is Source.KEPT
-    after = 0 if kept else _untouchable(state, victim.priority)
+    after = 0 if kept else state.untouchable(victim.priority)
     until = mark.confirmed if kept else mark.last_seq
     found = state.connection.execute(_SIZES[victim.priority], (after, until, _CHUNK))
     rows = cast("list[tuple[int, int]]", found.fetchall())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,21 +10,23 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from modules.cache.keyring import KeyLostError, Keyring, KeyringDamagedError, Wrapper, save, sync_folder
+from modules.cache.keyring import KeyLostError, Wrapper, save, sync_folder
+from modules.cache.operatorkey import OperatorKey
 from modules.cache.sealing import Sealer
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreForeignError
+from modules.cache.store.keyfile import NAME, KeyFile
 from modules.cache.store.salvage import Salvage
 from modules.cache.store.state import Limits
 from modules.cache.store.store import DATABASE, Append, Appended, Store
-from modules.cache.workload import WorkloadRefusedError
 
 T = TypeVar("T")
 
-_KEYS = "keys.json"
+_FRESH = "store.new"
 _SALVAGE_BATCH = 100
 ADVICE = {
-    "key": "restore the gateway's key store or module identity, stop the module and rename this folder to 'store'",
+    "key": "restore the gateway's key store or module identity, stop the module and rename this folder to 'store'; "
+    "or, where an operator's key was set: python -m modules.cache export --state THIS-FOLDER --private-key FILE",
     "damaged": "what could be authenticated was carried over; keep the folder for `verify` and `export`, or delete it",
 }
 
@@ -50,7 +52,11 @@ class House:
     clock: Clock = field(default_factory=Clock)
     patience_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
-    _keys: dict[int, bytes] = field(default_factory=dict)
+    operator: OperatorKey | None = None
+    keys: KeyFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = KeyFile(self.live, self.wrapper, self.say, self.sleep, self.patience_s)
 
     @property
     def live(self) -> Path:
@@ -62,12 +68,14 @@ class House:
 
         Raises WorkloadUnreachableError (nothing was touched: try again) and StoreBusyError.
         """
+        self.keys.operator = self.operator
+        self._settle()
         try:
-            self._keys = self._unlock()
+            self.keys.unlock(self.live / DATABASE)
         except KeyLostError as error:
             self._set_aside("key")
             self.say(f"the key of the store cannot be had ({error}); a new store begins; {ADVICE['key']}")
-            self._keys = self._unlock()
+            self.keys.unlock(self.live / DATABASE)
         try:
             return self._open()
         except (StoreDamagedError, StoreForeignError) as error:
@@ -78,13 +86,33 @@ class House:
 
         Needs the keys that `open` unwrapped, and not the workload API.
         """
-        keyring = (self.live / _KEYS).read_bytes()
+        self.say(f"the store is damaged ({error}); a new one begins with what can be saved")
+        (self.live / "ballast").unlink(missing_ok=True)  # the new store needs the room
+        fresh = self._fresh()
+        save(fresh / NAME, self.keys.text())
+        store = Store.open(fresh, Sealer(self.keys.keys), limits=self.limits, clock=self.clock)
+        try:
+            saved = self._salvage(store)
+        finally:
+            store.close()
         aside = self._set_aside("damaged")
-        self.say(f"the store is damaged ({error}); it is now {aside.name}")
-        self.live.mkdir(mode=0o700)
-        save(self.live / _KEYS, keyring.decode())
-        store = self._open()
-        found = Salvage(aside / DATABASE, Sealer(self._keys))
+        fresh.rename(self.live)
+        sync_folder(self.root)
+        self.say(f"{saved} records were saved from what is now {aside.name}")
+        return self._open()
+
+    def _fresh(self) -> Path:
+        """An empty folder beside the live store, where the next one is made whole before it takes its place."""
+        fresh = self.root / _FRESH
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(mode=0o700)
+        sync_folder(self.root)
+        return fresh
+
+    def _salvage(self, store: Store) -> int:
+        """Take over into `store` what the live one still holds; how many records."""
+        found = Salvage(self.live / DATABASE, Sealer(self.keys.keys))
         saved = 0
         for batch in batched(found.records(), _SALVAGE_BATCH):
             (result,) = store.apply([Append(batch)])
@@ -94,8 +122,8 @@ class House:
             saved += result.stored
         for ids in batched(found.ids(), _SALVAGE_BATCH):
             store.know(ids)
-        self.say(f"{saved} records were saved from {aside.name}")
-        return store
+        store.adopt(found.erasures)
+        return saved
 
     def set_aside(self) -> list[SetAside]:
         """The earlier stores that lie about."""
@@ -106,53 +134,21 @@ class House:
             found.append(SetAside(folder, reason, size, ADVICE.get(reason, "")))
         return found
 
-    def rotate(self) -> None:
-        """Give the live store one more data key, used from its next opening on."""
-        keyring = self._read_keyring() or Keyring()
-        keyring.add(self.wrapper)
-        save(self.live / _KEYS, keyring.encode())
+    def _settle(self) -> None:
+        """End what a power cut in `replace` interrupted: the new store is whole once the old one is set aside."""
+        fresh = self.root / _FRESH
+        if not fresh.exists():
+            return
+        if self.live.exists():
+            shutil.rmtree(fresh)
+        else:
+            fresh.rename(self.live)
+        sync_folder(self.root)
 
     def _open(self) -> Store:
-        store = Store.open(self.live, Sealer(self._keys), limits=self.limits, clock=self.clock)
-        store.set("keys", (self.live / _KEYS).read_text())
+        store = Store.open(self.live, Sealer(self.keys.keys), limits=self.limits, clock=self.clock)
+        store.set("keys", self.keys.text())
         return store
-
-    def _unlock(self) -> dict[int, bytes]:
-        """The live store's data keys; a new one where there is no store. Raises KeyLostError."""
-        self.live.mkdir(mode=0o700, parents=True, exist_ok=True)
-        keyring = self._read_keyring()
-        if keyring is None:
-            if (self.live / DATABASE).exists():
-                raise KeyLostError("keys.json is gone or damaged, and so is its copy")
-            keyring = Keyring()
-            keyring.add(self.wrapper)
-            save(self.live / _KEYS, keyring.encode())
-        return self._unwrap(keyring)
-
-    def _unwrap(self, keyring: Keyring) -> dict[int, bytes]:
-        """Patiently: the key service may only be starting, and its refusal then looks no different."""
-        waited = 0.0
-        while True:
-            try:
-                return keyring.unwrap(self.wrapper)
-            except WorkloadRefusedError as error:
-                if waited >= self.patience_s:
-                    raise KeyLostError(str(error)) from error
-                pause = max(0.5, waited)
-                self.sleep(pause)
-                waited += pause
-
-    def _read_keyring(self) -> Keyring | None:
-        """From keys.json, else from its copy in the database."""
-        try:
-            return Keyring.decode((self.live / _KEYS).read_bytes())
-        except (FileNotFoundError, KeyringDamagedError) as error:
-            copy = _copy_of_keys(self.live / DATABASE)
-            if copy is None:
-                return None
-            self.say(f"keys.json is restored from its copy in the database ({error})")
-            save(self.live / _KEYS, copy.encode())
-            return copy
 
     def _set_aside(self, reason: str) -> Path:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.clock.wall() / 1000))
@@ -172,18 +168,3 @@ def batched(items: Iterable[T], n: int) -> Iterator[tuple[T, ...]]:
     rest = iter(items)
     while batch := tuple(islice(rest, n)):
         yield batch
-
-
-def _copy_of_keys(database: Path) -> Keyring | None:
-    """The copy is plain JSON in a page of the database; it is looked for as text, so that no tree need be whole."""
-    if not database.exists():
-        return None
-    if not database.stat().st_size:
-        return None
-    with database.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        start = raw.find(b'{"format": ')
-        text = raw[start : raw.find(b"]}", start) + 2] if start >= 0 else b""
-    try:
-        return Keyring.decode(text)
-    except KeyringDamagedError:
-        return None

@@ -9,7 +9,9 @@ from typing import cast
 
 from modules.cache.record import Stored, associated, each, shown_id, unpack_id
 from modules.cache.sealing import DamagedRecordError
+from modules.cache.store.batch import batches, forget
 from modules.cache.store.errors import StoreDamagedError
+from modules.cache.store.scan import Range, scan
 from modules.cache.store.state import State
 
 # Each column is asked for as what it should be: where a flipped bit has made it something else, that costs its record,
@@ -23,6 +25,7 @@ _READ = each("SELECT " + _COLUMNS + " FROM {table} WHERE seq > ? ORDER BY seq LI
 _SIZES = each("SELECT seq, coalesce(length(body), 0) FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq")
 _SIZE = each("SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE seq > ? AND seq <= ?")
 _DELETE = each("DELETE FROM {table} WHERE seq > ? AND seq <= ?")
+_KINDS = each("SELECT DISTINCT CAST(kind AS BLOB) FROM {table} WHERE seq > ? AND seq <= ?")
 
 Row = tuple[int, str, bytes, bytes, bytes, int, int, int, int, int, bytes]
 
@@ -62,7 +65,10 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Seq and sealed bytes of the records behind `confirmed` up to `handed`; `at`: wall clock (ms), oldest hand."""
+    """The messages behind `confirmed` up to `handed`, each a record or a batch: its last seq and its sealed bytes.
+
+    `at`: wall clock (ms) when the oldest of them was handed.
+    """
 
     confirmed: int
     handed: int
@@ -89,11 +95,32 @@ def open_row(state: State, priority: int, row: Row) -> Stored:
         attempts=state.marks[priority].attempts(seq),
         size=len(body),
         payload=payload,
+        waited_ms=state.tick() - tick,
     )
 
 
 def peek(state: State, priority: int, after: int, most: int, most_bytes: int) -> tuple[list[Stored], list[Damaged]]:
     """Records behind `after` until `most` or `most_bytes` is reached, and the damaged ones met on the way."""
+    found, damaged = _open_rows(state, priority, after, most, most_bytes)
+    if found:
+        state.claim(priority, found[-1].seq)
+    elif not damaged:
+        _expect_none(state, priority, after)
+    return found, damaged
+
+
+def read(state: State, priority: int, after: int, most: int, most_bytes: int) -> list[Stored]:
+    """The records that `peek` would find, none of them claimed."""
+    while True:
+        found, damaged = _open_rows(state, priority, after, most, most_bytes)
+        if found or not damaged:
+            return found
+        after = damaged[-1].row[0]
+
+
+def _open_rows(
+    state: State, priority: int, after: int, most: int, most_bytes: int
+) -> tuple[list[Stored], list[Damaged]]:
     found: list[Stored] = []
     damaged: list[Damaged] = []
     size = 0
@@ -106,10 +133,6 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
             size += length
         except DamagedRecordError as error:
             damaged.append(Damaged(row, str(error)))
-    if found:
-        state.claimed[priority] = found[-1].seq
-    elif not damaged:
-        _expect_none(state, priority, after)
     return found, damaged
 
 
@@ -134,7 +157,33 @@ def flight(state: State, priority: int) -> InFlight:
     """What is between the watermarks."""
     mark = state.marks[priority]
     rows = state.connection.execute(_SIZES[priority], (mark.confirmed, mark.handed)).fetchall()
-    return InFlight(mark.confirmed, mark.handed, mark.handed_at, cast("list[tuple[int, int]]", rows))
+    bound = batches(state, priority, mark.confirmed)
+    messages: list[tuple[int, int]] = []
+    began = 0  # of the batch that the last message is
+    for seq, size in cast("list[tuple[int, int]]", rows):
+        while bound and bound[0].last < seq:
+            bound.pop(0)
+        first = bound[0].first if bound and bound[0].first <= seq else 0
+        if first and first == began:
+            messages[-1] = (seq, messages[-1][1] + size)
+        else:
+            messages.append((seq, size))
+        began = first
+    return InFlight(mark.confirmed, mark.handed, mark.handed_at, messages)
+
+
+def kept(state: State, priority: int, wanted: Range, after: int, most: int) -> tuple[list[Stored], list[Damaged], int]:
+    """Confirmed records that are meant, behind `after`; the damaged ones among them; where to go on, 0 at the end."""
+    found = scan(state, priority, wanted, after, state.marks[priority].confirmed, most=most)
+    stored: list[Stored] = []
+    damaged: list[Damaged] = []
+    for seq, _ in found.rows:
+        for row in state.connection.execute(_READ[priority], (seq - 1, 1)):
+            try:
+                stored.append(open_row(state, priority, row))
+            except DamagedRecordError as error:
+                damaged.append(Damaged(row, str(error)))
+    return stored, damaged, found.last if found.more else 0
 
 
 def verify(state: State, priority: int, after: int, most: int) -> tuple[int, int, list[Damaged]]:
@@ -185,7 +234,7 @@ def move(state: State, job: Hand | Confirm | Rewind) -> None:
             mark.again = max(mark.again, mark.handed)
         mark.handed = mark.confirmed
         mark.handed_at = 0
-        state.claimed[job.priority] = mark.confirmed
+        state.claim(job.priority, mark.confirmed)
         return
     _confirm(state, job)
 
@@ -197,11 +246,23 @@ def _confirm(state: State, job: Confirm) -> None:
     mark.depth_bytes -= size
     mark.confirmed_n += n
     mark.confirmed_at = state.clock.wall()
-    if state.limits.retention_ms[job.priority]:
+    if _any_to_keep(state, job):
         mark.kept_n += n
         mark.kept_bytes += size
     else:
         state.connection.execute(_DELETE[job.priority], (mark.confirmed, job.seq))
+    forget(state, job.priority, job.seq)
     mark.confirmed = max(mark.confirmed, job.seq)
     mark.handed = max(mark.handed, mark.confirmed)
     mark.handed_at = job.at
+
+
+def _any_to_keep(state: State, job: Confirm) -> bool:
+    """Whether any of what is confirmed is to be kept; `expire` then takes out, little by little, what is not."""
+    if not state.limits.kinds:
+        return bool(state.limits.retention_ms[job.priority])
+    kinds = state.connection.execute(_KINDS[job.priority], (state.marks[job.priority].confirmed, job.seq)).fetchall()
+    return any(
+        state.limits.retention(job.priority, (kind or b"").decode(errors="replace"))
+        for (kind,) in cast("list[tuple[bytes | None]]", kinds)
+    )

@@ -7,6 +7,7 @@ from typing import cast
 
 from modules.cache.record import PRIORITIES, Entry, each, shown_id
 from modules.cache.store.budget import PAGE
+from modules.cache.store.erase import Erasure
 from modules.cache.store.state import State
 
 _OLDEST = each("SELECT CAST(tick AS INTEGER), CAST(at AS INTEGER) FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
@@ -15,6 +16,7 @@ _ENTRIES = each(
     " CAST(at AS INTEGER), CAST(tick AS INTEGER), coalesce(length(body), 0)"
     " FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?"
 )
+_HEADS = each("SELECT substr(body, 1, 1) FROM {table} ORDER BY seq LIMIT 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """An open store at one moment; `written_bytes` since it was opened, at most."""
+    """An open store at one moment; `written_bytes` and `appended_bytes` since it was opened, the former at most.
+
+    `erasures` are the newest five.
+    """
 
     priorities: tuple[Depth, ...]
     dropped: tuple[Drop, ...]
@@ -58,9 +63,11 @@ class Stats:
     commits: int
     checkpoints: int
     disk_full: bool
+    appended_bytes: int
+    erasures: tuple[Erasure, ...]
 
 
-def stats(state: State, *, disk_full: bool) -> Stats:
+def stats(state: State, *, disk_full: bool, erasures: list[Erasure]) -> Stats:
     """The figures now; `free_bytes` is what appends may still fill."""
     free = state.read_free()
     drops = state.connection.execute("SELECT priority, reason, n, bytes FROM dropped").fetchall()
@@ -77,6 +84,8 @@ def stats(state: State, *, disk_full: bool) -> Stats:
         commits=state.wear.commits,
         checkpoints=state.wear.checkpoints,
         disk_full=disk_full,
+        appended_bytes=state.appended_bytes,
+        erasures=tuple(erasures),
     )
 
 
@@ -94,6 +103,14 @@ def _depth(state: State, priority: int) -> Depth:
         last_confirmed_at_ms=mark.confirmed_at or None,
         kept=mark.kept_n,
     )
+
+
+def oldest_key(state: State) -> int:
+    """The least key number in front of a seal; records have theirs in the order of their seq, so the first has it."""
+    heads = [*_HEADS, "SELECT substr(seal, 1, 1) FROM mark", "SELECT substr(seal, 1, 1) FROM batch"]
+    heads.append("SELECT substr(seal, 1, 1) FROM erased")
+    found = [row[0] for statement in heads for row in state.connection.execute(statement)]
+    return min((head[0] for head in found if isinstance(head, bytes) and head), default=state.sealer.number)
 
 
 def entries(state: State, priority: int, after: int, most: int) -> list[Entry]:

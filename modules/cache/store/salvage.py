@@ -8,7 +8,8 @@ from pathlib import Path
 
 from modules.cache.record import PRIORITIES, Record, associated, unpack_id
 from modules.cache.sealing import DamagedRecordError, Sealer
-from modules.cache.store import mark
+from modules.cache.store import erase, mark
+from modules.cache.store.erase import Erasure
 from modules.cache.store.pages import INDEX_LEAF, TABLE_LEAF, Pages, Value
 
 _RECORD_COLUMNS = 10
@@ -23,6 +24,8 @@ class Salvage:
     def __init__(self, database: Path, sealer: Sealer) -> None:
         self._database = database
         self._sealer = sealer
+        self.erasures: list[Erasure] = []
+        """Those that `records` has met; what they cover is not saved, finished or not."""
 
     def records(self) -> Iterator[Record]:
         """Unconfirmed records in their order; one that is found twice comes twice (the store knows it by its id)."""
@@ -52,6 +55,8 @@ class Salvage:
             for offset, seq, values in pages.rows(number, TABLE_LEAF):
                 if len(values) == _RECORD_COLUMNS:
                     places.append((seq << _PAGE_BITS | number) << _OFFSET_BITS | offset)
+                elif len(values) == erase.COLUMNS:
+                    self._note_erasure([seq, *values[1:]])
                 elif len(values) == mark.COLUMNS and seq in confirmed:
                     values[0] = seq  # the rowid stands for the column that is the integer key
                     try:
@@ -62,13 +67,27 @@ class Salvage:
         places.sort()
         return confirmed, places
 
+    def _note_erasure(self, values: list[Value]) -> None:
+        """Pages that are not in use any more show it as it was earlier: the furthest state of each counts."""
+        try:
+            found = erase.unseal(values, self._sealer)
+        except DamagedRecordError:
+            return
+        known = {each.number: each for each in self.erasures}
+        best = max(found, known.get(found.number, found), key=lambda each: (each.done, each.bytes))
+        self.erasures = list((known | {found.number: best}).values())
+
+    def _erased(self, seq: int, source: str, at: Value) -> bool:
+        when = at if isinstance(at, int) else None
+        return any(seq <= each.seq and each.range.covers(source, when) for each in self.erasures)
+
     def _read(self, seq: int, values: list[Value]) -> Record | None:
         """The record in a row's values; its priority is the one under which it authenticates."""
         _, packed, kind, source, source_seq, at, tick, total_n, total_bytes, body = values
         facts = (at, tick, total_n, total_bytes, source_seq)
         if not isinstance(packed, (bytes, str)) or not isinstance(kind, str) or not isinstance(source, str):
             return None
-        if not isinstance(body, bytes) or not isinstance(source_seq, int):
+        if not isinstance(body, bytes) or not isinstance(source_seq, int) or self._erased(seq, source, at):
             return None
         for priority in PRIORITIES:
             try:

@@ -12,7 +12,7 @@ from modules.cache.store.budget import PAGE, Budget
 from modules.cache.store.errors import StoreBusyError, StoreDamagedError, StoreFailingError, StoreForeignError
 
 APPLICATION = 0x4D4C5743  # "MLWC"
-VERSION = 1
+VERSION = 2
 
 _TABLES = (
     *each(
@@ -28,11 +28,20 @@ _TABLES = (
         total_n INTEGER NOT NULL, total_bytes INTEGER NOT NULL, confirmed_n INTEGER NOT NULL,
         confirmed_at INTEGER NOT NULL, last_seq INTEGER NOT NULL, again INTEGER NOT NULL, again_n INTEGER NOT NULL,
         clock INTEGER NOT NULL, seal BLOB)""",
+    """CREATE TABLE batch(
+        priority INTEGER, last INTEGER, first INTEGER NOT NULL, gzip INTEGER NOT NULL, seal BLOB,
+        PRIMARY KEY(priority, last)) WITHOUT ROWID""",
+    """CREATE TABLE erased(
+        number INTEGER PRIMARY KEY, source TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+        who TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL, stored_n INTEGER NOT NULL,
+        handed_n INTEGER NOT NULL, kept_n INTEGER NOT NULL, quarantined_n INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        done INTEGER NOT NULL, seal BLOB)""",
     """CREATE TABLE dropped(
         priority INTEGER, reason TEXT, n INTEGER, bytes INTEGER, PRIMARY KEY(priority, reason)) WITHOUT ROWID""",
     "CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, priority INTEGER, id, reason TEXT, at INTEGER, body BLOB)",
     "CREATE TABLE era(seq INTEGER PRIMARY KEY, tick INTEGER NOT NULL)",
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    # With a rowid: so a row of up to 4 KB, as the copy of keys.json may be, lies in one page, found without trees.
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value)",
 )
 
 
@@ -86,6 +95,7 @@ def _prepare(connection: apsw.Connection) -> None:
         "PRAGMA cache_spill=OFF"
     )  # a page goes to the WAL once for each commit, so its growth can be foretold
     connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA secure_delete=FAST")  # no deleted row stays in a page that is written anyway
     connection.wal_autocheckpoint(0)  # the store checkpoints when its budget says so
     application = connection.pragma("application_id")
     version = connection.pragma("user_version")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import apsw
@@ -17,14 +17,31 @@ from modules.cache.store.mark import Marks
 HOUR_MS = 3_600_000
 
 
+@dataclass(frozen=True, slots=True)
+class KindLimits:
+    """For one kind of message, in ms: how long it may wait, and be kept after delivery; None: no limit of its own."""
+
+    ttl_ms: int | None = None
+    retention_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bytes on disk; how long and how many ids are remembered; how long what was delivered is kept, by priority."""
+    """Bytes on disk; how long and how many ids are remembered; how long what was delivered is kept, by priority.
+
+    `kinds` has limits by kind of message, which go before those by priority.
+    """
 
     bound: int = 1024 * MIB
     horizon_ms: int = 24 * HOUR_MS
     horizon_ids: int = 1_000_000
     retention_ms: tuple[int, int, int] = (0, 0, 0)
+    kinds: Mapping[str, KindLimits] = field(default_factory=dict)
+
+    def retention(self, priority: int, kind: str) -> int:
+        """How long (ms) a delivered record is kept."""
+        own = self.kinds.get(kind)
+        return self.retention_ms[priority] if own is None or own.retention_ms is None else own.retention_ms
 
 
 @dataclass(slots=True)
@@ -59,11 +76,25 @@ class State:
     frames: int = 0  # pages in the WAL
     quarantined: int = 0
     duplicates: int = 0
+    appended_bytes: int = 0
+    batched: bool = False  # whether the table batch may have rows
+    expired: dict[tuple[int, str | None, bool], int] = field(default_factory=dict)
+    """How far each rule of expire.py has looked."""
     wear: Wear = field(default_factory=Wear)
 
     def tick(self) -> int:
         """The store's own clock in ms: it runs only while a store is open, and never back."""
         return self.base + self.clock.monotonic() - self.started
+
+    def untouchable(self, priority: int) -> int:
+        """Records up to here are in edgeHub or about to be sent there."""
+        return max(self.marks[priority].handed, self.claimed[priority])
+
+    def claim(self, priority: int, seq: int) -> None:
+        """Records up to `seq` are about to be sent. What is let go of by a lower one may expire, so look again."""
+        if seq < self.claimed[priority]:
+            self.expired = {name: cursor for name, cursor in self.expired.items() if name[0] != priority or name[2]}
+        self.claimed[priority] = seq
 
     def read_free(self) -> int:
         """Pages that may still be filled: those on the free list, and those by which the file may grow."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,30 +11,28 @@ from typing import Self
 
 from modules.cache.record import ALERTS, Entry, Stored
 from modules.cache.sealing import Sealer
-from modules.cache.store import outgoing, report, schema, upkeep
-from modules.cache.store.append import Append, Appended, append, append_alone
+from modules.cache.store import batch, erase, expire, outgoing, report, schema, upkeep
+from modules.cache.store.append import Append, Appended
 from modules.cache.store.ballast import Ballast
-from modules.cache.store.budget import BASE_FRAMES, MIB, Budget, frames_for
+from modules.cache.store.batch import Batch
+from modules.cache.store.budget import BASE_FRAMES, STEP_FRAMES, Budget
 from modules.cache.store.clock import Clock
-from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
+from modules.cache.store.erase import Erase, Erasure
+from modules.cache.store.erasing import Erasing
+from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError
 from modules.cache.store.evict import make_room
 from modules.cache.store.forget import Era, Memory
-from modules.cache.store.guard import Guard
+from modules.cache.store.jobs import Job, Jobs, Result
 from modules.cache.store.mark import Marks
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
+from modules.cache.store.scan import Range
 from modules.cache.store.state import Limits, State
+from modules.cache.store.transactions import Transactions
 
-__all__ = ["Append", "Appended", "Confirm", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
+__all__ = ["Append", "Appended", "Batch", "Confirm", "Erase", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
 
 DATABASE = "queue.db"
-_BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
-_STEP_FRAMES = 120  # of an upkeep or quarantine step: some dozen rows or moved pages, and what leads to them
-_SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window
-
-
-Job = Append | Hand | Confirm | Rewind
-Result = Appended | StoreError | None
-_ONE = Appended(1)
+_KEPT_AT_ONCE = 32  # records read for a replay in one go
 
 
 class Store:
@@ -42,10 +40,15 @@ class Store:
 
     def __init__(self, state: State, ballast: Ballast | None) -> None:
         self._state = state
-        self._ballast = ballast
-        self._ballast_tried = 0
-        self._guard = Guard(self._full)
-        self.disk_full = False
+        self._transactions = Transactions(state, ballast)
+        self._guard = self._transactions.guard
+        self._jobs = Jobs(state, self._transactions)
+        self._erasing = Erasing(state, self._transactions)
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the disk has no room, so that nothing is accepted."""
+        return self._transactions.disk_full
 
     @classmethod
     def open(
@@ -88,9 +91,11 @@ class Store:
             )
             connection.set_wal_hook(state.note_commit)
             store = cls(state, ballast)
+            state.batched = bool(connection.execute("SELECT 1 FROM batch LIMIT 1").fetchall())
             if marks.fresh or marks.damaged:
-                store._transaction(marks.touch, BASE_FRAMES)
+                store._transactions.commit(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
+            store._erasing.resume()
         except (*schema.DAMAGE, KeyError, TypeError) as error:
             schema.abandon(connection)
             raise StoreDamagedError(f"{folder / DATABASE}: {error}") from error
@@ -100,8 +105,6 @@ class Store:
         except BaseException:
             schema.abandon(connection)
             raise
-        if ballast:
-            store.disk_full = not ballast.take()
         return store
 
     def apply(self, jobs: Sequence[Job]) -> list[Result]:
@@ -109,22 +112,11 @@ class Store:
 
         A job that fails does not harm its neighbours. Raises StoreDamagedError.
         """
-        if len(jobs) == 1 and (alone := self._alone(jobs[0])) is not None:
-            return [alone]
-        results: list[Result] = []
-        group: list[Job] = []
-        total = BASE_FRAMES
-        for job in jobs:
-            frames = self._frames(job)
-            if group and total + frames > self._state.budget.most_frames:
-                results += self._group(group, total)
-                group, total = [], BASE_FRAMES
-            if frames + BASE_FRAMES > self._state.budget.most_frames:
-                results.append(self._large(job))
-                continue
-            group.append(job)
-            total += frames
-        return results + self._group(group, total)
+        results = self._jobs.apply(jobs)
+        for result in results:
+            if isinstance(result, Erasure):
+                self._erasing.begin(result)
+        return results
 
     def peek(self, priority: int, after: int, *, most: int, most_bytes: int) -> list[Stored]:
         """The next records of a priority behind seq `after`, in order, and claimed: eviction no longer touches them.
@@ -137,6 +129,53 @@ class Store:
                 self._quarantine(priority, damaged)
                 if found or not damaged:
                     return found
+
+    def clock_ms(self) -> int:
+        """The store's own clock: it runs only while a store is open, and never back."""
+        return self._state.tick()
+
+    def release(self, priority: int, until: int) -> None:
+        """What was peeked behind seq `until` is not about to be sent after all: it may be evicted, or expire."""
+        self._state.claim(priority, until)
+
+    def batches(self, priority: int, after: int) -> list[Batch]:
+        """What is bound to be sent together and ends behind seq `after`, in order."""
+        with self._guard:
+            return batch.batches(self._state, priority, after)
+
+    def read(self, priority: int, after: int, *, most: int, most_bytes: int = 1 << 22) -> list[Stored]:
+        """As `peek`, but only to look: nothing is claimed, and damaged records are left out and where they are."""
+        with self._guard:
+            return outgoing.read(self._state, priority, after, most, most_bytes)
+
+    def kept(self, priority: int, wanted: Range, after: int = 0) -> tuple[list[Stored], int]:
+        """Some of the confirmed records that are meant, behind seq `after`, and the seq to go on behind, 0 at the end.
+
+        There may be none though there are more. Damaged ones go to quarantine.
+        """
+        with self._guard:
+            found, damaged, further = outgoing.kept(self._state, priority, wanted, after, _KEPT_AT_ONCE)
+            self._quarantine(priority, damaged)
+            return found, further
+
+    def erase(self, job: Erase) -> Erasure:
+        """Carry out an erasure from beginning to end. Blocks; `apply` and `upkeep` do the same in small steps.
+
+        Raises StoreError; an order that got on record is then carried out by `upkeep`, also after a restart.
+        """
+        (result,) = self.apply([job])
+        if not isinstance(result, Erasure):
+            assert isinstance(result, StoreError)
+            raise result
+        with self._guard:
+            while self._erasing.step():
+                pass
+        return next(each for each in self.erasures() if each.number == result.number)
+
+    def erasures(self) -> list[Erasure]:
+        """All that was ever asked to be erased, the newest first, and how far it is."""
+        with self._guard:
+            return erase.erasures(self._state)
 
     def flight(self, priority: int) -> InFlight:
         """What edgeHub acknowledged of a priority and may still hold."""
@@ -151,27 +190,30 @@ class Store:
             return last, seen, len(damaged)
 
     def upkeep(self) -> bool:
-        """One small step of what can wait: purging, giving space back, the ballast. True when there is more to do."""
+        """One small step of what can wait: erasing, expiring, giving space back, the ballast. True: there is more."""
         state = self._state
         with self._guard:
-            if any(mark.kept_n for mark in state.marks.all()):
-                more: list[bool] = []
-                self._transaction(lambda: more.append(upkeep.purge(state)), _STEP_FRAMES)
-                if more[0]:
-                    return True
+            if self._erasing.step():
+                return True
+            step = expire.look(state)
+            if step is not None:
+                if step.rows:
+                    self._transactions.commit(partial(expire.carry_out, state, step), STEP_FRAMES)
+                state.expired[step.rule.name] = step.cursor
+                return True
             if upkeep.worth_giving_back(state):
-                self._room_in_wal(_STEP_FRAMES)
+                self._transactions.room_in_wal(STEP_FRAMES)
                 upkeep.give_back(state)
                 if not upkeep.worth_giving_back(state):
                     state.checkpoint(truncate=True)
                 return True
-        self._take_ballast()
+        self._transactions.take_ballast()
         return False
 
     def stats(self) -> report.Stats:
         """Depths, sizes, ages, drops and wear."""
         with self._guard:
-            return report.stats(self._state, disk_full=self.disk_full)
+            return report.stats(self._state, disk_full=self.disk_full, erasures=erase.erasures(self._state, newest=5))
 
     def inspect(self, priority: int, *, after: int = 0, most: int = 20) -> list[Entry]:
         """The oldest records of a priority behind `after`, without their payloads."""
@@ -188,7 +230,7 @@ class Store:
         """Keep a note in the table meta."""
         with self._guard:
             statement = "REPLACE INTO meta VALUES(?,?)"
-            self._transaction(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
+            self._transactions.commit(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
 
     def know(self, ids: Sequence[bytes | str]) -> None:
         """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
@@ -196,7 +238,32 @@ class Store:
         statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
         rows = [(packed, state.seq) for packed in ids]
         with self._guard:
-            self._transaction(lambda: state.connection.executemany(statement, rows), 2 * len(rows) + BASE_FRAMES)
+            frames = 2 * len(rows) + BASE_FRAMES
+            self._transactions.commit(lambda: state.connection.executemany(statement, rows), frames)
+
+    def adopt(self, erasures: Sequence[Erasure]) -> None:
+        """Keep on record what an earlier store was told to erase."""
+        with self._guard:
+            self._transactions.commit(partial(erase.adopt, self._state, erasures), 2 * len(erasures) + BASE_FRAMES)
+
+    def rekey(self, keys: Mapping[int, bytes], copy: str) -> None:
+        """Seal with the newest of `keys` from now on, and open with any; `copy`: keys.json, which has them already."""
+        state = self._state
+
+        def work() -> None:
+            state.marks.touch()
+            batch.reseal(state)
+            erase.reseal(state)
+            state.connection.execute("REPLACE INTO meta VALUES('keys',?)", (copy,))
+
+        with self._guard:
+            state.sealer.take(keys)
+            self._transactions.commit(work, state.budget.most_frames)
+
+    def oldest_key(self) -> int:
+        """The number of the oldest data key that anything in the store is sealed with."""
+        with self._guard:
+            return report.oldest_key(self._state)
 
     def resize(self, bound: int) -> bool:
         """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
@@ -208,30 +275,28 @@ class Store:
                 state.budget, state.free = before, 0
                 return False
             while int(state.connection.pragma("page_count")) > state.budget.pages:
-                self._room_in_wal(_STEP_FRAMES)
+                self._transactions.room_in_wal(STEP_FRAMES)
                 upkeep.give_back(state)
             state.checkpoint(truncate=True)
             schema.limit(state.connection, state.budget)
         state.limits = replace(state.limits, bound=bound)
-        if self._ballast:
-            self._ballast = self._ballast.resized(state.budget.ballast)
-            self.disk_full = not self._ballast.take()
+        self._transactions.resize_ballast()
         return True
 
     def _evict_down(self, frames: int) -> bool:
         """Make what is stored fit the budget; False when that would cost alerts."""
         fits: list[bool] = []
-        self._transaction(lambda: fits.append(make_room(self._state, 0, ALERTS)), frames)
+        self._transactions.commit(lambda: fits.append(make_room(self._state, 0, ALERTS)), frames)
         return fits[0]
 
     def set_limits(self, limits: Limits) -> None:
-        """Horizon and retention take effect at once; for the bound see `resize`."""
+        """Horizon, times to live and retention take effect at once; for the bound see `resize`."""
         self._state.limits = replace(limits, bound=self._state.limits.bound)
 
     def close(self) -> None:
         """Checkpoint and let go of the lock. A closed store cannot be used."""
         try:
-            self._transaction(self._state.marks.touch, BASE_FRAMES)
+            self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
 
@@ -245,117 +310,9 @@ class Store:
         """Let go of the lock and change nothing: for a damaged store, and for one that was only looked at."""
         schema.abandon(self._state.connection)
 
-    # Transactions
-
     def _quarantine(self, priority: int, damaged: Sequence[outgoing.Damaged]) -> None:
         if damaged:
-            self._transaction(lambda: outgoing.quarantine(self._state, priority, damaged), _STEP_FRAMES)
-
-    def _frames(self, job: Job) -> int:
-        """Pages that a job writes at most."""
-        if isinstance(job, Append):
-            return frames_for(job.leaves, len(job.records))
-        return _SMALL_JOB_FRAMES
-
-    def _large(self, job: Job) -> Result:
-        """An append too large for one transaction, in as few as it takes; what was stored stays when one fails."""
-        assert isinstance(job, Append)
-        half = len(job.records) // 2
-        if not half:
-            return StoreFullError("a record larger than the WAL's share; raise the bound", disk=False)
-        first, second = self.apply([Append(job.records[:half]), Append(job.records[half:])])
-        if isinstance(first, Appended) and isinstance(second, Appended):
-            return first + second
-        return first if isinstance(first, StoreError) else second
-
-    def _group(self, jobs: Sequence[Job], frames: int) -> list[Result]:
-        """All in one commit; when one fails, each in its own."""
-        if not jobs:
-            return []
-        results: list[Result] = []
-        try:
-            with self._guard:
-                self._transaction(lambda: results.extend(map(self._do, jobs)), frames)
-        except StoreDamagedError:
-            raise
-        except StoreError as error:
-            if len(jobs) == 1:
-                return [error]
-            return [self._group([job], BASE_FRAMES + self._frames(job))[0] for job in jobs]
-        return results
-
-    def _alone(self, job: Job) -> Result:
-        """The short way of a single record; None where the long one must be gone."""
-        if not isinstance(job, Append) or len(job.records) != 1 or self.disk_full:
-            return None
-        state = self._state
-        frames = BASE_FRAMES + self._frames(job)
-        if frames > state.budget.most_frames:
-            return None
-        try:
-            with self._guard:
-                self._room_in_wal(frames)
-                if not append_alone(state, job):
-                    return None
-                if state.frames > state.budget.most_frames:
-                    state.checkpoint()
-        except StoreDamagedError:
-            raise
-        except StoreError as error:
-            state.free = 0
-            return error
-        return _ONE
-
-    def _do(self, job: Job) -> Result:
-        if isinstance(job, Append):
-            if self.disk_full:
-                raise StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
-            return append(self._state, job)
-        outgoing.move(self._state, job)
-        return None
-
-    def _transaction(self, work: Callable[[], object], frames: int) -> None:
-        """Commit `work`, which writes at most `frames` pages, or undo all of it."""
-        state = self._state
-        self._room_in_wal(frames)
-        seq = state.seq
-        state.marks.begin()
-        state.now = state.tick()
-        try:
-            state.connection.execute("BEGIN IMMEDIATE")
-            work()
-            state.marks.write(state.now)
-            state.connection.execute("COMMIT")
-        except BaseException:
-            state.seq, state.free = seq, 0
-            state.marks.undo()
-            if state.connection.in_transaction:
-                state.connection.execute("ROLLBACK")
-            raise
-        if state.frames > state.budget.most_frames:
-            state.checkpoint()
-
-    def _room_in_wal(self, frames: int) -> None:
-        if self._state.frames + frames > self._state.budget.frames:
-            self._state.checkpoint()
-
-    def _full(self) -> StoreFullError:
-        """Why SQLite says full: the disk is, and the ballast goes; or an estimate fell short, and the next will not."""
-        if self._ballast and not self._ballast.disk_has(MIB):
-            self.disk_full = True
-            self._ballast.give_up()
-            self._ballast_tried = self._state.clock.monotonic()
-            return StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
-        self._state.spare = min(2 * self._state.spare + 16, self._state.budget.pages // 4)
-        return StoreFullError("no room for now", disk=False)
-
-    def _take_ballast(self) -> None:
-        if self._ballast is None or self._ballast.held:
-            return
-        now = self._state.clock.monotonic()
-        if now - self._ballast_tried >= _BALLAST_AGAIN_MS:
-            self._ballast_tried = now
-            self.disk_full = not self._ballast.take()
+            self._transactions.commit(lambda: outgoing.quarantine(self._state, priority, damaged), STEP_FRAMES)
 
 
 def _bytes_in(folder: Path) -> int:

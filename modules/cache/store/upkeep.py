@@ -1,24 +1,14 @@
-"""What keeps a store small: ids forgotten behind the horizon, audit copies purged, pages given back."""
+"""What keeps a store small: ids forgotten behind the horizon, pages given back."""
 
 from __future__ import annotations
 
-from typing import cast
-
-from modules.cache.record import PRIORITIES, each
 from modules.cache.store.forget import Era, cutoff, due, outdated
 from modules.cache.store.state import State
 
 _SWEEP_EVERY = 256  # ids accepted between two sweeps ...
 _SWEEP_ROWS = 2 * _SWEEP_EVERY  # ... of so many rows: the hand goes round twice as fast as the table grows
-_PURGE_ROWS = 256
 _GIVE_BACK_PAGES = 64  # moved in one transaction: well under what the smallest WAL holds
 _WORTH_GIVING_BACK = 8  # one part in so many of the pages lies free
-
-
-_KEPT_TOO_LONG = each(
-    "SELECT seq, coalesce(length(body), 0) FROM {table} WHERE seq <= ? AND tick <= ? ORDER BY seq LIMIT ?"
-)
-_DELETE = each("DELETE FROM {table} WHERE seq <= ?")
 
 
 def remember(state: State, n: int) -> None:
@@ -63,27 +53,14 @@ def sweep(state: State) -> None:
         memory.hand = last[0]
 
 
-def purge(state: State) -> bool:
-    """Delete some audit copies that were kept long enough; True when there may be more. Needs an open transaction."""
-    for priority in PRIORITIES:
-        mark = state.marks[priority]
-        if not mark.kept_n:
-            continue
-        oldest = state.tick() - state.limits.retention_ms[priority]
-        found = state.connection.execute(_KEPT_TOO_LONG[priority], (mark.confirmed, oldest, _PURGE_ROWS))
-        rows = cast("list[tuple[int, int]]", found.fetchall())
-        if rows:
-            state.connection.execute(_DELETE[priority], (rows[-1][0],))
-            mark = state.marks.change(priority)
-            mark.kept_n -= len(rows)
-            mark.kept_bytes -= sum(size for _, size in rows)
-            return True
-    return False
-
-
 def worth_giving_back(state: State) -> bool:
     """Whether enough pages lie free in the file for the file system to have them back."""
     return int(state.connection.pragma("freelist_count")) > state.budget.pages // _WORTH_GIVING_BACK
+
+
+def free_pages(state: State) -> bool:
+    """Whether any page lies free in the file."""
+    return bool(state.connection.pragma("freelist_count"))
 
 
 def give_back(state: State) -> None:

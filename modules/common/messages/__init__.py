@@ -1,7 +1,8 @@
 """The wire contract: messages, their ids, and the bodies they carry (docs/formats/messages.md). Pure."""
 
 from modules.common.messages.alert import SEVERITIES, STATES, Alert, AlertState, Severity
-from modules.common.messages.ids import derived_id, id_time_ms, new_id
+from modules.common.messages.batch import BATCH, GZIP, METERED, encode_member, members, metered_units, pack
+from modules.common.messages.ids import content_id, derived_id, id_time_ms, new_id
 from modules.common.messages.message import (
     FLOAT32,
     JPEG,
@@ -22,11 +23,14 @@ from modules.common.messages.senml import Reading, ReadingBatch
 from modules.common.messages.waveform import Waveform
 
 __all__ = [
+    "BATCH",
     "FLOAT32",
+    "GZIP",
     "JPEG",
     "JSON",
     "KINDS",
     "MAX_PACKET",
+    "METERED",
     "PACKED",
     "SENML",
     "SEVERITIES",
@@ -40,11 +44,16 @@ __all__ = [
     "ReadingBatch",
     "Severity",
     "Waveform",
+    "content_id",
     "derived_id",
+    "encode_member",
     "from_wire",
     "id_time_ms",
     "json_message",
+    "members",
+    "metered_units",
     "new_id",
+    "pack",
     "parse_time",
     "rfc3339",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
-_KEPT_WINDOWS = 3  # past samples kept for the choice of band and for the page
+KEPT_WINDOWS = 4  # past samples kept for slow shafts, the choice of band and the page
 _CLOCK_STEP = 2.0  # seconds by which a block may miss its expected time before the signal counts as interrupted
 
 
@@ -34,9 +34,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A whole window. `samples` is a view that lasts until the next block comes; `start`, `end` in Unix seconds."""
+    """A whole window; `start`, `end` in Unix seconds.
+
+    `samples` and `past` are views that last until the next block comes; `past` are the contiguous samples up to the
+    window's end that are still kept, itself among them: KEPT_WINDOWS - 1 windows at least, once so many have come.
+    """
 
     samples: Float32
+    past: Float32
     start: float
     end: float
     first_seq: int
@@ -57,7 +62,7 @@ class Assembler:
         self.hop = hop
         self.rate_hz = rate_hz
         self.gaps = 0
-        self._buffer: Float32 = np.empty((_KEPT_WINDOWS + 1) * window, dtype=np.float32)
+        self._buffer: Float32 = np.empty((KEPT_WINDOWS + 1) * window, dtype=np.float32)
         self._filled = 0
         self._next = 0
         self._marks: deque[tuple[int, int, float]] = deque()  # where each kept block begins, its seq, its time
@@ -109,10 +114,11 @@ class Assembler:
         place, last_seq, time = holding[-1]
         end = time + (stop - 1 - place) / self.rate_hz
         gaps, self._new_gaps = self._new_gaps, 0
-        return Window(self._buffer[start:stop], end - (self.window - 1) / self.rate_hz, end, first[1], last_seq, gaps)
+        begin = end - (self.window - 1) / self.rate_hz
+        return Window(self._buffer[start:stop], self._buffer[:stop], begin, end, first[1], last_seq, gaps)
 
     def _make_room(self) -> None:
-        keep_from = min(self._next, self._filled - (_KEPT_WINDOWS - 1) * self.window)
+        keep_from = min(self._next, self._filled - (KEPT_WINDOWS - 1) * self.window)
         kept = self._filled - keep_from
         self._buffer[:kept] = self._buffer[keep_from : self._filled].copy()
         self._filled = kept

@@ -45,6 +45,7 @@ class Summary:
     """What became of a sensor's windows over the trend's period."""
 
     sensor: str
+    group: str
     trend: Trend
 
 
@@ -64,6 +65,8 @@ class _Entry:
     channel: Channel
     number: int
     trend: Trend = field(default_factory=Trend)
+    told: Trend | None = None
+    """The last summary that went up."""
     classified: float = float("-inf")
     heard: float = 0.0
 
@@ -77,18 +80,23 @@ class WaveformCore:
         cutting: Cutting | None = None,
         *,
         every: float = 60.0,
+        least: float = 21_600.0,
         share: float = 0.0,
     ) -> None:
         self._entries: dict[str, _Entry] = {}
         self._held: dict[str, Trend] = {}
         self._standing: dict[str, dict[str, Alarm]] = {}
-        self.configure(rules, cutting or Cutting(), every=every, share=share)
+        self.configure(rules, cutting or Cutting(), every=every, least=least, share=share)
 
-    def configure(self, rules: Sequence[WaveformRule], cutting: Cutting, *, every: float, share: float) -> None:
-        """Take new settings; `every`: seconds between summaries, `share` of the samples that is kept raw.
+    def configure(
+        self, rules: Sequence[WaveformRule], cutting: Cutting, *, every: float, least: float, share: float
+    ) -> None:
+        """Take new settings; `every`: seconds that a summary spans, `share` of the samples that is kept raw.
 
-        A new window length starts all signals anew.
+        A summary is told when it differs from the last one told, and after `least` seconds. A new window length starts
+        all signals anew.
         """
+        self._least = least
         self._share = share
         self._rules = [*rules, WaveformRule(group="any")]
         self._cutting = cutting
@@ -104,6 +112,11 @@ class WaveformCore:
     def names(self) -> list[str]:
         """The sensors heard so far."""
         return list(self._entries)
+
+    @property
+    def open(self) -> int:
+        """Sensors with windows that no summary has told of yet."""
+        return sum(1 for entry in self._entries.values() if entry.trend.count)
 
     def channel(self, name: str) -> Channel | None:
         """Return a sensor's state, for the page."""
@@ -137,7 +150,7 @@ class WaveformCore:
                 outcome.cuts.extend([cut] if wanted else [])
                 entry.classified = window.start if wanted else entry.classified
             if window.end - entry.trend.start >= self._every:
-                outcome.summaries.append(self._sum_up(entry))
+                outcome.summaries.extend(self._sum_up(entry))
         return outcome
 
     def tick(self, now: float, silent: float) -> list[Summary]:
@@ -145,7 +158,7 @@ class WaveformCore:
         quiet = [entry for entry in self._entries.values() if entry.trend.count and now - entry.heard >= silent]
         for entry in quiet:
             entry.trend.partial = True
-        return [self._sum_up(entry) for entry in quiet]
+        return [summary for entry in quiet for summary in self._sum_up(entry)]
 
     def saved(self) -> dict[str, Any]:
         """Return standing alarms and open summaries as a JSON object by sensor."""
@@ -166,9 +179,14 @@ class WaveformCore:
         except (KeyError, TypeError) as error:
             raise ValueError(f"saved waveform state: {error}") from error
 
-    def _sum_up(self, entry: _Entry) -> Summary:
+    def _sum_up(self, entry: _Entry) -> list[Summary]:
+        """End a sensor's summary; return it if it is to be told."""
         trend, entry.trend = entry.trend, Trend()
-        return Summary(entry.channel.name, trend)
+        told = entry.told
+        if told is not None and trend.end - told.end < self._least and not trend.differs(told):
+            return []
+        entry.told = trend
+        return [Summary(entry.channel.name, entry.channel.rule.group, trend)]
 
     def _worth_classifying(self, entry: _Entry, judged: Judged) -> bool:
         return judged.unusual or judged.window.start - entry.classified >= self._cutting.classify_every_s - 1e-6

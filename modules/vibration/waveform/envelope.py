@@ -27,23 +27,8 @@ class Band:
         return 2 * (self.high - self.low)
 
 
-def candidates(length: int) -> list[Band]:
-    """Return the bands to choose from, for windows of `length` samples: a sixth of the range wide, and two wide ones.
-
-    The lowest twelfth (shaft and its harmonics) and the highest (anti-aliasing filter) are left out.
-    """
-    unit = length / 24
-    twelfths = [(start, start + 2) for start in range(1, 10)] + [(1, 11), (4, 10)]
-    return [_band(round(low * unit), round(high * unit)) for low, high in twelfths]
-
-
-def _band(low: int, high: int) -> Band:
-    """Return the band from `low`, its length cut to factors of 2, 3 and 5: a prime one costs five times as much."""
-    return Band(low, low + _smooth(high - low))
-
-
 @lru_cache(maxsize=256)
-def _smooth(most: int) -> int:
+def smooth(most: int) -> int:
     """Return the largest even number up to `most` that has no factor above 5; 2 at least."""
     best = 2
     power_of_five = 1
@@ -94,6 +79,7 @@ def envelope_kurtosis(spectra: Complex64, band: Band) -> Float32:
     return np.asarray(peaked / np.mean(_squared_hann(band.length) ** 2) - 2, dtype=np.float32)
 
 
+@lru_cache(maxsize=256)
 def _squared_hann(length: int) -> Float32:
     """Return the squared Hann taper, scaled to a mean of 1."""
     squared = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)) ** 2

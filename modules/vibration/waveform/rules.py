@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from modules.vibration.waveform.alarm import Patience
 from modules.vibration.waveform.orders import Orders
+from modules.vibration.waveform.zones import Zones
 
 
 class _Frozen(BaseModel):
@@ -33,6 +34,23 @@ class WaveformRule(_Frozen):
     match: Annotated[tuple[str, ...], Field(title="Name patterns")] = ("*",)
     bearing: Annotated[Bearing | None, Field(title="Bearing")] = Bearing()
     rpm: Annotated[float | None, Field(title="Shaft speed", gt=0, description="Where messages do not tell it.")] = None
+    rpm_within: Annotated[
+        float,
+        Field(
+            title="Speed may differ by",
+            ge=0,
+            le=0.3,
+            description="Share. Above 0 a told speed is nominal, and the true one is read from the signal near it.",
+        ),
+    ] = 0.0
+    rpm_range: Annotated[
+        tuple[float, float] | None,
+        Field(title="Speeds looked for", description="Lowest and highest, where none is told. None: do not look."),
+    ] = (300.0, 6000.0)
+    zones: Annotated[Zones | None, Field(title="Velocity zones")] = Zones()
+    clipping: Annotated[
+        float | None, Field(title="Share of clipped samples", ge=0, lt=1, description="A sensor with more is at fault.")
+    ] = 0.001
     rms_limit: Annotated[float | None, Field(title="RMS limit", gt=0, description="m/s2; risk is RMS / limit.")] = None
     warning: Annotated[float, Field(title="Risk level of a warning", gt=0)] = 0.4
     critical: Annotated[float, Field(title="Risk level that is critical", gt=0)] = 0.7
@@ -51,11 +69,22 @@ class WaveformRule(_Frozen):
             raise ValueError("needed (k) cannot exceed of (n)")
         if self.critical <= self.warning:
             raise ValueError("critical must be above warning")
+        if self.rpm_range is not None and not 0 < self.rpm_range[0] < self.rpm_range[1]:
+            raise ValueError("rpm_range must rise from above 0")
         return self
 
     def fits(self, name: str) -> bool:
         """Tell whether a sensor of this name belongs to the rule's group."""
         return any(fnmatchcase(name, pattern) for pattern in self.match)
+
+    def speed_bounds(self, told: float | None) -> tuple[float, float] | None:
+        """Return between which speeds the signal is searched for the true one, turns a minute; None: taken as told."""
+        nominal = told or self.rpm
+        if nominal is None:
+            return self.rpm_range
+        if not self.rpm_within:
+            return None
+        return nominal * (1 - self.rpm_within), nominal * (1 + self.rpm_within)
 
     def patience(self) -> Patience:
         """Return how many windows it takes to raise and end a finding."""

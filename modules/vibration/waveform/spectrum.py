@@ -11,6 +11,7 @@ from modules.vibration.waveform.features import CACHED, Float32, Float64
 Complex64 = NDArray[np.complex64]
 
 VELOCITY_BAND = (10.0, 1000.0)  # Hz, ISO 20816-1:2016, 4.2
+_SHORTEST = 1.0  # seconds of a window that tells velocity: ten periods of the band's lowest frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Plan:
     density: Float32  # [bins]: power -> mean square
     edges: tuple[slice, ...]  # bins of each band
     velocity: Float32  # [bins of VELOCITY_BAND]: power -> mean square of velocity
-    velocity_bins: slice
+    velocity_bins: slice  # none where the window is too short
     resolution: float  # Hz per bin
     gain: float  # amplitude of a line per unit of |X|
 
@@ -32,7 +33,8 @@ def plan(length: int, rate_hz: float, bands: tuple[tuple[float, float], ...]) ->
 
     Hann taper w. A line's amplitude is 2 |X| / sum(w) (coherent gain); the mean square of a band is
     2 sum |X|^2 / (N sum(w^2)) (noise bandwidth): Heinzel, Ruediger, Schilling 2002, Spectrum and spectral density
-    estimation by the DFT, sections 8 and 9. Velocity is acceleration divided by 2 pi f, line by line.
+    estimation by the DFT, sections 8 and 9. Velocity is acceleration divided by 2 pi f, line by line (Randall 2011,
+    Vibration-based Condition Monitoring, section 3.2).
     """
     taper = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
     frequency = np.fft.rfftfreq(length, 1 / rate_hz)
@@ -42,6 +44,7 @@ def plan(length: int, rate_hz: float, bands: tuple[tuple[float, float], ...]) ->
         one_sided[-1] = 1.0
     density = one_sided / (length * float(np.sum(taper.astype(np.float64) ** 2)))
     low, high = VELOCITY_BAND
+    high = high if length >= _SHORTEST * rate_hz * (1 - 1e-6) else 0.0
     slow = slice(int(np.searchsorted(frequency, low)), int(np.searchsorted(frequency, high, side="right")))
     velocity = density[slow] / (2 * np.pi * frequency[slow]) ** 2
     return Plan(
@@ -70,7 +73,7 @@ def transform(windows: Float32, prepared: Plan) -> Complex64:
 class SpectrumFeatures:
     """Of n windows of acceleration in m/s2: RMS of each band and its strongest line; RMS of velocity in m/s.
 
-    Arrays are float64[n, bands]; `velocity` float64[n].
+    Arrays are float64[n, bands]; `velocity` float64[n], NaN for windows shorter than a second.
     """
 
     band_rms: Float64
@@ -96,7 +99,9 @@ def spectrum_features(spectra: Complex64, prepared: Plan) -> SpectrumFeatures:
         square = np.vecdot(power[:, bins], prepared.density[bins])
         position, height = _line(power, rows, bins.start + power[:, bins].argmax(axis=1))
         found[:, :, number] = np.sqrt(square), position * prepared.resolution, height * prepared.gain
-    velocity = np.vecdot(power[:, prepared.velocity_bins], prepared.velocity)
+    bins = prepared.velocity_bins
+    told = bins.stop > bins.start
+    velocity = np.vecdot(power[:, bins], prepared.velocity) if told else np.full(rows.size, np.nan)
     return SpectrumFeatures(
         band_rms=found[0],
         line_hz=found[1],

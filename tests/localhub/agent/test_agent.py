@@ -24,7 +24,7 @@ from localhub.agent.plan import Plan, Planned
 from localhub.agent.policy import Policy
 from localhub.agent.runner import ProcessRunner
 from localhub.control.server import Call
-from localhub.identity import Identities
+from localhub.identity import Auth, Credential, Identities
 from localhub.state import State
 
 pytestmark = pytest.mark.anyio
@@ -187,8 +187,20 @@ async def test_verbs(agent: subprocess.Popen[bytes], state: State) -> None:
     for path, says in (("/module/no/start", "there are: two, one, leaf"), ("/module/leaf/lend", "is not known")):
         with pytest.raises(control.ControlError, match=says):
             await client.post(path)
-    with pytest.raises(control.ControlError, match="there are: two, one"):
-        await client.get("/env/leaf")
+    leaf = await client.get("/env/leaf")
+    assert set(leaf) == {"LEAF_CONNECTION_STRING", "LEAF_CA_FILE"}
+    assert "DeviceId=leaf;SharedAccessKey=" in leaf["LEAF_CONNECTION_STRING"]
+    with pytest.raises(control.ControlError, match="there are: two, one, leaf"):
+        await client.get("/env/no")
+
+
+async def test_a_leaf_with_a_certificate_is_given_its_files(state: State) -> None:
+    Identities.ensure(state.identities, state.gateway, [], [], {"leaf": Credential(Auth.X509_CA)})
+    plan = Plan(modules=[], devices=[Planned(name="leaf", command=["none"], folder=".")])
+    facts = Edge(state, plan, ProcessRunner(Records(state.agent / "living.json", str(state.root)))).leaf_facts("leaf")
+    assert facts["LEAF_CERTIFICATE_FILE"] == str(state.device_certificate("leaf"))
+    assert facts["LEAF_KEY_FILE"] == str(state.device_key("leaf"))
+    assert "DeviceId=leaf;x509=true;" in facts["LEAF_CONNECTION_STRING"]
 
 
 async def test_kill_9_leaves_nothing_and_the_next_agent_starts_all_again(

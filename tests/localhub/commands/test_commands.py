@@ -50,7 +50,9 @@ class Asked:
 
 @pytest.fixture
 def state(tmp_path: Path) -> State:
-    return State.prepare(tmp_path / "state", address="127.61.0.4")
+    state = State.prepare(tmp_path / "state", address="127.61.0.4")
+    state.manifest.write_text(json.dumps({"$edgeAgent": {"properties.desired": {"modules": {"camera": {}}}}}))
+    return state
 
 
 @pytest.fixture
@@ -225,6 +227,14 @@ def test_watch(localhub: Localhub, asked: Asked) -> None:
     assert (code, output.splitlines()) == (Exit.OK, ["camera alerts  kind=alert  hot"] * 2)
     assert asked.last()[0] == "watch {'pattern': 'camera/alerts', 'where': \"kind = 'alert'\"}"
     assert [json.loads(line) for line in localhub("watch", "*", "--format", "json")[1].splitlines()] == MESSAGES
+
+
+def test_a_module_that_is_not_there_is_refused_with_those_that_are(localhub: Localhub, tmp_path: Path) -> None:
+    (tmp_path / "body").write_text("{}")
+    for words in (("send", "camra/in", str(tmp_path / "body")), ("watch", "camra/alerts")):
+        code, output, error = localhub(*words)
+        assert (code, output) == (Exit.FAILED, "")
+        assert "there is no module camra; there are: camera" in error
 
 
 def test_what_is_refused_is_printed(localhub: Localhub, asked: Asked) -> None:

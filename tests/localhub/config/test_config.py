@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from localhub.config import ConfigError, expand, line_of, load, parse
+from localhub.identity import Auth
 
 GOOD = """
 [modules.camera]
@@ -17,6 +18,7 @@ env = { WIDTH = 640, MOVING = true }
 command = ["${PYTHON}", "sensors.py"]
 restart = "on-failure"
 start = "manual"
+auth = "x509_ca"
 
 [screen]
 highlight = "kind = 'alert'"
@@ -30,6 +32,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert config.modules["camera"].env == {"WIDTH": "640", "MOVING": "true"}
     assert config.devices["sensors"].restart == "on-failure"
     assert config.devices["sensors"].start == "manual"
+    assert config.devices["sensors"].auth is Auth.X509_CA
     assert config.devices["sensors"].folder == tmp_path
     assert config.screen.highlight == "kind = 'alert'"
 

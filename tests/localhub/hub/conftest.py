@@ -18,14 +18,17 @@ import pytest
 import uvloop
 
 from localhub import certs, sas
+from localhub.hub import contexts
 from localhub.hub.backlog import Place
 from localhub.hub.broker import Broker, Client
-from localhub.hub.login import SasVerifier
+from localhub.hub.clock import Clock
+from localhub.hub.login import IdentityVerifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
 from localhub.hub.pump import LinkDown
 from localhub.hub.store import Store
-from localhub.identity import Identities, Identity
+from localhub.identity import Auth, Identities, Identity
+from localhub.manners import LOCALHUB, Manners
 from localhub.state import State
 
 MODULES = ("alpha", "beta", "gamma")
@@ -37,16 +40,6 @@ _addresses = itertools.count(1)
 def free_address() -> str:
     """A loopback address that no other test process uses: port 8883 is fixed."""
     return f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}.{next(_addresses)}"
-
-
-class Clock:
-    """Wall time that a test can move."""
-
-    def __init__(self) -> None:
-        self.offset = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.offset
 
 
 class Routes:
@@ -111,13 +104,23 @@ class Recorder:
 class Hub:
     """One hub and its state folder; `stop` and `start` make a restart."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, manners: Manners = LOCALHUB) -> None:
+        self.manners = manners
         self.clock = Clock()
         self.routes = Routes()
         self.recorder = Recorder()
         self.state = State.prepare(root, address=free_address(), https_port=None)
-        certs.ensure(self.state)
-        self.identities = Identities.ensure(self.state.identities, self.state.gateway, MODULES, ["leaf1"])
+        self.authority = certs.ensure(self.state)
+        self.identities = Identities.ensure(
+            self.state.identities,
+            self.state.gateway,
+            MODULES,
+            ["leaf1"],
+            {
+                name: certs.ensure_leaf(self.state, self.authority, name, auth)
+                for name, auth in (("press4", Auth.X509_CA), ("oven2", Auth.X509_THUMBPRINT))
+            },
+        )
         self.broker: Broker
         self.cloud: Cloud
         self._loop: asyncio.AbstractEventLoop
@@ -155,25 +158,27 @@ class Hub:
         """A token for an identity."""
         found = self.identities.find(identity)
         assert found is not None
-        return sas.make(found[1], self.state.hub_name, identity, int(self.clock()) + ttl)
+        return sas.make(found[1].key, self.state.hub_name, identity, int(self.clock()) + ttl)
 
     async def _serve(self, ready: queue.Queue[BaseException | None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.state.server_certificate, self.state.server_key)
         self.cloud = Cloud()
-        with contextlib.closing(Store(self.state.hub_db)) as store:
+        with contextlib.closing(Store(self.state.hub_db, synced=self.manners.synced)) as store:
             self.broker = Broker(
                 gateway=self.state.gateway,
                 store=store,
-                verifier=SasVerifier(self.identities, self.state.hub_names, self.clock),
+                verifier=IdentityVerifier(
+                    self.identities, self.state.hub_names, self.authority.certificate, self.clock
+                ),
                 router=self.routes,
                 services=self.recorder,
                 uplink=self.cloud,
                 metrics=Metrics(self.state.hub_name, self.state.gateway, self.clock),
                 clock=self.clock,
+                manners=self.manners,
             )
+            context = contexts.asking_context(self.state, self.identities, self.broker.handshakes.explained)
             try:
                 async with self.broker.serving(self.state.address, context):
                     ready.put(None)
@@ -273,9 +278,15 @@ class Module:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
+def manners() -> Manners:
+    """How the hub behaves; a test that wants it otherwise is parametrised by this name."""
+    return LOCALHUB
+
+
+@pytest.fixture
+def hub(tmp_path: Path, manners: Manners) -> Iterator[Hub]:
     """A hub that serves; alpha's output `x` goes to beta's input `in`."""
-    made = Hub(tmp_path / "state")
+    made = Hub(tmp_path / "state", manners)
     made.routes.table["x"] = [("gw1/beta/in", 1, None)]
     made.start()
     try:
@@ -302,7 +313,7 @@ def module(hub: Hub) -> Iterator[Callable[..., Module]]:
 def _quietly(client: Module) -> None:
     client.client.disconnect()
     client.client.loop_stop()
-    client.client._sock_close()
+    client.client._reset_sockets()  # its connection, and the pair that wakes its thread
 
 
 @pytest.fixture

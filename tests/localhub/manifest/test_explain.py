@@ -54,3 +54,9 @@ def test_a_manifest_that_cannot_be_used(ask: Any, solution: Any, capsys: pytest.
     solution.replace("INTO $upstream", "INTO upstream")
     assert ask({"module": "oven"}) == UNREADABLE
     assert "route-syntax" in capsys.readouterr().err
+
+
+def test_a_line_of_watch_is_a_message_too(ask: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    watched = {"time": "2026-01-02T03:04:05.678Z", "source": "gw1/oven", "output": "o", "properties": {"kind": "alert"}}
+    assert ask({**watched, "system": {}, "body": "{}", "body_b64": "e30="}) == TAKEN
+    assert "up: takes it to iothub" in capsys.readouterr().out

@@ -1,6 +1,8 @@
 """Broken manifests, each refused with its line; and a sound one, which is not."""
 
+import ast
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,9 +11,12 @@ from typing import Any
 
 import pytest
 
+import localhub
 from localhub.manifest import ManifestError, load_deployment
 from localhub.manifest.lint import CLEAN, ERRORS, UNREADABLE, lint, lint_main
 from localhub.manifest.problem import Problem
+from localhub.manifest.rules import _NEEDED, _OF_THE_BASE, _WORTH_SAYING
+from localhub.manifest.rules.catalogue import RULES
 
 VARIABLES = {"REGISTRY": "registry:5000"}
 BIG = json.dumps({"Labels": {f"label{number}": "x" * 60 for number in range(60)}})
@@ -52,7 +57,19 @@ BROKEN = [
     (UP, UP.replace("kind = 'alert'", "4 < $body.rms"), "route-body-missing", "warning"),
     (UP, UP.replace("kind = 'alert'", "$body.rms = 4"), "route-content-type", "warning"),
     (UP, UP.replace("kind = 'alert'", "temp > '20'"), "route-text-order", "warning"),
+    (UP, UP.replace("oven/outputs/*", "*").replace("kind = 'alert'", "$body.rms = 4"), "route-content-type", "warning"),
+    (UP, UP.replace("kind = 'alert'", "n*2 = 'x'"), "route-glued", "error"),
+    (UP, UP.replace("kind = 'alert'", "as_number(kind) = 1 AND a = 5-3"), "route-glued", "error"),
+    (UP, UP.replace("kind = 'alert'", "kind"), "route-never", "error"),
+    (UP, UP.replace("kind = 'alert'", "as_number(kind)"), "route-never", "error"),
+    (UP, UP.replace("kind = 'alert'", "kind = TRUE"), "route-word", "error"),
+    (UP, UP.replace("kind = 'alert'", "kind = 'alert' AND $cid = 'x'"), "route-system-name", "error"),
+    (UP, UP.replace("kind = 'alert'", "NOT is_null($body.rms)"), "route-body-test", "warning"),
+    (UP, UP.replace("kind = 'alert'", "is_defined({$body.rms})"), "route-body-test", "warning"),
     # the hub
+    ('"$edgeHub": {', '"$edgeHub": {"properties.desired": 5}, "press2": {', "hub", "error"),
+    ('"timeToLiveSecs": 3600', '"timeToLiveSecs": 0', "ttl", "warning"),
+    ('{"timeToLiveSecs": 7200}', '{"timeToLiveSecs": 0}', "ttl", "error"),
     ('{"timeToLiveSecs": 7200}', "{}", "ttl", "error"),
     ('{"timeToLiveSecs": 7200}', '{"timeToLiveSecs": -1}', "ttl", "error"),
     (
@@ -68,6 +85,16 @@ BROKEN = [
     ('"schemaVersion": "1.1",\n        "routes"', '"schemaVersion": "1.4",\n        "routes"', "hub-config", "error"),
     ('"schemaVersion": "1.1",\n        "routes"', '"schemaVersion": "1.3",\n        "routes"', "hub-schema", "warning"),
     # the agent and its modules
+    ('"$edgeAgent": {', '"$edgeagent": {', "agent", "error"),
+    (
+        '"type": "docker",\n          "settings": {\n',
+        '"type": "podman",\n          "settings": {\n',
+        "runtime",
+        "error",
+    ),
+    ('"address": "registry:5000"', '"address": "my registry"', "registry", "error"),
+    ('"edgeAgent": {\n', '"edgeagent": {\n', "system-modules", "error"),
+    ('"oven": {', '"lamp": "on",\n          "oven": {', "module-entry", "error"),
     (
         '"schemaVersion": "1.1",\n        "runtime"',
         '"schemaVersion": "1.1.0",\n        "runtime"',
@@ -99,7 +126,15 @@ BROKEN = [
     ('"createOptions": {"HostConfig": {}}', f'"createOptions": "{{}}{" " * 600}"', "create-options-length", "error"),
     ('"createOptions": {"HostConfig": {}}', '"createOptions": "{", "createOptions02": "}"', "create-options", "error"),
     ('"createOptions": {"HostConfig": {}}', '"createOptions": "[]"', "create-options", "error"),
+    (
+        '"createOptions": {"HostConfig": {}}',
+        '"createOptions": {"HostConfg": {}}',
+        "create-options-member",
+        "warning",
+    ),
     # twins and the file itself
+    ('"modulesContent"', '"moduleContents"', "content", "error"),
+    ('"modulesContent"', '"moduleContent"', "content", "warning"),
     ('"press": {\n      "prop', '"presse": {\n      "prop', "section", "warning"),
     ('"properties.desired": {"settings"', '"properties.reported": {"settings"', "section", "error"),
     ('{"pace": 3}', '{"the pace": 3}', "twin", "error"),
@@ -118,6 +153,45 @@ def test_a_broken_manifest_is_told_with_its_line(solution: Any, old: str, new: s
     # A missing member is told at the entry that lacks it, a missing comma on the line behind it.
     assert line - 3 <= problem.place.line <= line + new.count("\n") + 1
     assert problem.hint or rule in {"json", "hub-config"}
+
+
+# Those that need more than one change of the template have a test of their own below.
+GUIDE = Path(localhub.__file__).parents[1] / "docs/guides/lint.md"
+ELSEWHERE = {"module-json", "create-options-text", "route-no-output", "layer"}
+
+
+def spoken() -> set[str]:
+    """Every rule's name that stands in the code where a finding is made."""
+    names = set()
+    for path in Path(localhub.manifest.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            at = {"error": 0, "warning": 0, "members": 3, "one_of": 3, "whole": 3, "text": 3, "is_object": 3}
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            index = at.get(called, len(node.args))
+            rule = node.args[index] if index < len(node.args) else None
+            if isinstance(rule, ast.Constant) and re.fullmatch(r"[a-z-]+", str(rule.value)):
+                names.add(str(rule.value))
+    return names
+
+
+def test_the_catalogue_the_code_the_guide_and_these_tests_know_the_same_rules(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert spoken() == set(RULES)
+    assert {rule for _, _, rule, _ in BROKEN} | ELSEWHERE == set(RULES)
+    assert not (_NEEDED | _WORTH_SAYING | _OF_THE_BASE) - set(RULES)
+    assert lint_main(["--rules"]) == CLEAN
+    assert capsys.readouterr().out in GUIDE.read_text(), "put the table of `localhub lint --rules` into the guide"
+    assert lint_main(["--rules", "--format", "json"]) == CLEAN
+    assert set(json.loads(capsys.readouterr().out)) == set(RULES)
+
+
+def test_the_guides_example_says_what_it_shows(solution: Any) -> None:
+    solution.replace(UP, UP.replace("kind = 'alert'", "$body.rms > 4"))
+    said = str(found(solution)[0]).replace(str(solution.folder) + "/", "")
+    assert said in GUIDE.read_text().replace("write\nis_number", "write is_number")
 
 
 def test_guarded_body_paths_are_no_trap(solution: Any) -> None:

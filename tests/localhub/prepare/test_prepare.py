@@ -13,7 +13,7 @@ import pytest
 from localhub.address import another, check, free_port
 from localhub.agent.plan import Plan
 from localhub.exits import CannotStartError, Exit
-from localhub.identity import Identities
+from localhub.identity import Auth, Identities
 from localhub.prepare import Options, Prepared, prepare
 
 ADDRESS = "127.61.0.3"
@@ -90,6 +90,24 @@ def test_the_state_folder(options: Options) -> None:
     fresh = released(prepare(with_options(options, fresh=True, leaves=[])))
     assert Identities.load(fresh.state.identities) != identities
     assert [device.running for device in fresh.plan.devices] == [False]
+
+
+def test_leaf_devices_get_certificates_where_they_are_declared_for_one(options: Options) -> None:
+    toml = options.manifest.with_name("localhub.toml")
+    toml.write_text(TOML + 'auth = "x509_ca"\n[devices.oven2]\ncommand = ["x"]\nauth = "x509_thumbprint"\n')
+    state = released(prepare(options)).state
+    devices = Identities.load(state.identities).devices
+    assert {name: credential.auth for name, credential in devices.items()} == {
+        "gw1": Auth.SAS,
+        "press4": Auth.X509_CA,
+        "oven2": Auth.X509_THUMBPRINT,
+    }
+    assert state.device_certificate("press4").exists()
+    released(prepare(options))
+    assert Identities.load(state.identities).devices == devices
+    toml.write_text(TOML)
+    released(prepare(options))
+    assert Identities.load(state.identities).devices["press4"].key
 
 
 @pytest.mark.parametrize(

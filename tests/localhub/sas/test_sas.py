@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localhub import sas
-from localhub.identity import Identities, Identity, ModuleKey
+from localhub.identity import Credential, Identities, Identity, ModuleKey
 
 NOW = 1_800_000_000
 HUB = "localhub.azure-devices.net"
@@ -15,7 +15,11 @@ HOSTS = (HUB, "127.0.0.9")
 MODULE_KEY = sas.sign("c2VlZA==", b"module")
 DEVICE_KEY = sas.sign("c2VlZA==", b"device")
 LEAF_KEY = sas.sign("c2VlZA==", b"leaf")
-KNOWN = Identities("gw1", {"camera": ModuleKey("1", MODULE_KEY)}, {"gw1": DEVICE_KEY, "press4": LEAF_KEY})
+KNOWN = Identities(
+    "gw1",
+    {"camera": ModuleKey("1", MODULE_KEY)},
+    {"gw1": Credential(key=DEVICE_KEY), "press4": Credential(key=LEAF_KEY)},
+)
 CAMERA = Identity("gw1", "camera")
 
 

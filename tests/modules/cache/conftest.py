@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from modules.cache.record import Record
 from modules.cache.sealing import Sealer
-from modules.cache.store import LEAST_BOUND, Limits, Store
+from modules.cache.store import LEAST_BOUND, Clock, Limits, Store
 from modules.cache.store.house import House
 from modules.cache.workload import WorkloadRefusedError
 from modules.common.messages import Message, new_id
@@ -43,13 +43,19 @@ def key_store() -> KeyStore:
 def make_record() -> Callable[..., Record]:
     numbers = itertools.count(1)
 
-    def make(priority: int = 1, payload: bytes = b"payload", message_id: str = "") -> Record:
+    def make(
+        priority: int = 1,
+        payload: bytes = b"payload",
+        message_id: str = "",
+        source: str = "press4/bearing1",
+        kind: str = "window",
+    ) -> Record:
         number = next(numbers)
         return Record(
             message_id=message_id or f"id {number}",
             priority=priority,
-            kind="window",
-            source="press4/bearing1",
+            kind=kind,
+            source=source,
             source_seq=number,
             payload=payload,
         )
@@ -82,14 +88,34 @@ def open_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
     """Opens the store of this test, as often as it is called; the earlier one must be closed or abandoned."""
     opened: list[Store] = []
 
-    def make(limits: Limits | None = None, keys: dict[int, bytes] | None = None) -> Store:
+    def make(limits: Limits | None = None, keys: dict[int, bytes] | None = None, clock: Clock | None = None) -> Store:
         sealer = Sealer(keys or {1: b"k" * 32})
-        opened.append(Store.open(tmp_path, sealer, limits=limits or Limits(bound=LEAST_BOUND)))
+        opened.append(Store.open(tmp_path, sealer, limits=limits or Limits(bound=LEAST_BOUND), clock=clock))
         return opened[-1]
 
     yield make
     for store in opened:
         store.abandon()
+
+
+class Hands:
+    """Both clocks of a store, moved by the test; in ms."""
+
+    def __init__(self) -> None:
+        self.wall = 1_767_323_045_000
+        self.running = 0
+
+    def clock(self) -> Clock:
+        return Clock(wall=lambda: self.wall, monotonic=lambda: self.running)
+
+    def advance(self, seconds: float) -> None:
+        self.wall += round(1000 * seconds)
+        self.running += round(1000 * seconds)
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 from modules.cache import drain as drain_module
+from modules.cache import watch as watch_module
 from modules.cache.drain import Drain
 from modules.cache.envelope import wrap
 from modules.cache.hubqueue import HubSilentError, Lengths
@@ -64,8 +65,10 @@ class PlayedHub:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S", "_MARK_AFTER_S", "_AGAIN_S"):
+    for name in ("_MARK_AFTER_S", "_AGAIN_S"):
         monkeypatch.setattr(drain_module, name, 0.005)
+    for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S"):
+        monkeypatch.setattr(watch_module, name, 0.005)
 
 
 @pytest.fixture
@@ -249,18 +252,18 @@ def test_nothing_is_confirmed_while_edgehub_s_metrics_are_silent(
     async def play(cache: Cache) -> None:
         await cache.keep(*[make_message("alert") for _ in range(8)])
         async with cache.running() as drain:
-            await until(lambda: bool(drain.hub_silent))
+            await until(lambda: bool(drain.watch.silent))
             assert not hub.queues[0], "which edgeHub it is must be known first"
             hub.silent, hub.link = False, False
             await until(lambda: len(hub.queues[0]) == WINDOW)
             hub.silent, hub.link = True, True
             hub.pass_on()
-            await until(lambda: bool(drain.hub_silent))
+            await until(lambda: bool(drain.watch.silent))
             await asyncio.sleep(0.03)
             assert await cache.depth() == 8
             hub.silent = False
             await until(lambda: _empty(cache))
-            assert not drain.hub_silent
+            assert not drain.watch.silent
 
     with cache_of(open_store, hub) as cache:
         asyncio.run(play(cache))

@@ -10,6 +10,7 @@ import pytest
 
 from modules.cache import drain as drain_module
 from modules.cache import module as cache_module
+from modules.cache import watch as watch_module
 from modules.cache.hubqueue import HubQueue, Lengths
 from modules.cache.module import CacheModule
 from modules.cache.settings import CacheSettings
@@ -98,8 +99,10 @@ class Line:
 
     def __init__(self, house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
-        for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S", "_MARK_AFTER_S", "_AGAIN_S"):
+        for name in ("_MARK_AFTER_S", "_AGAIN_S"):
             monkeypatch.setattr(drain_module, name, 0.005)
+        for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S"):
+            monkeypatch.setattr(watch_module, name, 0.005)
         monkeypatch.setattr(cache_module, "_AGAIN_S", 0.01)
         monkeypatch.setattr(cache_module, "_FIGURES_S", 0.02)
         self.waiting = 0

@@ -6,7 +6,7 @@ import pytest
 
 from modules.cache.record import Record
 from modules.cache.store import Append, Appended, Hand, Job, Store, StoreDamagedError, StoreFailingError, StoreFullError
-from modules.cache.store.store import Result
+from modules.cache.store.jobs import Result
 from modules.cache.writer import StoreReplacedError, Writer
 
 Make = Callable[..., Record]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import orjson
@@ -131,3 +132,97 @@ def waves_model() -> Callable[[int, list[float]], onnx.ModelProto]:
 @pytest.fixture
 def pictures_model() -> Callable[..., onnx.ModelProto]:
     return picture_graph
+
+
+def trap_graph(nodes: list[onnx.NodeProto], side: int = 4) -> onnx.ModelProto:
+    """`picture_graph` whose scores go through `nodes` (from ``safe`` and ``mean`` to ``scores``)."""
+    graph = picture_graph([0.0, 5.0], side).graph
+    graph.node[1].output[0] = "safe"
+    graph.node.extend(nodes)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def constant(name: str, value: Any) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(value), name))
+
+
+@pytest.fixture
+def hanging() -> onnx.ModelProto:
+    """Never answers for a bright picture (mean above 5), at once for a dark one."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["was", "none"], ["now"])],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("was", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("now", TensorProto.FLOAT, None),
+        ],
+        [numpy_helper.from_array(np.array(0.0, np.float32), "none")],
+    )
+    return trap_graph(
+        [
+            constant("five", np.array(5.0, np.float32)),
+            constant("rounds", np.array(2**62, np.int64)),
+            helper.make_node("ReduceMax", ["mean"], ["brightest"], keepdims=0),
+            helper.make_node("Greater", ["brightest", "five"], ["bright"]),
+            helper.make_node("Loop", ["rounds", "bright", "safe"], ["scores"], body=body),
+        ]
+    )
+
+
+@pytest.fixture
+def greedy() -> onnx.ModelProto:
+    """Asks for 4 GB for a bright picture."""
+    return trap_graph(
+        [
+            constant("five", np.array(5.0, np.float32)),
+            constant("little", np.array([1], np.int64)),
+            constant("much", np.array([1 << 30], np.int64)),
+            constant("zero", np.array([0.0], np.float32)),
+            helper.make_node("ReduceMax", ["mean"], ["brightest"], keepdims=0),
+            helper.make_node("Greater", ["brightest", "five"], ["bright"]),
+            helper.make_node("Where", ["bright", "much", "little"], ["size"]),
+            helper.make_node("Expand", ["zero", "size"], ["room"]),
+            helper.make_node("ReduceMax", ["room"], ["nothing"], keepdims=0),
+            helper.make_node("Add", ["safe", "nothing"], ["scores"]),
+        ]
+    )
+
+
+@pytest.fixture
+def undefined() -> onnx.ModelProto:
+    """Answers NaN for a bright picture."""
+    return trap_graph(
+        [
+            constant("five", np.array(5.0, np.float32)),
+            helper.make_node("Sub", ["five", "mean"], ["left"]),
+            helper.make_node("Sqrt", ["left"], ["root"]),
+            helper.make_node("Mul", ["root", "safe"], ["scores"]),
+        ]
+    )
+
+
+@pytest.fixture
+def wrong_shape() -> onnx.ModelProto:
+    """Answers with four scores for two labels."""
+    return trap_graph([helper.make_node("Concat", ["safe", "safe"], ["scores"], axis=1)])
+
+
+def jpeg(level: int) -> bytes:
+    """A picture of one grey level."""
+    return cv2.imencode(".jpg", np.full((8, 8), level, np.uint8))[1].tobytes()
+
+
+@pytest.fixture
+def bright() -> bytes:
+    """Mean 12.75 after `picture_document`'s scaling."""
+    return jpeg(255)
+
+
+@pytest.fixture
+def dark() -> bytes:
+    return jpeg(0)

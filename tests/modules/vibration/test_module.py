@@ -341,7 +341,8 @@ def test_the_page_can_look_at_sensors(run_module: Run) -> None:
     assert len(wave["spectrum"]["values"]) <= 400
     assert pages["none"] == 404
     assert 'kind="waveform"' in pages["metrics"]
-    assert "millwatch_upward_bytes_total" in pages["metrics"]
+    assert 'direction="up",' in pages["metrics"]
+    assert "millwatch_metered_messages_total" in pages["metrics"]
 
 
 def test_a_mended_sensor_learns_its_new_normal_on_demand(run_module: Run) -> None:

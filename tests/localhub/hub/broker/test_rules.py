@@ -186,9 +186,9 @@ def test_a_message_is_too_large_for_the_hub_but_not_for_a_packet(hub: Hub, modul
 
 
 def test_an_oversize_packet_again_and_again_is_named_and_slowed(
-    raw: Callable[..., Raw], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, raw: Callable[..., Raw], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("localhub.hub.troubles.LONGEST_HOLD_S", 0.05)
+    hub.broker._loops._longest_hold_s = 0.05
     packet = writer.publish(EVENTS.encode() + b"%24.on=x", bytes(262_100), 1, 1)
     for _ in range(3):
         client = raw()

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from localhub import sas
-from localhub.hub.login import Refused, SasVerifier, identify, parse_username
-from localhub.identity import Identities, Identity, ModuleKey
+from localhub.certs import Authority
+from localhub.hub.login import IdentityVerifier, Refused, identify, parse_username
+from localhub.identity import Credential, Identities, Identity, ModuleKey
 from localhub.wire.packets import Connect
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 OTHER = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 HOST = "hub.example"
 NOW = 1_700_000_000.0
-IDENTITIES = Identities("gw1", {"m": ModuleKey("1", KEY), "n": ModuleKey("1", OTHER)}, {"gw1": KEY, "leaf": OTHER})
-VERIFIER = SasVerifier(IDENTITIES, (HOST, "127.0.0.1"), lambda: NOW)
+IDENTITIES = Identities(
+    "gw1",
+    {"m": ModuleKey("1", KEY), "n": ModuleKey("1", OTHER)},
+    {"gw1": Credential(key=KEY), "leaf": Credential(key=OTHER)},
+)
+VERIFIER = IdentityVerifier(
+    IDENTITIES, (HOST, "127.0.0.1"), Authority.create(datetime.now(UTC)).certificate, lambda: NOW
+)
 
 
 def token(identity: Identity, key: str = KEY, host: str = HOST, expiry: float = NOW + 60) -> bytes:
@@ -55,11 +64,11 @@ def test_user_names(text: str, identity: Identity | None) -> None:
 
 
 def test_a_module_with_its_own_token_or_with_its_devices() -> None:
-    assert identify(packet(), VERIFIER) == Identity("gw1", "m")
-    assert identify(packet(password=token(Identity("gw1"))), VERIFIER) == Identity("gw1", "m")
-    assert identify(packet(password=token(Identity("gw1", "m"), host="127.0.0.1")), VERIFIER) == Identity("gw1", "m")
+    assert identify(packet(), VERIFIER)[0] == Identity("gw1", "m")
+    assert identify(packet(password=token(Identity("gw1"))), VERIFIER)[0] == Identity("gw1", "m")
+    assert identify(packet(password=token(Identity("gw1", "m"), host="127.0.0.1")), VERIFIER)[0] == Identity("gw1", "m")
     leaf = packet("leaf", f"{HOST}/leaf/?api-version=x", password=token(Identity("leaf"), OTHER))
-    assert identify(leaf, VERIFIER) == Identity("leaf")
+    assert identify(leaf, VERIFIER)[0] == Identity("leaf")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from azure.iot.device import Message
 from azure.iot.device.aio import IoTHubModuleClient
 
+from localhub import sas
 from localhub.identity import Identity
 
 if TYPE_CHECKING:
@@ -78,3 +80,28 @@ def test_the_hub_restarts_and_the_sdk_goes_on(hub: Hub) -> None:
         await beta.shutdown()
 
     asyncio.run(story())
+
+
+def test_the_sdk_renews_its_token_by_connecting_anew_and_is_never_found_with_an_expired_one(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a token for 122 s it renews after 2 s: the hub sees an orderly reconnect, and a good token at each check."""
+    hub.broker.manners = replace(hub.broker.manners, reauthenticate_every=0.1)
+    connects = hub.broker.metrics.connects
+    monkeypatch.setattr(sas, "SKEW_S", -110)  # a token is no good 110 s before its end: each was renewed in time
+
+    async def story() -> None:
+        text = hub.identities.connection_string(Identity("gw1", "alpha"), hub.state.hub_name, hub.state.address)
+        alpha = IoTHubModuleClient.create_from_connection_string(
+            text, server_verification_cert=hub.state.ca_certificate.read_text(), sastoken_ttl=122
+        )
+        await alpha.connect()
+        async with asyncio.timeout(20):
+            while connects[("gw1/alpha",)] < 3:  # noqa: ASYNC110  it has no event here
+                await asyncio.sleep(0.05)
+        await alpha.send_message_to_output("after two renewals", "x")
+        await alpha.shutdown()
+
+    asyncio.run(story())
+    assert hub.depth("gw1/beta/in") == 1
+    assert not hub.broker.metrics.refused

@@ -2,9 +2,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from modules.cache.keyring import Keyring
+from modules.cache.operatorkey import OperatorKey, PrivateKey
 from modules.cache.record import Record
-from modules.cache.store import Append, Appended, Confirm, Hand, StoreDamagedError
+from modules.cache.sealing import Sealer
+from modules.cache.store import Append, Appended, Confirm, Hand, Store, StoreDamagedError
 from modules.cache.store.house import House
 
 Make = Callable[..., Record]
@@ -59,10 +64,11 @@ def test_lost_keys_come_from_their_copy(house: House, make_record: Make, damage:
 def test_a_new_key_seals_and_the_old_one_still_opens(house: House, make_record: Make) -> None:
     store = house.open()
     store.apply([Append([make_record()])])
-    store.close()
-    house.rotate()
-    store = house.open()
+    changed = house.keys.rotate()
+    store.rekey(changed.keys, changed.copy)
     store.apply([Append([make_record()])])
+    store.abandon()
+    store = house.open()
     assert len(store.peek(1, 0, most=9, most_bytes=1 << 20)) == 2
     store.abandon()
 
@@ -114,3 +120,84 @@ def test_the_folder_is_for_its_owner_only(house: House) -> None:
     house.open().abandon()
     assert Path(house.live).stat().st_mode & 0o777 == 0o700
     assert (house.live / "keys.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_rotated_key_is_dropped_when_nothing_needs_it(house: House, make_record: Make) -> None:
+    store = house.open()
+    store.apply([Append([make_record(payload=b"old")])])
+    changed = house.keys.rotate()
+    store.rekey(changed.keys, changed.copy)
+    store.apply([Append([make_record(payload=b"new")])])
+    assert house.keys.retire(store.oldest_key()) is None, "a record is still sealed with it"
+    store.apply([Hand(1, 1, 0), Confirm(1, 1)])
+    fewer = house.keys.retire(store.oldest_key())
+    assert fewer is not None
+    assert list(fewer.keys) == [2]
+    store.rekey(fewer.keys, fewer.copy)
+    store.close()
+    store = house.open()
+    assert store.peek(1, 0, most=9, most_bytes=1 << 20)[0].payload == b"new"
+    store.abandon()
+
+
+def test_power_lost_while_the_key_is_rotated_costs_nothing(house: House, make_record: Make) -> None:
+    store = house.open()
+    store.apply([Append([make_record(payload=b"old")])])
+    house.keys.rotate()  # keys.json has it, and the store never hears of it
+    store.abandon()
+    store = house.open()
+    store.apply([Append([make_record(payload=b"new")])])
+    assert [record.payload for record in store.peek(1, 0, most=9, most_bytes=1 << 20)] == [b"old", b"new"]
+    assert store.oldest_key() == 1
+    store.abandon()
+
+
+def test_a_key_store_exchanged_while_the_cache_runs_costs_nothing(
+    house: House, make_record: Make, said: list[str]
+) -> None:
+    store = house.open()
+    store.apply([Append([make_record(payload=b"kept")])])
+    assert house.keys.check() is None
+    house.wrapper.secret = b"t" * 32  # type: ignore[attr-defined]
+    changed = house.keys.check()
+    assert changed is not None
+    store.rekey(changed.keys, changed.copy)
+    assert any("wrapped anew" in line for line in said)
+    store.close()
+    store = house.open()
+    assert store.peek(1, 0, most=1, most_bytes=1)[0].payload == b"kept"
+    assert house.set_aside() == []
+    store.abandon()
+
+
+def test_an_operator_s_key_opens_what_the_gateway_s_no_longer_does(house: House, make_record: Make) -> None:
+    private = X25519PrivateKey.generate()
+    store = house.open()
+    store.apply([Append([make_record(payload=b"rescued")])])
+    changed = house.keys.give(OperatorKey(private.public_key()))
+    assert changed is not None
+    assert house.keys.give(OperatorKey(private.public_key())) is None
+    store.close()
+    house.wrapper.secret = b"t" * 32  # type: ignore[attr-defined]
+    house.open().abandon()
+    (aside,) = house.set_aside()
+    assert "--private-key" in aside.advice
+    keys = Keyring.decode((aside.folder / "keys.json").read_text()).unwrap_as_operator(PrivateKey(private))
+    store = Store.open(aside.folder, Sealer(keys), look=True)
+    assert store.peek(1, 0, most=1, most_bytes=1)[0].payload == b"rescued"
+    store.abandon()
+
+
+def test_lost_keys_come_from_the_newest_copy(house: House, make_record: Make) -> None:
+    """Also where the newest is only in the WAL, and with the long wrappings of RSA."""
+    house.operator = OperatorKey(rsa.generate_private_key(65537, 4096).public_key())
+    store = house.open()
+    for number in range(3):
+        changed = house.keys.rotate()
+        store.rekey(changed.keys, changed.copy)
+        store.apply([Append([make_record(payload=b"%d" % number)])])
+    store.abandon()
+    (house.live / "keys.json").unlink()
+    store = house.open()
+    assert [record.payload for record in store.peek(1, 0, most=9, most_bytes=1 << 20)] == [b"0", b"1", b"2"]
+    store.abandon()

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from modules.cache import offline
+from modules.cache import commandline
 from modules.cache.envelope import wrap
 from modules.cache.store import Append
 from modules.cache.store.house import House
@@ -27,7 +27,7 @@ def edged(kept: House, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(kept: House, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, object]]]:
-    code = offline.main([*arguments, "--state", str(kept.root)])
+    code = commandline.main([*arguments, "--state", str(kept.root)])
     return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -35,8 +35,8 @@ def test_stats_and_inspect_need_no_key(kept: House, capsys: pytest.CaptureFixtur
     code, (stats,) = run(kept, capsys, "stats")
     assert code == 0
     assert [depth["depth"] for depth in stats["priorities"]] == [1, 1, 1]  # type: ignore[attr-defined]
-    code, records = run(kept, capsys, "inspect", "--priority", "1")
-    assert [record["kind"] for record in records] == ["window"]
+    code, (page,) = run(kept, capsys, "inspect", "--priority", "1")
+    assert [record["kind"] for record in page["records"]] == ["window"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("edged")
@@ -60,10 +60,10 @@ def test_looking_changes_nothing(kept: House, capsys: pytest.CaptureFixture[str]
 
 def test_a_running_module_and_no_store_are_told_apart(kept: House, capsys: pytest.CaptureFixture[str]) -> None:
     store = kept.open()
-    assert offline.main(["stats", "--state", str(kept.root)]) == offline.EXIT_REFUSED
+    assert commandline.main(["stats", "--state", str(kept.root)]) == commandline.EXIT_REFUSED
     assert "in use" in capsys.readouterr().err
     store.abandon()
-    assert offline.main(["stats", "--state", str(kept.root / "nowhere")]) == offline.EXIT_REFUSED
+    assert commandline.main(["stats", "--state", str(kept.root / "nowhere")]) == commandline.EXIT_REFUSED
     assert "no store" in capsys.readouterr().err
 
 
@@ -71,5 +71,5 @@ def test_without_the_module_s_environment_it_says_what_it_lacks(
     kept: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("IOTEDGE_WORKLOADURI", raising=False)
-    assert offline.main(["export", "--state", str(kept.root)]) == offline.EXIT_REFUSED
+    assert commandline.main(["export", "--state", str(kept.root)]) == commandline.EXIT_REFUSED
     assert "IOTEDGE_WORKLOADURI" in capsys.readouterr().err

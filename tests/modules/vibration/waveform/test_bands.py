@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.vibration.waveform.envelope import candidates
+from modules.vibration.waveform.bands import candidates
 
 
 def is_smooth(number: int) -> bool:

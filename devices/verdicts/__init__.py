@@ -1,0 +1,1 @@
+"""Verdicts on machines from what reached the cloud, and from nothing else."""

@@ -1,0 +1,117 @@
+"""What changes a store: jobs, those that wait together in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modules.cache.store import batch, erase, outgoing
+from modules.cache.store.append import Append, Appended, append, append_alone
+from modules.cache.store.batch import Batch
+from modules.cache.store.budget import BASE_FRAMES, frames_for
+from modules.cache.store.erase import Erase, Erasure
+from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFullError
+from modules.cache.store.outgoing import Confirm, Hand, Rewind
+from modules.cache.store.state import State
+from modules.cache.store.transactions import Transactions
+
+Job = Append | Hand | Confirm | Rewind | Batch | Erase
+Result = Appended | Erasure | StoreError | None
+
+_SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window; of noting one row
+_ONE = Appended(1)
+
+
+class Jobs:
+    """Does jobs for one open store."""
+
+    def __init__(self, state: State, transactions: Transactions) -> None:
+        self._state = state
+        self._transactions = transactions
+
+    def apply(self, jobs: Sequence[Job]) -> list[Result]:
+        """Store.apply."""
+        if len(jobs) == 1 and (alone := self._alone(jobs[0])) is not None:
+            return [alone]
+        results: list[Result] = []
+        group: list[Job] = []
+        total = BASE_FRAMES
+        for job in jobs:
+            frames = _frames(job)
+            if group and total + frames > self._state.budget.most_frames:
+                results += self._group(group, total)
+                group, total = [], BASE_FRAMES
+            if frames + BASE_FRAMES > self._state.budget.most_frames:
+                results.append(self._large(job))
+                continue
+            group.append(job)
+            total += frames
+        return results + self._group(group, total)
+
+    def _large(self, job: Job) -> Result:
+        """An append too large for one transaction, in as few as it takes; what was stored stays when one fails."""
+        assert isinstance(job, Append)
+        half = len(job.records) // 2
+        if not half:
+            return StoreFullError("a record larger than the WAL's share; raise the bound", disk=False)
+        first, second = self.apply([Append(job.records[:half]), Append(job.records[half:])])
+        if isinstance(first, Appended) and isinstance(second, Appended):
+            return first + second
+        return first if isinstance(first, StoreError) else second
+
+    def _group(self, jobs: Sequence[Job], frames: int) -> list[Result]:
+        """All in one commit; when one fails, each in its own."""
+        if not jobs:
+            return []
+        results: list[Result] = []
+        try:
+            with self._transactions.guard:
+                self._transactions.commit(lambda: results.extend(map(self._do, jobs)), frames)
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            if len(jobs) == 1:
+                return [error]
+            return [self._group([job], BASE_FRAMES + _frames(job))[0] for job in jobs]
+        return results
+
+    def _alone(self, job: Job) -> Result:
+        """The short way of a single record; None where the long one must be gone."""
+        if not isinstance(job, Append) or len(job.records) != 1 or self._transactions.disk_full:
+            return None
+        state = self._state
+        frames = BASE_FRAMES + _frames(job)
+        if frames > state.budget.most_frames:
+            return None
+        try:
+            with self._transactions.guard:
+                self._transactions.room_in_wal(frames)
+                if not append_alone(state, job):
+                    return None
+                if state.frames > state.budget.most_frames:
+                    state.checkpoint()
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            state.free = 0
+            return error
+        return _ONE
+
+    def _do(self, job: Job) -> Result:
+        if isinstance(job, Append):
+            if self._transactions.disk_full:
+                raise StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
+            return append(self._state, job)
+        if isinstance(job, Erase):
+            return erase.begin(self._state, job)
+        if isinstance(job, Batch):
+            batch.bind(self._state, job)
+        else:
+            outgoing.move(self._state, job)
+        return None
+
+
+def _frames(job: Job) -> int:
+    """Pages that a job writes at most."""
+    if isinstance(job, Append):
+        return frames_for(job.leaves, len(job.records))
+    return _SMALL_JOB_FRAMES

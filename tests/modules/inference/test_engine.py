@@ -1,0 +1,167 @@
+"""The child process that holds the models: whatever a model does, only the child pays."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import onnx
+import pytest
+
+from modules.inference.engine import Engine
+from modules.inference.errors import BadInputError, ChildGoneError, ModelError
+
+MakePackage = Callable[..., Path]
+DARK_OK = pytest.approx([0.0067, 0.9933], abs=1e-3)
+
+
+@asynccontextmanager
+async def engine(**settings: float) -> AsyncIterator[Engine]:
+    made = Engine(**settings)  # type: ignore[arg-type]
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def run(part: Callable[[], Awaitable[None]]) -> None:
+    async def within() -> None:
+        async with asyncio.timeout(60):
+            await part()
+
+    asyncio.run(within())
+
+
+def test_several_pictures_of_one_message_are_one_batch(make_package: MakePackage, dark: bytes, bright: bytes) -> None:
+    async def part() -> None:
+        async with engine() as models:
+            await models.load("good", make_package())
+            answers = await models.judge("good", [(dark, {}), (bright, {}), (dark, {})])
+            assert answers[0] == answers[2] == DARK_OK
+            assert answers[1][0] > 0.99
+
+    run(part)
+
+
+def test_a_model_that_hangs_costs_a_restart_and_the_others_go_on(
+    make_package: MakePackage, hanging: onnx.ModelProto, dark: bytes, bright: bytes
+) -> None:
+    async def part() -> None:
+        async with engine(judge_s=1.0) as models:
+            await models.load("good", make_package("good"))
+            await models.load("bad", make_package("bad", graph=hanging))
+            assert (await models.judge("bad", [(dark, {})]))[0] == DARK_OK
+            hung = models.pid
+            with pytest.raises(ChildGoneError, match="no answer within 1 s to judge bad"):
+                await models.judge("bad", [(bright, {})])
+            assert (await models.judge("good", [(dark, {})]))[0] == DARK_OK
+            assert (await models.judge("bad", [(dark, {})]))[0] == DARK_OK
+            assert models.restarts == 1
+            assert models.pid != hung
+
+    run(part)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_model_that_crashes_the_runtime_is_told_to_who_asked_and_the_rest_is_loaded_again(
+    make_package: MakePackage, hanging: onnx.ModelProto, dark: bytes, bright: bytes, signum: int
+) -> None:
+    async def part() -> None:
+        async with engine(judge_s=20.0) as models:
+            await models.load("bad", make_package("bad", graph=hanging))
+            judging = asyncio.create_task(models.judge("bad", [(bright, {})]))
+            await asyncio.sleep(0.2)
+            assert models.pid is not None
+            os.kill(models.pid, signum)
+            with pytest.raises(ChildGoneError, match=f"the process ended \\(-{int(signum)}\\)"):
+                await judging
+            assert (await models.judge("bad", [(dark, {})]))[0] == DARK_OK
+
+    run(part)
+
+
+def test_a_model_may_not_take_the_gateway_s_memory(
+    make_package: MakePackage, greedy: onnx.ModelProto, dark: bytes, bright: bytes
+) -> None:
+    async def part() -> None:
+        async with engine(memory_mb=1024) as models:
+            await models.load("bad", make_package(graph=greedy))
+            with pytest.raises(ModelError, match=r"(?i)alloc|memory"):
+                await models.judge("bad", [(bright, {})])
+            assert (await models.judge("bad", [(dark, {})]))[0] == DARK_OK
+            assert models.restarts == 0
+
+    run(part)
+
+
+def test_nan_is_no_answer(make_package: MakePackage, undefined: onnx.ModelProto, bright: bytes, dark: bytes) -> None:
+    async def part() -> None:
+        async with engine() as models:
+            await models.load("bad", make_package(graph=undefined))
+            with pytest.raises(ModelError, match="NaN or infinity"):
+                await models.judge("bad", [(bright, {})])
+            assert (await models.judge("bad", [(dark, {})]))[0][1] > 0.99
+
+    run(part)
+
+
+def test_a_wrong_shape_is_no_answer(make_package: MakePackage, wrong_shape: onnx.ModelProto, dark: bytes) -> None:
+    async def part() -> None:
+        async with engine() as models:
+            await models.load("bad", make_package(graph=wrong_shape))
+            with pytest.raises(ModelError, match=r"shape \(1, 4\) for 1 inputs and 2 labels"):
+                await models.judge("bad", [(dark, {})])
+
+    run(part)
+
+
+def test_a_file_that_is_no_model_is_refused_in_words(make_package: MakePackage) -> None:
+    async def part() -> None:
+        async with engine() as models:
+            with pytest.raises(ModelError, match="does not load"):
+                await models.load("bad", make_package(graph=b"no model at all"))
+
+    run(part)
+
+
+def test_a_load_that_does_not_end_is_given_up_and_what_was_loaded_stays(
+    make_package: MakePackage, dark: bytes, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "stuck"
+    pipe.mkdir()
+    os.mkfifo(pipe / "card.json")  # opening it for reading waits for ever
+
+    async def part() -> None:
+        async with engine(load_s=3.0) as models:
+            await models.load("name", make_package())
+            with pytest.raises(ModelError, match="no answer within 3 s to load name"):
+                await models.load("name", pipe)
+            assert (await models.judge("name", [(dark, {})]))[0] == DARK_OK
+
+    run(part)
+
+
+def test_a_broken_picture_is_the_picture_s_fault(make_package: MakePackage, dark: bytes) -> None:
+    async def part() -> None:
+        async with engine() as models:
+            await models.load("good", make_package())
+            with pytest.raises(BadInputError) as refused:
+                await models.judge("good", [(dark[: len(dark) // 2], {})])
+            assert refused.value.reason == "corrupt_picture"
+
+    run(part)
+
+
+def test_whoever_gives_up_leaves_no_answer_for_the_next_to_read(
+    make_package: MakePackage, hanging: onnx.ModelProto, dark: bytes, bright: bytes
+) -> None:
+    async def part() -> None:
+        async with engine(judge_s=20.0) as models:
+            await models.load("bad", make_package(graph=hanging))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(models.judge("bad", [(bright, {})]), 0.3)
+            assert (await models.judge("bad", [(dark, {}), (dark, {})]))[1] == DARK_OK
+
+    run(part)
