@@ -76,12 +76,10 @@ def costs(sizes: Sequence[int], *, readings: int) -> dict[int, float]:
     for size, core in cores.items():
         core.resolve([f"hall/s{number}" for number in range(size)])
     best = dict.fromkeys(sizes, float("inf"))
-    number = 0
-    for _ in range(max(8, readings // BATCH)):
-        number += 1
+    for number in range(max(8, readings // BATCH)):
         for size, core in cores.items():
             rows = np.concatenate([rng.permutation(size)[:BATCH] for _ in range(-(-BATCH // size))])[:BATCH]
-            times = START + number + np.arange(rows.size) * 1e-6
+            times = (START + number + np.arange(rows.size) * 1e-6).astype(np.float64)
             taken = Readings(rows, rng.normal(50, 1, rows.size), times, seq=number)
             begun = time.perf_counter()
             core.judge(taken, Outcome(), now=START + number + 1)
