@@ -288,7 +288,7 @@ class CacheModule:
             answer = await handler({key: value for key, value in document.items() if key not in own})
         except MethodError as error:
             self._last_command = {"verb": verb, "ok": False, "error": str(error)}
-            self._edge.beat()
+            await self._tell()
             raise BadMessage("bad_command", str(error)) from error
         text = orjson.dumps(answer).decode()
         shown = answer if len(text) <= _LONGEST_ANSWER else "too long for a heartbeat: call the direct method"
