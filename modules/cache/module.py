@@ -72,7 +72,9 @@ class CacheModule:
         self._metered_apart = edge.metrics.counter(
             "millwatch_cache_metered_apart_total", "Units of 4 KB that would have been without batches", "priority"
         )
-        self._written = edge.metrics.counter("millwatch_cache_written_bytes_total", "Bytes written to flash, at most")
+        self._written = edge.metrics.counter(
+            "millwatch_cache_written_bytes_total", "Bytes written to flash, in blocks of 4 KB"
+        )
         self._stored = edge.metrics.counter("millwatch_cache_stored_bytes_total", "Sealed bytes accepted")
         self._counted: dict[Counter, int] = {}
         edge.on_input("telemetry", self.accept)
