@@ -1,8 +1,8 @@
 """Records through localhub into the cache: the real module behind the real SDK, one message in flight to it.
 
-A sender that costs next to nothing puts messages into the hub, which keeps them on disk and delivers them one at a time;
-the cache has each on disk before it acknowledges. The cloud is away meanwhile, as when the cache has most to take in.
-Afterwards it is there, and what comes out of the cache is measured too.
+A sender that costs next to nothing puts messages into the hub, which keeps them on disk and delivers them one at a
+time; the cache has each on disk before it acknowledges. The cache is paused meanwhile, as if the cloud were away; what
+goes out of it afterwards is measured too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from bench._mqtt import WINDOW, BenchError, Client, Login, connected
 from localhub import sas

@@ -33,6 +33,9 @@ class Manners:
     oversize_hold: float = 30.0
     """How long the connection of a client that sends an oversize packet again and again is held at most (4)."""
 
+    unstored_hold: float = 1.0
+    """How long the connection of a client whose message could not be stored is held before it is closed (6.1)."""
+
     upstream_batch: int = 100
     """Messages sent to the cloud in one batch (6.2, MaxUpstreamBatchSize)."""
 
@@ -64,6 +67,7 @@ EDGEHUB: Final = Manners(
     keeps_routeless=False,
     forging=True,
     oversize_hold=0.0,
+    unstored_hold=0.0,
     upstream_batch=10,
     reauthenticate_every=300.0,
     answers_unsubscribed=False,

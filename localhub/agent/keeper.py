@@ -42,6 +42,7 @@ class Keeper:
         self.exit_code: int | None = None
         self.exit_text: str | None = None
         self.started: datetime | None = None
+        self.exited: datetime | None = None
         self.running: Running | None = None
         self.changed = asyncio.Event()  # set at every change of state; who waits for it clears it
         self.commands = Commands()
@@ -188,6 +189,7 @@ class Keeper:
         if self._stopping.is_set():  # asked to stop while it was being started
             self.running.terminate()
         self.exit_code = await self.running.wait()
+        self.exited = datetime.now(UTC)
         self._cpu_before += self.running.usage().cpu_s
         self.running = None
         return self.exit_code, loop.time() - began

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
 WINDOW = 120
+VERSION = "0.1.0"  # of the agent, as it tells in figures and in its twin
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]

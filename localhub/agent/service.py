@@ -22,8 +22,6 @@ from localhub.agent.keeper import Keeper
 from localhub.agent.wrongclock import NoWrongClockError
 from localhub.control.server import Call, Refused, application, get, post
 
-VERSION = "0.1.0"
-
 
 class Service:
     """Answers for one Edge."""
@@ -147,6 +145,8 @@ class Service:
             expected_s=keeper.expected_s,
             disk_read=usage.read_bytes,
             disk_written=usage.written_bytes,
+            network_in=usage.network_in,
+            network_out=usage.network_out,
         )
 
     def _own(self) -> metrics.ModuleFacts:
@@ -159,7 +159,7 @@ class Service:
         read, written = proc.storage(os.getpid())
         return metrics.ModuleFacts(
             name="edgeAgent",
-            version=VERSION,
+            version=metrics.VERSION,
             cpu_percent=tuple(gauge.samples),
             memory=0 if alone is None else alone.rss,
             processes=1,
@@ -180,12 +180,12 @@ def _host(folder: Path, agent_uptime_s: float) -> metrics.HostFacts:
         disk_total=disk.total,
         disk_free=disk.free,
         memory_total=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        version=VERSION,
+        version=metrics.VERSION,
         information=json.dumps(
             {
                 "OperatingSystemType": platform.system().lower(),
                 "Architecture": platform.machine(),
-                "Version": VERSION,
+                "Version": metrics.VERSION,
                 "KernelVersion": platform.release(),
                 "NumCpus": os.cpu_count(),
             }

@@ -19,7 +19,7 @@ PATTERNS = {
     "symmetric key": r"(?i)(?:primary|secondary|symmetric)_?key[\"']?\s*[:=]\s*[\"'][A-Za-z0-9+/]{40,}={0,2}[\"']",
     "password of a registry": r"(?m)^\s*(?:export )?[A-Z_]*(?:PASSWORD|SECRET|TOKEN|CONNECTION_STRING)=[^\s$<{\"']{6,}",
     "password in a manifest": r"(?i)\"(?:password|secret|token)\"\s*:\s*\"(?![\"$<{])[^\"\s]{6,}\"",
-    "password in an address": r"[a-z]+://[^\s/:@\"'{}$<]+:(?!\$|\{|<)[^\s/:@\"'{}]{3,}@(?!192\.0\.2\.|[\w.]*example)\w",  # RFC 5737
+    "password in an address": r"[a-z]+://[^\s/:@\"'{}$<]+:(?!\$|\{|<)[^\s/:@\"'{}]{3,}@(?!192\.0\.2\.)\w",
     "key of a cloud": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     "token of a code host": r"\b(?:ghp|gho|ghs|github_pat|glpat|npm|pypi)[-_][A-Za-z0-9_-]{30,}",
     "signed web token": r"\beyJ[A-Za-z0-9_-]{15,}\.eyJ[A-Za-z0-9_-]{15,}\.[A-Za-z0-9_-]{20,}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from localhub.agent import proc
 from localhub.agent.logs import LogFile, older, tail
 from localhub.agent.metrics import CpuGauge, Deeds, HostFacts, ModuleFacts, render
 from localhub.agent.sealing import SealBrokenError, Sealer
@@ -148,3 +150,22 @@ def test_every_figure_of_edgeagent_is_there_with_its_labels() -> None:
     }
     common = {"iothub", "edge_device", "instance_number", "ms_telemetry"}
     assert found == {name: set(labels.split()) | common for name, labels in EDGE_AGENT.items()}
+
+
+def test_traffic_is_that_of_all_interfaces_but_the_loopback() -> None:
+    text = """Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo: 999999    1    0    0    0     0          0         0 999999    1    0    0    0     0       0          0
+  eth0:   1500   20    0    0    0     0          0         0    700    8    0    0    0     0       0          0
+eth1:20 1 0 0 0 0 0 0 3 1 0 0 0 0 0 0
+"""  # noqa: E501  as the kernel writes it
+    assert proc.traffic(text) == (1520, 703)
+    assert proc.network(os.getpid()) == (0, 0), "a process shares the machine's network"
+
+
+def test_the_bytes_of_the_disk_are_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "io").write_text("rchar: 1\nwchar: 2\nread_bytes: 4096\nwrite_bytes: 8192\n")
+    monkeypatch.setattr(proc, "PROC", tmp_path)
+    assert proc.storage(7) == (4096, 8192)
+    assert proc.storage(8) == (0, 0)

@@ -138,6 +138,16 @@ def test_an_oversize_packet_again_and_again(hub: Hub, manners: Manners, caplog: 
 
 
 @both
+def test_a_message_that_cannot_be_stored(hub: Hub, module: Make, manners: Manners) -> None:
+    hub.broker.manners = replace(manners, unstored_hold=manners.unstored_hold * 60)
+    alpha = module("alpha")
+    hub.call(lambda: hub.broker.faults.fill_disk(full=True))
+    alpha.send("x", b"", wait=False)
+    assert alpha.gone.wait(10 if strict(manners) else 0.5) is strict(manners)
+    hub.call(hub.broker.faults.clear)
+
+
+@both
 def test_batches_for_the_cloud(hub: Hub, module: Make, manners: Manners, eventually: Eventually) -> None:
     hub.routes.table["up"] = [(UPSTREAM, 1, None)]
     hub.call(lambda: hub.cloud.set(up=False))

@@ -28,7 +28,12 @@ def _core(lateness: float) -> ScalarCore:
 
 
 def _facts(core: ScalarCore, outcomes: list[Outcome]) -> tuple[object, ...]:
-    findings = [(f.sensor, f.rule, f.state, f.time, f.value) for each in outcomes for f in each.findings]
+    findings = [
+        (f.sensor, f.rule, f.state, f.time, f.value)
+        for each in outcomes
+        for f in each.findings
+        if f.rule != "missing"  # silence is told by the clock, not by what arrives
+    ]
     windows = sorted(
         (int(batch.sensor[n]), float(batch.start[n]), int(batch.count[n]), round(float(batch.mean[n]), 9))
         for each in outcomes
