@@ -20,8 +20,9 @@ PORT ?= 8080
 ADDRESS ?= 127.0.0.1
 CONTAINERS ?=
 STATE ?= .state
+SECONDS = 60
 
-.PHONY: help install run test check lint bench soak mutants train build push deploy layer sbom images-test clean lock
+.PHONY: help install run test check lint bench fuzz soak mutants train build push deploy layer sbom images-test clean lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +66,9 @@ check: $(VENV)/.dev ## style, types, arrows between packages, the manifest
 bench: .venv-bench/.bench ## the figures, measured here beside their peers and limits
 	.venv-bench/bin/python -m bench
 
+fuzz: $(VENV)/.dev ## what a client may send, for SECONDS (60): by coverage where atheris has a wheel
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 soak: $(VENV)/.dev ## the long proofs
 	$(BIN)/python -m pytest -q -m soak --timeout 7200
 
@@ -92,12 +96,13 @@ deploy: ## set the modules of EDGE_DEVICE_ID, through az iot edge set-modules
 layer: $(VENV)/.run ## a layered deployment from its template (LAYER=deployment.camera2.template.json)
 	docker/tool layer $(LAYER) $(PLATFORM)
 
-sbom: $(VENV)/.dev ## a bill of materials (CycloneDX) of each image, in build/sbom
-	$(BIN)/python docker/sbom.py build/sbom
+sbom: ## a bill of materials (CycloneDX) of each image, in build/sbom
+	docker/tool sbom
 
 images-test: $(VENV)/.dev ## engine, base, registry, all five images built and pushed, the line run from them (root, Debian)
 	docker/engine registry
 	$(if $(wildcard .env),,DOTENV_FILE=.env.example) docker/tool push $(PLATFORM)
+	docker/tool sbom
 	$(BIN)/python -m pytest -q tests/docker tests/system/test_images.py tests/system/test_containers.py
 
 lock: ## resolve requirements/*.in again into hash-locked *.txt

@@ -1,7 +1,8 @@
 """A bill of materials (CycloneDX 1.6, JSON) of each image, made from its lock file: nothing has to be built for it.
 
-`python docker/sbom.py FOLDER` writes FOLDER/millwatch-NAME.cdx.json for every module. Packages come with the hashes
-that the build insists on; the image and its base stand as the component that they make up.
+`python docker/sbom.py FOLDER`, with cyclonedx-bom installed (`make sbom` does that), writes one for every module, as
+FOLDER/millwatch-NAME.cdx.json. Packages come with the hashes that the build insists on; the image and its base stand as
+the component that they make up.
 """
 
 import json

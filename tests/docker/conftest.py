@@ -29,8 +29,3 @@ def images() -> ModuleType:
 @pytest.fixture(scope="session")
 def trim() -> ModuleType:
     return script("trim")
-
-
-@pytest.fixture(scope="session")
-def sbom() -> ModuleType:
-    return script("sbom")
