@@ -125,7 +125,11 @@ def _stop(options: argparse.Namespace, state: State) -> int:
 
 def _link(options: argparse.Namespace, state: State) -> int:
     body: dict[str, Any] = {"state": options.link}
-    body |= {key: value for key in ("bytes_per_s", "latency_ms") if (value := getattr(options, key)) is not None}
+    body |= {
+        key: value
+        for key in ("bytes_per_s", "latency_ms", "loss_percent")
+        if (value := getattr(options, key)) is not None
+    }
     facts = _client(state, state.hub_socket).post("/link", body)
     _print(options, facts, f"link {options.link}")
     return Exit.OK
@@ -172,6 +176,8 @@ def message_text(message: dict[str, Any]) -> str:
 
 
 def _fault(options: argparse.Namespace, state: State) -> int:
+    if options.kind == "clear" or getattr(options, "modules", False):
+        _client(state, state.agent_socket).post("/clock", {"offset_s": getattr(options, "offset_s", 0)})
     facts = _client(state, state.hub_socket).post("/fault", faults.body(options))
     _print(options, facts, faults.text(options, facts))
     return Exit.OK

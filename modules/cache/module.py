@@ -19,7 +19,7 @@ from modules.cache.envelope import wrap
 from modules.cache.hubqueue import HubQueue
 from modules.cache.operatorkey import OperatorKey, OperatorKeyError
 from modules.cache.outage import Intake
-from modules.cache.record import PRIORITIES
+from modules.cache.record import PRIORITIES, Record
 from modules.cache.settings import CacheSettings
 from modules.cache.store import Store, StoreBusyError, StoreError, StoreFailingError
 from modules.cache.store.house import House
@@ -28,7 +28,7 @@ from modules.cache.verbs import Verbs
 from modules.cache.workload import WorkloadRefusedError, WorkloadUnreachableError
 from modules.cache.writer import StoreReplacedError, Writer
 from modules.common.edge import Edge
-from modules.common.messages import MAX_PACKET, BadMessage, Message
+from modules.common.messages import MAX_PACKET, BadMessage, Message, members
 from modules.common.methods import MethodError
 from modules.common.settings import SettingsError
 
@@ -41,6 +41,15 @@ _KEYS_S = 60.0  # between two looks whether an old data key is still needed ...
 _CHECK_EVERY = 60  # ... of which each so many asks whether the key store still opens them
 _LONGEST_ANSWER = 4096  # characters of a command's answer in the heartbeat; the page reads more from the view
 _OUTPUT = "upstream0"  # all three are as long as this
+_SURELY_FITS = MAX_PACKET - 1024
+
+
+def _record(message: Message) -> Record:
+    """What is stored of a message. Raises BadMessage for one that could not go on upstream."""
+    # Percent-encoding makes no byte more than three: most messages need not be measured exactly.
+    if 3 * message.wire_size() > _SURELY_FITS and message.packet_size(_OUTPUT) > MAX_PACKET:
+        raise BadMessage("oversize", f"no room for it in a packet to {_OUTPUT}")
+    return wrap(message)
 
 
 class CacheModule:
@@ -89,17 +98,18 @@ class CacheModule:
         edge.on_stop(self.stop)
 
     async def accept(self, message: Message) -> None:
-        """Have a message on disk; returning acknowledges it. Waits for as long as there is no room for an alert."""
-        if message.packet_size(_OUTPUT) > MAX_PACKET:
-            raise BadMessage("oversize", f"no room for it in a packet to {_OUTPUT}")
-        record = wrap(message)
+        """Have a message on disk; returning acknowledges it. Waits for as long as there is no room for an alert.
+
+        The members of a batch are records of their own, in one commit.
+        """
+        records = [_record(each) for each in members(message)]
         await self._opened.wait()
         writer, drain = self._writer, self._drain
         assert writer is not None
         assert drain is not None
         while True:
             try:
-                result = await writer.append([record])
+                result = await writer.append(records)
             except ValueError as error:
                 raise BadMessage("wrong_shape", str(error)) from error
             except StoreError as error:
@@ -114,7 +124,8 @@ class CacheModule:
             log.info("messages are accepted again")
             self._blocked = ""
         self._duplicates.inc(result.duplicates)
-        drain.notify(record.priority)
+        for priority in {record.priority for record in records}:
+            drain.notify(priority)
 
     async def apply(self, settings: CacheSettings) -> None:
         """Take other settings. Raises SettingsError when a smaller bound would cost alerts."""

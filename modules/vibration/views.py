@@ -123,7 +123,7 @@ def _curves(channel: Channel) -> dict[str, object]:
             turns = channel.rpm / 60
             shown = min(shown, int(_ENVELOPE_TURNS * turns / channel.resolution))
             if orders:
-                hertz = (orders.outer * turns, orders.inner * turns, 2 * orders.ball * turns, orders.cage * turns)
+                hertz = [order * turns for order in orders.passes]
                 curves["lines"] = {part: figure(v) for part, v in zip(PARTS, hertz, strict=True)}
         curves["envelope"] = _thinned(np.sqrt(channel.envelope[2:shown]), channel.resolution, first=2)
         low, high = channel.band.low * channel.resolution, channel.band.high * channel.resolution

@@ -296,9 +296,10 @@ class Store:
         self._state.limits = replace(limits, bound=self._state.limits.bound)
 
     def close(self) -> None:
-        """Checkpoint and let go of the lock. A closed store cannot be used."""
+        """Checkpoint and let go of the lock. A closed store cannot be used, also where this raises StoreError."""
         try:
-            self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
+            with self._guard:
+                self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
 

@@ -232,6 +232,9 @@ class ScalarCore:
     def _in_turn(self, readings: Readings, outcome: Outcome) -> None:
         for chosen in self._rounds.split(readings.rows, self._room):
             self._round(readings if chosen is None else readings.at(chosen), outcome)
+            if isinstance(readings.lost, int) and readings.lost:
+                # Every sensor was in the first round, and a gap counts once for each.
+                readings = replace(readings, lost=0)
 
     def _round(self, readings: Readings, outcome: Outcome) -> None:
         """Judge readings of distinct sensors."""

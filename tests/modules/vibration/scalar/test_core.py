@@ -209,3 +209,18 @@ def test_flagged_values_do_not_change_what_is_normal() -> None:
     outcome = feed(core, "a", [40.0, 0.0, 41.0] * 10, start=START + 200)
     assert sum(flags.sensor.size for flags in outcome.flags) == 30
     assert (core.baseline.mean[0], core.baseline.variance[0], core.baseline.n[0]) == before
+
+
+def test_a_sensor_that_comes_later_is_held_to_its_limit_too() -> None:
+    core = ScalarCore([LEVEL])
+    for number in range(300):
+        outcome = feed(core, f"press{number}", [90.0])
+        assert [finding.severity for finding in findings(outcome, "level")] == ["critical"], number
+
+
+def test_whose_clock_is_wrong_is_known_until_it_is_right() -> None:
+    core = ScalarCore()
+    core.handle(["a", "b"], [1.0, 2.0], [5.0, START], [None, None], seq=1, now=START)
+    assert core.clock.doubted[:2].tolist() == [True, False]
+    core.handle(["a", "b"], [1.0, 2.0], [START + 1, START + 1], [None, None], seq=2, now=START + 1)
+    assert not core.clock.doubted.any()
