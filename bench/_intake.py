@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench._mqtt import WINDOW, BenchError, Client, Login, connected
 from localhub import sas
 from localhub.control.client import ControlError
 from localhub.identity import Identities, Identity
 from localhub.testing import Hub, running, write_manifest
+from localhub.testing.load import WINDOW, BenchError, Client, Login, connected
 from localhub.wire import topics, writer
 from modules.common.messages import Message, encode_member, json_message, new_id, pack
 
