@@ -216,13 +216,12 @@ class Connection(asyncio.Protocol):
     def _publish(self, packet: Publish) -> None:
         if packet.qos == 2:
             raise ProtocolError("it published at QoS 2, which edgeHub does not take")
-        if packet.topic.startswith("$iothub/"):
+        service = packet.topic.startswith("$iothub/")
+        if service:
             self._broker.services.on_publish(self, packet.topic, packet.payload)
-            if packet.qos:
-                self._acknowledge(packet.packet_id)
-            return
         if not packet.qos:
-            self._broker.intake.event(self.origin, packet.topic, packet.payload, _ignore)
+            if not service:
+                self._broker.intake.event(self.origin, packet.topic, packet.payload, _ignore)
             return
         packet_id = packet.packet_id
 
@@ -230,11 +229,11 @@ class Connection(asyncio.Protocol):
             self._durable(packet_id, packet.topic, error)
 
         self._pending += 1
-        if self._broker.intake.event(self.origin, packet.topic, packet.payload, done):
+        if not service and self._broker.intake.event(self.origin, packet.topic, packet.payload, done):
             return
         if self._pending == 1:
             done(None)
-        else:  # PUBACKs go in the order of the PUBLISHes, those of dropped messages too
+        else:  # PUBACKs go in the order of the PUBLISHes (MQTT-4.6.0-2), those of what was not stored too
             self._broker.commits.open(done)
 
     def _durable(self, packet_id: int, topic: str, error: Exception | None) -> None:
