@@ -73,8 +73,9 @@ class CacheLine:
         self.hub.link("up")
         halted: dict[str, int] = {}
         self.hub.until(lambda: halted or halted.update(self._halt()), 60, "a source that has ended")
-        ids = [line.split()[1] for line in (self._ledger / "source.ids").read_text().splitlines()]
-        assert len(ids) == sum(halted.values())
+        noted = [line.split() for line in (self._ledger / "source.ids").read_text().splitlines()]
+        ids = [message_id for output, message_id in noted if output in halted]
+        assert len(ids) == sum(halted.values()), f"{len(ids)} given out, {halted} sent"
         began, before = time.monotonic(), len(self._arrived())
         self.hub.until(lambda: set(ids) <= self._arrived(), 240, "all that was sent in the cloud")
         seconds = time.monotonic() - began

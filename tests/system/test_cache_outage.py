@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.system.cache_line import WINDOW, cache_line
 
-PATTERN = ((1.0, 1.0), (1.0, 1.0), (0.5, 3.0))  # seconds up and down
-KILLS = 3
+PATTERN = ((1.0, 1.0), (0.5, 3.0))  # seconds up and down
+KILLS = len(PATTERN)
 
 
 def test_nothing_is_lost_over_outages_and_kills(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_a_command_does_the_same_and_the_heartbeat_says_what_became_of_it(
             said = await told(command(verb="erase", target="cache", source="a"))
             assert not said["ok"]
             assert "who" in said["error"]
-            assert line.edge.metrics.total(line.edge.metrics.rejected) == 1
+            await until(lambda: line.edge.metrics.total(line.edge.metrics.rejected) == 1)
             assert line.edge._document()["facts"]["last_command"] == said  # type: ignore[index]
 
     asyncio.run(play())

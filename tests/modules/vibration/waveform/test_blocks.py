@@ -33,7 +33,7 @@ def test_windows_equal_slices_of_the_whole_signal(window: int, hop: int, sizes: 
         for each in assembler.add(block(whole[begin:end], seq, START + begin / RATE)):
             first = int(each.samples[0])
             found.append(each.samples.copy())
-            np.testing.assert_array_equal(each.past, whole[first + window - each.past.size : first + window])
+            assert np.array_equal(each.past, whole[first + window - each.past.size : first + window])
             assert each.past.size >= min(first + window, (KEPT_WINDOWS - 1) * window)
             assert each.start == pytest.approx(START + first / RATE, abs=1e-6)
             assert each.end == pytest.approx(START + (first + window - 1) / RATE, abs=1e-6)

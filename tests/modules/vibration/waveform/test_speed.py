@@ -80,7 +80,7 @@ def test_the_speed_of_real_machines_is_read_from_their_nameplate(real_data: Path
     """28 recordings, 1721 to 1797 rpm: all within 1.5 % (what rolling elements slip) of the speed on record."""
     for file in sorted((real_data / "cwru_de12k").glob("*/*.npz")):
         with np.load(file) as archive:
-            signal, rpm = archive["signal"].astype(np.float32), float(archive["rpm"])
+            signal, rpm = archive["signal"][:45_000].astype(np.float32), float(archive["rpm"])
         assert heard(signal, 1750 * 0.95, 1750 * 1.05) == pytest.approx(rpm, rel=0.015), file.stem
         found = heard(signal, 300, 6000)
         assert found is None or found == pytest.approx(rpm, rel=0.015), file.stem
