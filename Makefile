@@ -20,8 +20,9 @@ PORT ?= 8080
 ADDRESS ?= 127.0.0.1
 CONTAINERS ?=
 STATE ?= .state
+SECONDS = 60
 
-.PHONY: help install run test check lint bench soak mutants train build push deploy layer sbom images-test clean lock
+.PHONY: help install run test check lint bench fuzz soak mutants train build push deploy layer sbom images-test clean lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +65,9 @@ check: $(VENV)/.dev ## style, types, arrows between packages, the manifest
 
 bench: .venv-bench/.bench ## the figures, measured here beside their peers and limits
 	.venv-bench/bin/python -m bench
+
+fuzz: $(VENV)/.dev ## what a client may send, for SECONDS (60): by coverage where atheris has a wheel
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 soak: $(VENV)/.dev ## the long proofs
 	$(BIN)/python -m pytest -q -m soak --timeout 7200

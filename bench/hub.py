@@ -24,11 +24,11 @@ from pathlib import Path
 
 import uvloop
 
-from bench._mqtt import BenchError, Login, Receiver, Sender, connected
 from bench.claim import Claim
 from localhub import certs, sas
 from localhub.identity import Identities, Identity
 from localhub.state import State, write_atomic
+from localhub.testing.load import LoadError, Login, Receiver, Sender, connected
 
 PAIRS = 8
 BODY_BYTES = 1000
@@ -163,7 +163,7 @@ def _process(command: list[str], address: str, port: int) -> Iterator[None]:
         while not _answers(address, port):
             if process.poll() is not None or time.monotonic() > end:
                 process.kill()
-                raise BenchError(f"{command[0]} does not serve: {process.communicate()[1].decode()[-500:]}")
+                raise LoadError(f"{command[0]} does not serve: {process.communicate()[1].decode()[-500:]}")
             time.sleep(0.02)
         yield
     finally:

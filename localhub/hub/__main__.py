@@ -84,7 +84,7 @@ async def serve(state: State, store: Store) -> None:
     services.attach(broker, configuration.take)
     configuration.start(broker, services.report.configured, lambda: services.twins.known_desired(services.identity))
 
-    context = contexts.asking_context(state, identities, broker.handshakes.explained)
+    context = contexts.asking_context(state, identities)
 
     def reload() -> None:
         verifier.identities = Identities.load(state.identities)

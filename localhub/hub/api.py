@@ -53,7 +53,7 @@ class HubApi:
         )
 
     async def status(self, _call: control.Call) -> object:
-        """Clients, queues, counters, link and rates."""
+        """Clients, queues, counters, link, faults on command and rates."""
         broker, metrics = self.broker, self.broker.metrics
         started = broker.clock() - broker.loop.time()
         return {
@@ -78,6 +78,7 @@ class HubApi:
                 "unack": sum(metrics.unack_total.values()),
             },
             "link": self.services.uplink.status(),
+            "faults": broker.faults.status(),
             "rates": {
                 client.rpartition("/")[2]: {
                     "in_per_s": rate.in_per_s,

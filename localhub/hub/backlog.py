@@ -1,15 +1,17 @@
 """Every message between its commit and its last receiver: which queues hold it, when it goes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from localhub.hub.commits import Commits, Done
 from localhub.hub.message import NEVER, Entry, QueuedMessage, pack
-from localhub.hub.queues import Endpoint, Queue
+from localhub.hub.queues import Endpoint, Queue, Room
 from localhub.hub.store import Recovered, Store
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True, gc=False):
     """One queue for a message, and the moment (epoch seconds) at which it is worth nothing any more there."""
 
     endpoint: str
@@ -45,9 +47,10 @@ class Backlog:
         self._shared = recovered.shared
         self._queues: dict[tuple[str, int], Queue] = {}
         self._by_number: dict[int, Queue] = {}
+        self._room = Room()
         self._taken: set[tuple[int, int]] = set()  # queue number and id of what is on its way to a receiver
         for found in recovered.queues:
-            self._add(Queue(found.no, found.endpoint, found.priority, store.fetch, depth=found.depth, size=found.bytes))
+            self._add(self._queue(found.no, found.endpoint, found.priority, found.depth, found.bytes))
 
     def next_id(self) -> int:
         """A number for a message: they are in the order of arrival."""
@@ -70,12 +73,12 @@ class Backlog:
         batch = self.commits.open(committed)
         batch.messages.append((message.id, message.body, pack(message)))
         added: list[tuple[Queue, Entry]] = []
-        for endpoint, priority, expiry in places:
-            queue = self._queues.get((endpoint, priority))
+        for place in places:
+            queue = self._queues.get((place.endpoint, place.priority))
             if queue is None:
-                queue = self._create(endpoint, priority)
-            batch.entries.append((queue.no, message.id, expiry, size))
-            added.append((queue, Entry(message, expiry, size)))
+                queue = self._create(place.endpoint, place.priority)
+            batch.entries.append((queue.no, message.id, place.expiry, size))
+            added.append((queue, Entry(message, place.expiry, size)))
         if len(added) > 1:
             self._shared[message.id] = len(added)
 
@@ -102,8 +105,14 @@ class Backlog:
 
     def delivered(self, queue: Queue, entry: Entry) -> None:
         """A receiver has acknowledged a message."""
-        self._taken.discard((queue.no, entry.message.id))
-        self._remove(queue, entry)
+        number = entry.message.id
+        place = queue.no, number
+        self._taken.discard(place)
+        queue.removed(entry.size)
+        batch = self.commits.open_lazily()
+        batch.removed.append(place)
+        if number not in self._shared or self._release(number):
+            batch.dead.append((number,))
 
     def drop(self, queue: Queue, entry: Entry, reason: str) -> None:
         """A message that was taken cannot be delivered, ever."""
@@ -144,10 +153,13 @@ class Backlog:
         return None if message is None else self._clock() - message.enqueued
 
     def _create(self, endpoint: str, priority: int) -> Queue:
-        queue = Queue(len(self._by_number) + 1, endpoint, priority, self._store.fetch)
+        queue = self._queue(len(self._by_number) + 1, endpoint, priority, 0, 0)
         self.commits.open().queues.append((queue.no, endpoint, priority))
         self._add(queue)
         return queue
+
+    def _queue(self, no: int, endpoint: str, priority: int, depth: int, size: int) -> Queue:
+        return Queue(no, endpoint, priority, self._store.fetch, depth=depth, size=size, room=self._room)
 
     def _add(self, queue: Queue) -> None:
         self._queues[queue.endpoint, queue.priority] = queue

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import ssl
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from typing import Final, Protocol
 
@@ -15,6 +14,7 @@ from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
 from localhub.hub.faults import Faults
 from localhub.hub.intake import Intake, Router
+from localhub.hub.listener import Listener
 from localhub.hub.login import Proof, Refused, Verifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
@@ -103,7 +103,8 @@ class Broker:
         self._open: set[Connection] = set()
         self._to_flush: list[Connection] = []
         self._loops = OversizeLoops(self.loop.time, manners.oversize_hold)
-        self.handshakes = Handshakes(self.loop.time)
+        self._handshakes = Handshakes(self.loop.time)
+        self._listener: Listener | None = None
         self._next_expiry = self.loop.time() + manners.expire_every
         self._next_recheck = self.loop.time() + manners.reauthenticate_every
         metrics.queues = self.backlog.queues
@@ -162,11 +163,12 @@ class Broker:
         for task in (upstream, ticking):
             task.add_done_callback(_explain_end)
         try:
-            server = await self.loop.create_server(self._accept, address, port, ssl=context)
+            self._listener = Listener(self.loop, context, lambda: Connection(self), self._handshakes)
+            self._listener.open(address, port)
             try:
                 yield
             finally:
-                server.close()
+                self._listener.close()
                 for connection in list(self._open):
                     connection.close("the hub is stopping")
                 await asyncio.sleep(0)
@@ -182,7 +184,6 @@ class Broker:
 
     def opened(self, connection: Connection) -> None:
         """A TLS connection is up; it has to say CONNECT within a minute."""
-        connection.unmade.detach()
         self._open.add(connection)
 
     def admit(self, packet: Connect, certificate: bytes | None) -> tuple[Identity, Proof]:
@@ -208,9 +209,11 @@ class Broker:
         older = self._clients.get(identity)
         if older is not None:
             log.warning("%s connects while it is connected: two copies of one module fight for ever", connection)
+            older.pump = None
             older.close("a second connection of the same identity")
             self.services.on_disconnect(older)
         self._clients[identity] = connection
+        self._no_stranger(connection)
         self.metrics.connects[(str(identity),)] += 1
         log.info("%s is connected from %s", connection, connection.peer)
         self._attach(connection)
@@ -219,6 +222,7 @@ class Broker:
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
         self._open.discard(connection)
+        self._no_stranger(connection)
         if connection.session is None:
             if error is not None:
                 log.warning("the connection from %s broke before CONNECT: %s", connection.peer, error)
@@ -229,8 +233,8 @@ class Broker:
             return
         del self._clients[identity]
         log.info("%s is gone%s", connection, "" if error is None else f": {error}")
-        if identity.module is not None:
-            self._pump(identity.device, identity.module).attach(None, None)
+        if connection.pump is not None:
+            connection.pump.attach(None, None)
         self.services.on_disconnect(connection)
 
     def resubscribed(self, connection: Connection, filters: list[str]) -> None:
@@ -241,17 +245,10 @@ class Broker:
         for name in filters:
             self.services.on_subscribe(connection, name)
 
-    def acknowledged(self, connection: Connection, packet_id: int) -> None:
-        """A client has sent PUBACK."""
-        pump = self._pumps.get(connection.client_id)
-        if pump is not None and pump.serves(connection):
-            pump.acknowledged(packet_id)
-
     def writable(self, connection: Connection) -> None:
         """A client's socket takes more again."""
-        identity = getattr(connection, "identity", None)
-        if identity is not None and identity.module is not None:
-            self._pump(identity.device, identity.module).wake()
+        if connection.pump is not None:
+            connection.pump.wake()
 
     def not_stored(self, connection: Connection, topic: str) -> None:
         """A message could not be written to disk: its sender has to go, for it will send it again."""
@@ -293,13 +290,6 @@ class Broker:
         else:
             self.loop.call_later(hold_s, connection.close, "it sends a packet that is too large")
 
-    def _accept(self) -> Connection:
-        """A TCP connection is there. If its TLS handshake fails, nobody is told: the object is merely forgotten."""
-        connection = Connection(self)
-        connection.unmade = weakref.finalize(connection, self.handshakes.forgotten)
-        connection.unmade.atexit = False
-        return connection
-
     def flush_soon(self, connection: Connection) -> None:
         """A connection has something to write at the end of this round of the loop."""
         if not self._to_flush:
@@ -310,6 +300,10 @@ class Broker:
         connections, self._to_flush = self._to_flush, []
         for connection in connections:
             connection.flush()
+
+    def _no_stranger(self, connection: Connection) -> None:
+        if self._listener is not None and connection.transport is not None:
+            self._listener.admitted(connection.transport)
 
     # Pumps.
 
@@ -324,7 +318,8 @@ class Broker:
     def _attach(self, connection: Connection) -> None:
         identity, session = connection.identity, connection.session
         if identity.module is not None and session is not None:
-            self._pump(identity.device, identity.module).attach(connection, session.inputs_qos())
+            connection.pump = self._pump(identity.device, identity.module)
+            connection.pump.attach(connection, session.inputs_qos())
 
     def _wake(self, endpoint: str) -> None:
         """A message is in a queue of this endpoint."""
@@ -353,6 +348,8 @@ class Broker:
             for connection in list(self._open):
                 if now - connection.last_heard > connection.silence_s:
                     connection.close(f"it was silent for {connection.silence_s:.0f} s")
+            if self._listener is not None:
+                self._listener.check()
             if now >= self._next_expiry:
                 self._next_expiry = now + self.manners.expire_every
                 self.backlog.expire()

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,8 +22,9 @@ REMOVAL_DELAY_S = 0.005  # a removal alone may wait this long for company: it co
 STOP_S = 5.0
 RETRY_S = 1.0  # after a commit failed
 
-QUICK_S = 0.001  # commits shorter than this are done by the loop itself, if they are small
-QUICK_ROWS = 16
+QUICK_S = 0.001  # while the disk takes less than this over a commit the loop itself does the small ones
+QUICK_ROWS = 512
+QUICK_BYTES = 1 << 20
 SMOOTHING = 0.1
 
 Done = Callable[[Exception | None], None]
@@ -37,6 +37,10 @@ class Disk(Protocol):
 
     def apply(self, batch: Batch) -> list[tuple[int, int, int]]:
         """Do all of a batch durably, or raise apsw.Error and do nothing; what expired."""
+
+    @property
+    def wait_s(self) -> float:
+        """How many seconds the last commit waited for the disk."""
 
     @property
     def untidy(self) -> bool:
@@ -64,7 +68,7 @@ class Commits:
         self._idle.set()
         self._failing = False
         self._thread_busy = False  # also while it tidies: the store's connection is one thread's at a time
-        self._commit_s = QUICK_S  # how long commits take of late
+        self._wait_s = QUICK_S  # how long the disk takes over a commit of late
 
     def start(self) -> None:
         """Start the thread that writes."""
@@ -128,22 +132,22 @@ class Commits:
             self._jobs.put(batch)
 
     def _is_quick(self, batch: Batch) -> bool:
-        """Whether the loop may do it itself: handing over to the thread and back takes longer than a good disk does."""
+        """Whether the loop may do it itself: loop and thread wait for each other longer than a good disk takes."""
         return (
-            self._commit_s < QUICK_S
+            self._wait_s < QUICK_S
             and len(batch.messages) + len(batch.removed) <= QUICK_ROWS
             and batch.expire is None
             and not self._store.untidy
             and not self._thread_busy
+            and sum([len(body) for _, body, _ in batch.messages]) <= QUICK_BYTES
         )
 
     def _apply(self, batch: Batch) -> Outcome:
-        started = time.monotonic()
         try:
             expired = self._store.apply(batch)
         except apsw.Error as error:
             return error, []
-        self._commit_s += (time.monotonic() - started - self._commit_s) * SMOOTHING
+        self._wait_s += (self._store.wait_s - self._wait_s) * SMOOTHING
         return None, expired
 
     def _work(self) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import socket
-import weakref
 from typing import TYPE_CHECKING, Final, cast
 
 from localhub.hub import login
@@ -16,6 +14,7 @@ from localhub.wire.parser import Parser, ProtocolError, TooLarge
 
 if TYPE_CHECKING:
     from localhub.hub.broker import Broker
+    from localhub.hub.pump import ModulePump
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +30,22 @@ class Connection(asyncio.Protocol):
     identity: Identity
     proof: login.Proof
     origin: Origin
-    unmade: "weakref.finalize[[], Connection]"
 
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._parser = Parser()
         self._out: list[bytes] = []
         self._pending = 0
         self._blocked = False  # nothing more is handled for now
         self._paused = False  # nothing more is read for now
         self._broken = False  # nothing more can be understood
+        self._ended = False  # it was closed, by whichever side
         self._packet_id = FIRST_SERVICE_ID - 1
         self._will: tuple[str, bytes] | None = None
         self._puback_due = 0.0  # when the last PUBACK that was held back goes out
         self.session: Session | None = None
+        self.pump: ModulePump | None = None  # what delivers to it, while it does
         self.client_id = ""
         self.peer = ""
         self.since = 0.0
@@ -80,22 +80,24 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Hand to the socket what was gathered since the last time, as one record."""
         out, self._out = self._out, []
-        if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out) if len(out) > 1 else out[0])
+        if out and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(out) if len(out) > 1 else out[0])
 
     def close(self, reason: str) -> None:
         """Close from the hub's side; what was sent before still goes out."""
-        if self._transport is None or self._transport.is_closing():
+        if self.transport is None or self.transport.is_closing():
             return
+        self._ended = True
         log.info("%s is disconnected: %s", self, reason)
         if self._out:
             self.flush()
-        self._transport.close()
+        self.transport.close()
 
     def abort(self) -> None:
         """Close at once; nothing more is read or written."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._ended = True
+        if self.transport is not None:
+            self.transport.abort()
 
     def __str__(self) -> str:
         return self.client_id or self.peer
@@ -104,12 +106,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TLS is up."""
-        transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self._transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.since = self.last_heard = self._broker.loop.time()
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = transport.get_extra_info("peername")
         self.peer = f"{peer[0]}:{peer[1]}" if peer else "a client"
         self._broker.opened(self)
@@ -134,8 +132,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever closed it."""
-        self._transport = None
+        self._ended = True
         self._broker.closed(self, exc)
+        self.transport = None
         if self._will is not None and self.session is not None:
             topic, payload = self._will
             self._broker.intake.event(self.origin, topic, payload, _ignore)
@@ -143,7 +142,7 @@ class Connection(asyncio.Protocol):
     def _consume(self) -> None:
         """Handle whole packets until none is left or too many wait for their PUBACK."""
         try:
-            while self._transport is not None and not self._transport.is_closing():
+            while not self._ended:
                 if self._pending >= MAX_PENDING:
                     self._blocked = True
                     return
@@ -160,21 +159,20 @@ class Connection(asyncio.Protocol):
             self.close(str(error))
 
     def _pause(self) -> None:
-        if self._transport is not None and not self._paused:
+        if self.transport is not None and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def _handle(self, packet: Packet) -> None:
         if self.session is None:
             if not isinstance(packet, Connect):
                 raise ProtocolError("the first packet is not CONNECT")
             self._connect(packet)
-            return
-        kind = type(packet)
-        if kind is Publish:
-            self._publish(cast("Publish", packet))
-        elif kind is Acknowledge and cast("Acknowledge", packet).kind == packets.PUBACK:
-            self._broker.acknowledged(self, cast("Acknowledge", packet).packet_id)
+        elif isinstance(packet, Publish):
+            self._publish(packet)
+        elif isinstance(packet, Acknowledge) and packet.kind == packets.PUBACK:
+            if self.pump is not None:
+                self.pump.acknowledged(packet.packet_id)
         else:
             self._handle_seldom(packet, self.session)
 
@@ -212,19 +210,18 @@ class Connection(asyncio.Protocol):
 
     def _certificate(self) -> bytes | None:
         """What the client showed in the handshake, DER."""
-        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        tls = None if self.transport is None else self.transport.get_extra_info("ssl_object")
         return None if tls is None else cast("bytes | None", tls.getpeercert(binary_form=True))
 
     def _publish(self, packet: Publish) -> None:
         if packet.qos == 2:
             raise ProtocolError("it published at QoS 2, which edgeHub does not take")
-        if packet.topic.startswith("$iothub/"):
+        service = packet.topic.startswith("$iothub/")
+        if service:
             self._broker.services.on_publish(self, packet.topic, packet.payload)
-            if packet.qos:
-                self._acknowledge(packet.packet_id)
-            return
         if not packet.qos:
-            self._broker.intake.event(self.origin, packet.topic, packet.payload, _ignore)
+            if not service:
+                self._broker.intake.event(self.origin, packet.topic, packet.payload, _ignore)
             return
         packet_id = packet.packet_id
 
@@ -232,11 +229,11 @@ class Connection(asyncio.Protocol):
             self._durable(packet_id, packet.topic, error)
 
         self._pending += 1
-        if self._broker.intake.event(self.origin, packet.topic, packet.payload, done):
+        if not service and self._broker.intake.event(self.origin, packet.topic, packet.payload, done):
             return
         if self._pending == 1:
             done(None)
-        else:  # PUBACKs go in the order of the PUBLISHes, those of dropped messages too
+        else:  # PUBACKs go in the order of the PUBLISHes (MQTT-4.6.0-2), those of what was not stored too
             self._broker.commits.open(done)
 
     def _durable(self, packet_id: int, topic: str, error: Exception | None) -> None:
@@ -250,9 +247,9 @@ class Connection(asyncio.Protocol):
         if self._blocked and not self._broken:
             self._blocked = False
             self._consume()
-            if self._paused and not self._blocked and self._transport is not None:
+            if self._paused and not self._blocked and self.transport is not None:
                 self._paused = False
-                self._transport.resume_reading()
+                self.transport.resume_reading()
 
     def _acknowledge(self, packet_id: int) -> None:
         """Send PUBACK: at once, unless a fault on command says later; in order in any case."""

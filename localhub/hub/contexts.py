@@ -6,7 +6,6 @@ is judged at CONNECT (`certs.verify_leaf`), by the hub's own clock, and answered
 """
 
 import ssl
-from collections.abc import Callable
 
 from localhub.identity import Auth, Identities
 from localhub.state import State
@@ -35,27 +34,13 @@ def server_context(state: State) -> ssl.SSLContext:
     return context
 
 
-def asking_context(state: State, identities: Identities, failed: Callable[[str], None]) -> ssl.SSLContext:
-    """The same, asking for a client's certificate; `failed` is told why a handshake came to nothing."""
+def asking_context(state: State, identities: Identities) -> ssl.SSLContext:
+    """The same, asking for a client's certificate."""
     context = server_context(state)
     context.verify_mode = ssl.CERT_OPTIONAL
     # A self-signed certificate is its own anchor; strict checks of its extensions are not IoT Hub's business.
     context.verify_flags = ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_TRUSTED_FIRST | NO_CHECK_TIME
     trust(context, state, identities)
-
-    class Told(ssl.SSLObject):
-        """One connection's TLS."""
-
-        def do_handshake(self) -> None:
-            try:
-                super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                raise
-            except ssl.SSLError as error:
-                failed(explain(error))
-                raise
-
-    context.sslobject_class = Told
     return context
 
 

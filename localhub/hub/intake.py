@@ -85,11 +85,14 @@ class Intake:
         if raw is None:
             claimed = self._refuse(origin, topic)
             return claimed is not None and self.event(claimed, topic, payload, done)
-        properties, system, characters, forwarded = bag.decode(raw)
+        decoded = bag.decode(raw)
+        system = decoded.system
         system |= origin.system
-        ending = None if forwarded is None else f"{forwarded}&{origin.bag}" if forwarded else origin.bag
-        message = QueuedMessage(0, payload, properties, system, self._clock(), origin.name, ending)
-        size = len(payload) + characters + origin.characters
+        ending = decoded.forwarded
+        if ending is not None:
+            ending = f"{ending}&{origin.bag}" if ending else origin.bag
+        message = QueuedMessage(0, payload, decoded.properties, system, self._clock(), origin.name, ending)
+        size = len(payload) + decoded.characters + origin.characters
         self._metrics.received(message, size)
         if size > MAX_MESSAGE:
             self._drop("too_large", origin, message, f"body and properties count {size}, the limit is {MAX_MESSAGE}")
@@ -125,16 +128,22 @@ class Intake:
         self._backlog.enqueue(message, message.size(), [Place(endpoint, priority)], done)
 
     def _enqueue(self, message: QueuedMessage, size: int, places: Sequence[Place], done: Done) -> bool:
-        living = places
-        if any(place.expiry <= message.enqueued for place in places):
-            living = [place for place in places if place.expiry > message.enqueued]
-            for _ in range(len(places) - len(living)):  # a time to live of 0: expired on arrival (contract 5.10)
-                self._metrics.dropped("ttl_expiry", message)
-        if not living:
+        for place in places:
+            if place.expiry <= message.enqueued:
+                places = self._living(message, places)
+                break
+        if not places:
             return False
         message.id = self._backlog.next_id()
-        self._backlog.enqueue(message, size, living, done)
+        self._backlog.enqueue(message, size, places, done)
         return True
+
+    def _living(self, message: QueuedMessage, places: Sequence[Place]) -> Sequence[Place]:
+        """Without those where it has expired on arrival: their time to live is 0 (edgehub-contract 5.10)."""
+        living = [place for place in places if place.expiry > message.enqueued]
+        for _ in range(len(places) - len(living)):
+            self._metrics.dropped("ttl_expiry", message)
+        return living
 
     def _refuse(self, origin: Origin, topic: str) -> Origin | None:
         """Drop what has a topic that its sender may not use; or, where forging is allowed, whom it is taken from."""

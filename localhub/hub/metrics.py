@@ -65,6 +65,15 @@ class Traffic:
 
 
 @dataclass(slots=True)
+class Arrivals:
+    """From one sender's output."""
+
+    size: Summary
+    traffic: Traffic
+    count: int = 0
+
+
+@dataclass(slots=True)
 class Flow:
     """From one sender's output to one queue."""
 
@@ -78,7 +87,6 @@ class Metrics:
     """Every figure of one hub; queue lengths and connected clients are asked for when they are wanted."""
 
     def __init__(self, hub_name: str, gateway: str, clock: Callable[[], float]) -> None:
-        self.received_total: defaultdict[Labels, int] = defaultdict(int)
         self.dropped_total: defaultdict[Labels, int] = defaultdict(int)
         self.unack_total: defaultdict[Labels, int] = defaultdict(int)
         self.connects: defaultdict[Labels, int] = defaultdict(int)
@@ -92,6 +100,7 @@ class Metrics:
         self.rates: dict[str, Rate] = {}
         self.queues: Callable[[], Iterable[Queue]] = tuple
         self.clients: Callable[[], int] = int
+        self._arrivals: dict[Labels, Arrivals] = {}
         self._flows: dict[tuple[int, str, str], Flow] = {}
         self._sent: dict[Labels, Flow] = {}
         # New at each start, as edgeHub's: whoever reads the figures can tell that they begin anew.
@@ -101,12 +110,19 @@ class Metrics:
 
     def received(self, message: QueuedMessage, size: int) -> None:
         """A client's message came in."""
-        source = message.source
-        self.received_total[message.output, source] += 1
-        self.sizes[(source,)].observe(size)
-        traffic = self.traffic[source]
-        traffic.messages_in += 1
-        traffic.bytes_in += size
+        key = message.system.get("outputName", ""), message.source
+        arrivals = self._arrivals.get(key)
+        if arrivals is None:
+            arrivals = self._arrivals[key] = Arrivals(self.sizes[(message.source,)], self.traffic[message.source])
+        arrivals.count += 1
+        arrivals.size.observe(size)
+        arrivals.traffic.messages_in += 1
+        arrivals.traffic.bytes_in += size
+
+    @property
+    def received_total(self) -> dict[Labels, int]:
+        """Messages taken in, by output and sender."""
+        return {labels: arrivals.count for labels, arrivals in self._arrivals.items()}
 
     def sent(self, message: QueuedMessage, size: int, to: str, queue: Queue, seconds: float) -> None:
         """A receiver has acknowledged a message, `seconds` after it was sent."""

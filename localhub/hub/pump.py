@@ -117,10 +117,6 @@ class ModulePump:
         if self._current is None:
             self._go_on()
 
-    def serves(self, receiver: Receiver) -> bool:
-        """Whether this is the connection that messages go to."""
-        return self._receiver is receiver
-
     def acknowledged(self, packet_id: int) -> None:
         """The module has sent PUBACK."""
         if self._current is None or packet_id not in self._packet_ids:

@@ -3,7 +3,8 @@
 A queue keeps a window of its next messages. What is committed while the window has room goes straight into it, so on a
 line that keeps up nothing is ever read back. Once the window is full the queue is *spilled*: new messages are only
 counted, and the window is filled from the store when it has run empty. So a backlog of any length costs the memory of
-one window.
+one window. While there is room in memory, which all queues share, a window may grow: a receiver that falls behind for
+a moment costs no reading back.
 """
 
 from collections import deque
@@ -12,8 +13,11 @@ from typing import Final, Protocol
 
 from localhub.hub.message import Entry
 
-WINDOW: Final = 64  # messages
+WINDOW: Final = 64  # messages that a queue may always hold in memory
+LONGEST_WINDOW: Final = 1_024
 WINDOW_BYTES: Final = 1 << 20
+ROOM_BYTES: Final = 24 << 20  # for all windows, when they grow
+OVERHEAD: Final = 1_500  # bytes a message takes in memory beside its own
 
 
 class Fetch(Protocol):
@@ -23,10 +27,28 @@ class Fetch(Protocol):
         """Entries in order."""
 
 
+class Room:
+    """The memory that all windows take, in bytes; beyond `limit` none of them grows."""
+
+    def __init__(self, limit: int = ROOM_BYTES) -> None:
+        self.limit = limit
+        self.used = 0
+
+
 class Queue:
     """One endpoint's messages of one priority, in the order of arrival."""
 
-    def __init__(self, no: int, endpoint: str, priority: int, fetch: Fetch, *, depth: int = 0, size: int = 0) -> None:
+    def __init__(
+        self,
+        no: int,
+        endpoint: str,
+        priority: int,
+        fetch: Fetch,
+        *,
+        depth: int = 0,
+        size: int = 0,
+        room: Room | None = None,
+    ) -> None:
         self.no = no
         self.endpoint = endpoint
         self.input = endpoint.rpartition("/")[2]
@@ -36,6 +58,7 @@ class Queue:
         self._fetch = fetch
         self._window: deque[Entry] = deque()
         self._window_bytes = 0
+        self._room = Room() if room is None else room
         self._last = 0  # the highest id that has ever been in the window
         self._spilled = depth > 0
 
@@ -46,9 +69,13 @@ class Queue:
         number = entry.message.id
         if self._spilled or number <= self._last:  # the latter: read back between its commit and this call
             return
-        if len(self._window) < WINDOW and self._window_bytes < WINDOW_BYTES:
+        held = len(self._window)
+        if self._window_bytes < WINDOW_BYTES and (
+            held < WINDOW or (held < LONGEST_WINDOW and self._room.used < self._room.limit)
+        ):
             self._window.append(entry)
             self._window_bytes += entry.size
+            self._room.used += entry.size + OVERHEAD
             self._last = number
         else:
             self._spilled = True
@@ -63,6 +90,7 @@ class Queue:
                 continue
             entry = self._window.popleft()
             self._window_bytes -= entry.size
+            self._room.used -= entry.size + OVERHEAD
             if entry.expiry > now:
                 return entry
             expired(self, entry)
@@ -70,7 +98,7 @@ class Queue:
     def put_back(self, entries: list[Entry]) -> None:
         """Entries that were taken, in order, and could not be delivered."""
         self._window.extendleft(reversed(entries))
-        self._window_bytes += sum(entry.size for entry in entries)
+        self._count(entries, 1)
 
     def drop_expired(self, now: float) -> Iterator[Entry]:
         """Take what has expired out of the window, wherever it stands."""
@@ -79,7 +107,7 @@ class Queue:
         kept = deque(entry for entry in self._window if entry.expiry > now)
         gone = [entry for entry in self._window if entry.expiry <= now]
         self._window = kept
-        self._window_bytes -= sum(entry.size for entry in gone)
+        self._count(gone, -1)
         yield from gone
 
     def removed(self, size: int) -> None:
@@ -98,7 +126,13 @@ class Queue:
         if entries:
             self._last = entries[-1].message.id
             self._window.extend(entries)
-            self._window_bytes += size
+            self._count(entries, 1)
+
+    def _count(self, entries: list[Entry], sign: int) -> None:
+        """Entries came into the window, or went (sign -1)."""
+        size = sum(entry.size for entry in entries)
+        self._window_bytes += sign * size
+        self._room.used += sign * (size + OVERHEAD * len(entries))
 
 
 class Endpoint:

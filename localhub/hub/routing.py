@@ -7,9 +7,10 @@ from typing import Final
 
 from localhub.hub.backlog import Place
 from localhub.hub.message import NEVER, QueuedMessage
-from localhub.routes import RouteTable, RoutingMessage, Sender, parse_edgehub_desired
+from localhub.routes import RouteTable, RoutingMessage, Sender, Target, parse_edgehub_desired
 from localhub.twin import Document, without_service_names
 
+MOST_OUTPUTS: Final = 1_000  # senders and outputs whose places are remembered: names come from outside
 TWIN_CHANGE: Final = "rpSenderDeviceId"  # a system property that only the hub's own twin change events have
 
 
@@ -33,6 +34,7 @@ class ManifestRouter:
     def __init__(self, gateway: str) -> None:
         self._gateway = gateway
         self._table: RouteTable | None = None
+        self._constant: dict[tuple[str, str | None, bool], list[Target] | None] = {}
         self.routes = 0
         self.changed: Callable[[Collection[str]], None] = lambda _endpoints: None  # told of the endpoints in use
 
@@ -44,6 +46,7 @@ class ManifestRouter:
         """
         table = RouteTable.compile(parse_edgehub_desired(desired), device=self._gateway)
         self._table = table
+        self._constant.clear()
         self.routes = len(table.config.routes)
         self.changed(table.endpoints)
 
@@ -51,7 +54,14 @@ class ManifestRouter:
         """Where a message goes, with the moment it expires there: a negative time to live is for ever."""
         if self._table is None:
             return ()
-        targets = self._table.match(routing_message(message))
+        key = message.source, message.system.get("outputName"), TWIN_CHANGE in message.system
+        if key not in self._constant:
+            if len(self._constant) >= MOST_OUTPUTS:
+                self._constant.clear()
+            self._constant[key] = self._table.constant(sender(message))
+        targets = self._constant[key]
+        if targets is None:
+            targets = self._table.match(routing_message(message))
         now = message.enqueued
         return [
             Place(target.endpoint, target.priority, NEVER if target.ttl_s < 0 else now + target.ttl_s)
@@ -59,13 +69,19 @@ class ManifestRouter:
         ]
 
 
-def routing_message(message: QueuedMessage) -> RoutingMessage:
-    """A message as conditions see it."""
+def sender(message: QueuedMessage) -> Sender:
+    """Who sent a message, as routes see it."""
     system = message.system
-    sender = Sender(
+    return Sender(
         system["connectionDeviceId"],
         system.get("connectionModuleId"),
         system.get("outputName"),
         twin_change=TWIN_CHANGE in system,
     )
-    return RoutingMessage(properties=message.properties, system=system, body=message.body, source=sender)
+
+
+def routing_message(message: QueuedMessage) -> RoutingMessage:
+    """A message as conditions see it."""
+    return RoutingMessage(
+        properties=message.properties, system=message.system, body=message.body, source=sender(message)
+    )

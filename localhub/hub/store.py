@@ -11,6 +11,7 @@ Invariants
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,8 +24,8 @@ from localhub.hub.message import Entry, QueuedMessage, unpack
 
 CHUNK = 64  # rows a statement writes: the fewer steps, the fewer waits for the interpreter's lock
 BUSY_MS = 5_000
-WAL_LIMIT = 16 << 20  # bytes the log is cut back to after a checkpoint
-CHECKPOINT_PAGES = 1_000  # 4 MB
+WAL_LIMIT = 32 << 20  # bytes the log is cut back to after a checkpoint
+CHECKPOINT_PAGES = 4_000  # 16 MB: what came and went in between is never written to the file itself
 VACUUM_PAGES = 256  # pages given back at a time
 VACUUM_FROM = 2_048  # unused pages (8 MB) that are kept for the next burst
 
@@ -86,12 +87,13 @@ class Recovered:
 
 
 class Store:
-    """One file; see the module's text."""
+    """One file; see the module's text. `wait_s` is how many seconds the disk took over the last commit."""
 
     def __init__(self, path: Path, *, synced: bool = True) -> None:
         """Open or make the file; where it is not `synced`, a power cut (but no kill) may lose the last commits."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._synced = path, synced
+        self.wait_s = 0.0
         self._log_pages = 0
         self._unused = False
         self._full: FullDisk | None = None
@@ -101,6 +103,8 @@ class Store:
 
     def close(self) -> None:
         """Close the file; the last one out folds the log into it."""
+        if self._full is not None:
+            self._full.full = False  # the fault ends with its hub
         self._reader.close()
         self._writer.close()
 
@@ -148,7 +152,9 @@ class Store:
                 _replace(connection, "session", "client", client, None if filters is None else json.dumps(filters))
             for name, value in batch.facts.items():
                 _replace(connection, "fact", "name", name, value)
+            started = time.monotonic()
             connection.execute("COMMIT")
+            self.wait_s = time.monotonic() - started
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

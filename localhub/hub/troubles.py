@@ -59,30 +59,30 @@ class OversizeLoops:
 
 
 class Handshakes:
-    """TLS handshakes that came to nothing: a line now and then for each reason, and for those that gave none."""
+    """TLS handshakes that come to nothing, and connections that never say CONNECT: a line now and then for each."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
         self._again: dict[str, float] = {}
-        self._explained = 0  # connections that will be forgotten, and whose reason has been told
+        self._sent_away = 0
 
-    def explained(self, reason: str) -> None:
-        """A handshake failed, and this is why; its connection will be forgotten presently."""
-        self._explained += 1
-        self._say(reason)
-
-    def forgotten(self) -> None:
-        """A connection was dropped before its handshake was done."""
-        if self._explained:
-            self._explained -= 1
-        else:
-            self._say(
+    def failed(self, reason: str | None) -> None:
+        """A handshake came to nothing; None: the client hung up without a word."""
+        if reason is None:
+            reason = (
                 "it does not trust this hub's CA (is its bundle of this state folder?), asked for another host name"
                 " than the certificate has, or does not speak TLS"
             )
+        self._say(reason, f"a client's TLS handshake failed: {reason}")
 
-    def _say(self, reason: str) -> None:
+    def flooded(self, address: str, count: int) -> None:
+        """One of the `count` connections from an address that never said CONNECT had to make room for a new one."""
+        self._sent_away += 1
+        text = "connections that never say CONNECT, its oldest make room for new ones"
+        self._say("flood", f"{address} holds {count} {text} ({self._sent_away} so far)")
+
+    def _say(self, about: str, line: str) -> None:
         now = self._time()
-        if now >= self._again.get(reason, now):
-            self._again[reason] = now + HANDSHAKE_LINE_EVERY_S
-            log.warning("a client's TLS handshake failed: %s", reason)
+        if now >= self._again.get(about, now):
+            self._again[about] = now + HANDSHAKE_LINE_EVERY_S
+            log.warning("%s", line)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from localhub.routes import utf16
 from localhub.routes.condition import Condition, Term
 from localhub.routes.config import HubConfig, RouteSpec
 from localhub.routes.errors import ConfigCompileError, RouteCompileError
-from localhub.routes.message import RoutingMessage
+from localhub.routes.message import RoutingMessage, Sender
 
 UPSTREAM = "iothub"
 
@@ -92,6 +93,17 @@ class RouteTable:
                 taken.add(entry.target.endpoint)
                 targets.append(entry.target)
         return targets
+
+    def constant(self, sender: Sender) -> list[Target] | None:
+        """Where everything goes that a sender sends, as `match` says it; None where a condition has a say in it."""
+        path = utf16.upper(sender.path)
+        targets: dict[str, Target] = {}
+        for entry in self._entries:
+            if path.startswith(entry.prefix):
+                if entry.evaluate is not None:
+                    return None
+                targets.setdefault(entry.target.endpoint, entry.target)
+        return list(targets.values())
 
     def explain(self, message: RoutingMessage) -> list[Verdict]:
         """What each route says about the message, in the order of the configuration."""

@@ -5,10 +5,13 @@ under short names and are called by their long names inside the hub and in route
 """
 
 import re
+import string
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 LONG_NAMES: Final[Mapping[str, str]] = {
     "$.mid": "messageId",
@@ -47,7 +50,7 @@ FORWARDED: Final[Mapping[str, str]] = {
         "$.cmid",
     )
 }
-_plain = re.compile(r"[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*(?:&[A-Za-z0-9_.~%-]+=[A-Za-z0-9_.~%-]*)*").fullmatch
+_PLAIN: Final = (string.ascii_letters + string.digits + "-_.~%=&").encode()
 _safe = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _unquoted = lru_cache(4096)(unquote)
 _FROM_TOPIC = ("$.cdid", "$.cmid")  # the origin is the topic's, whatever a bag says
@@ -83,7 +86,7 @@ def separate(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return properties, system
 
 
-class Decoded(NamedTuple):
+class Decoded(Struct, gc=False):
     """A bag taken apart.
 
     `characters` counts the keys (long names) and values of both kinds. `forwarded` is the bag of a delivery but for the
@@ -104,10 +107,12 @@ def decode(bag: str) -> Decoded:
         return Decoded(properties, system, 0, "")
     forwarded: list[str] = []
     special: list[str] = []
-    characters = 0
+    whole = True  # every pair is written in full
     pairs = bag.split("&")
     for pair in pairs:
-        raw, _, value = pair.partition("=")
+        raw, equals, value = pair.partition("=")
+        if not equals:
+            whole = False
         if not raw:
             continue
         if "%" in value:
@@ -115,16 +120,19 @@ def decode(bag: str) -> Decoded:
         key, name = _name(raw)
         if name is None:
             properties[key] = value
-            characters += len(key) + len(value)
             forwarded.append(pair)
         else:
             system[name] = value
-            characters += len(name) + len(value)
             if name in FORWARDED:
                 special.append(pair)
-    if len(properties) + len(system) == len(pairs) and _plain(bag):
+    characters = len("".join(properties)) + len("".join(properties.values()))
+    characters += len("".join(system)) + len("".join(system.values()))
+    if (
+        whole
+        and bag.count("=") == len(pairs) == len(properties) + len(system)
+        and not bag.encode().translate(None, _PLAIN)
+    ):
         return Decoded(properties, system, characters, "&".join(forwarded + special))
-    characters = sum(len(key) + len(value) for part in (properties, system) for key, value in part.items())
     return Decoded(properties, system, characters, None)
 
 

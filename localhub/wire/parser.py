@@ -65,6 +65,8 @@ class Parser:
         """The next whole packet, or None until more is fed. Raises ProtocolError, after which it must not be used."""
         data, at = self._data, self._at
         available = len(data) - at
+        if not available:
+            return None
         if available < 2:
             self._wait(2)
             return None

@@ -12,6 +12,7 @@ DISCONNECT = bytes((packets.DISCONNECT << 4, 0))
 
 _NUMBER = Struct(">H").pack
 _ACKNOWLEDGE = Struct(">BBH").pack
+_MIDDLING = Struct(">BBBH").pack
 
 
 def publish(
@@ -19,8 +20,14 @@ def publish(
 ) -> bytes:
     """PUBLISH; the topic is UTF-8 already, since one that is sent often is encoded once."""
     first = packets.PUBLISH << 4 | dup << 3 | qos << 1 | retain
-    length = 2 + len(topic) + len(payload) + (2 if qos else 0)
-    return b"".join((_header(first, length), _NUMBER(len(topic)), topic, _NUMBER(packet_id) if qos else b"", payload))
+    if not qos:
+        return b"".join((_header(first, 2 + len(topic) + len(payload)), _NUMBER(len(topic)), topic, payload))
+    length = 4 + len(topic) + len(payload)
+    if 128 <= length < 16_384:  # most of them
+        header = _MIDDLING(first, length & 0x7F | 0x80, length >> 7, len(topic))
+    else:
+        header = _header(first, length) + _NUMBER(len(topic))
+    return b"".join((header, topic, _NUMBER(packet_id), payload))
 
 
 def puback(packet_id: int) -> bytes:

@@ -204,7 +204,8 @@ class Drain:
         if not ready:
             self._turns.next(())
             self._flushing = self._flushing and any(lane.waiting for lane in self._lanes.values())
-            replayed = None if shut else await self.replay.next()
+            busy = shut or any(lane.full for lane in self._lanes.values())
+            replayed = None if busy else await self.replay.next()
             if replayed is None:
                 waits = [shut or math.inf, *(lane.wait for lane in self._lanes.values())]
                 return None if min(waits) == math.inf else min(waits)

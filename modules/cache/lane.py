@@ -64,6 +64,11 @@ class Lane:
         """Whether something is read ahead, so that the store spares it, and not because a batch waits for company."""
         return bool(self._ahead) and self.wait == math.inf
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room in the window for what comes next."""
+        return not self.flight.room(self._next.size if self._next else 1)
+
     def notify(self) -> None:
         """A record was stored."""
         self._more = True
@@ -84,14 +89,14 @@ class Lane:
 
         `hurry`: batches wait for no company. Raises StoreError.
         """
-        if not self.flight.room(1):
+        if self.full:
             return None
         if self._next is None:
             epoch = self.epoch
             parcel = None if self._rewinding else await self._form(now, hurry=hurry)
             if epoch == self.epoch:
                 self._next = parcel
-        return self._next if self._next and self.flight.room(self._next.size) else None
+        return None if self.full else self._next
 
     def take(self) -> Parcel:
         """The message of `next` is being sent."""

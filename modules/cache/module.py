@@ -81,7 +81,9 @@ class CacheModule:
         self._metered_apart = edge.metrics.counter(
             "millwatch_cache_metered_apart_total", "Units of 4 KB that would have been without batches", "priority"
         )
-        self._written = edge.metrics.counter("millwatch_cache_written_bytes_total", "Bytes written to flash, at most")
+        self._written = edge.metrics.counter(
+            "millwatch_cache_written_bytes_total", "Bytes written to flash, in blocks of 4 KB"
+        )
         self._stored = edge.metrics.counter("millwatch_cache_stored_bytes_total", "Sealed bytes accepted")
         self._counted: dict[Counter, int] = {}
         edge.on_input("telemetry", self.accept)
@@ -299,7 +301,7 @@ class CacheModule:
             answer = await handler({key: value for key, value in document.items() if key not in own})
         except MethodError as error:
             self._last_command = {"verb": verb, "ok": False, "error": str(error)}
-            self._edge.beat()
+            await self._tell()
             raise BadMessage("bad_command", str(error)) from error
         text = orjson.dumps(answer).decode()
         shown = answer if len(text) <= _LONGEST_ANSWER else "too long for a heartbeat: call the direct method"

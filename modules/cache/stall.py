@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_LEAST_PATIENCE_S = 2.5  # a message over a good link is gone in well under a second
+_LEAST_PATIENCE_S = 2.0  # a message over a good link is gone in well under a second
 _LONGEST_PATIENCE_S = 60.0
 _TIMES = 3.0  # as long as it took last
 

@@ -25,6 +25,7 @@ from modules.cache.store.forget import Era, Memory
 from modules.cache.store.jobs import Job, Jobs, Result
 from modules.cache.store.mark import Marks
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
+from modules.cache.store.pages import pages_in_wal
 from modules.cache.store.scan import Range
 from modules.cache.store.state import Limits, State
 from modules.cache.store.transactions import Transactions
@@ -83,6 +84,7 @@ class Store:
                 marks=marks,
                 budget=budget,
                 measure=partial(_bytes_in, folder),
+                pages_in_wal=partial(pages_in_wal, folder / DATABASE),
                 started=clock.monotonic(),
                 base=max(mark.clock for mark in marks.all()),
                 seq=max(mark.last_seq for mark in marks.all()),
@@ -294,9 +296,10 @@ class Store:
         self._state.limits = replace(limits, bound=self._state.limits.bound)
 
     def close(self) -> None:
-        """Checkpoint and let go of the lock. A closed store cannot be used."""
+        """Checkpoint and let go of the lock. A closed store cannot be used, also where this raises StoreError."""
         try:
-            self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
+            with self._guard:
+                self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
 

@@ -178,7 +178,7 @@ class Hub:
                 clock=self.clock,
                 manners=self.manners,
             )
-            context = contexts.asking_context(self.state, self.identities, self.broker.handshakes.explained)
+            context = contexts.asking_context(self.state, self.identities)
             try:
                 async with self.broker.serving(self.state.address, context):
                     ready.put(None)

@@ -12,8 +12,7 @@ import pytest
 
 from localhub.agent import wrongclock
 from localhub.control.client import ControlError
-from localhub.manners import EDGEHUB
-from localhub.testing import Hub, HubFailedError, NotInTimeError, running, write_manifest
+from localhub.testing import Hub, HubFailedError, NotInTimeError, running
 
 pytestmark = pytest.mark.system
 
@@ -107,9 +106,7 @@ def test_faults_from_the_command_line(hub: Hub) -> None:
     out.one(within_s=20)
     assert fault("puback", "100", "echo") == "PUBACKs to echo: 100 ms late"
     assert fault("disk", "full") == "the hub's disk is full"
-    assert fault("disk", "free") == "the hub's disk has room"
     assert fault("clock", "-60") == "the clock of the hub is -60 s wrong"
-    assert fault("clock", "+0") == "the clock of the hub is right"
     assert fault("clear") == "no faults are set"
 
 
@@ -152,19 +149,14 @@ def test_a_full_disk_holds_everything_up_and_loses_nothing(hub: Hub) -> None:
     hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == ["before", "after"], 30)
 
 
-def test_a_wrong_clock_of_the_hub_dates_messages_and_refuses_tokens(hub: Hub) -> None:
+def test_a_wrong_clock_of_the_hub_dates_messages(hub: Hub) -> None:
     out = hub.watch("echo/out")
     hub.clock(-86_400)
     hub.send("echo/in", "yesterday")
     message = out.one()
     assert datetime.now(UTC) - datetime.fromisoformat(message.time) > timedelta(hours=23)
-    hub.clock(86_400)
-    hub.until(lambda: not hub.connected("echo"), 20)
-    hub.clock(0)
     with pytest.raises(ControlError, match="between the years"):
         hub.clock(1e13)
-    hub.restart("echo")  # after code 5 the SDK does not come back by itself
-    hub.wait_connected("echo")
 
 
 def test_a_lossy_link_is_slow_and_loses_nothing(hub: Hub) -> None:
@@ -197,13 +189,15 @@ def test_how_a_module_connects(hub: Hub) -> None:
         hub.environment("ghost")
 
 
-def test_strict_comes_with_its_waits(tmp_path: Path) -> None:
-    (tmp_path / "idle.py").write_text("import time\ntime.sleep(600)\n")
-    manifest = write_manifest(
-        tmp_path,
-        modules={"idle": [sys.executable, "idle.py"]},
-        routes={"up": "FROM /messages/* INTO $upstream"},
-    )
-    with running(manifest, strict=True, wait_for=()) as hub:
-        assert hub.state.strict
-        assert hub.state.manners is EDGEHUB
+def test_strict_is_handed_on_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def start(words: list[str], **_: object) -> None:
+        started.append(words)
+        raise InterruptedError
+
+    monkeypatch.setattr("localhub.testing.hub.subprocess.Popen", start)
+    for strict in (False, True):
+        with pytest.raises(InterruptedError), running(tmp_path, strict=strict):
+            raise AssertionError("unreachable")
+    assert ["--strict" in words for words in started] == [False, True]

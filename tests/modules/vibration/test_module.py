@@ -99,6 +99,28 @@ def test_what_could_not_be_sent_is_sent_on_the_next_try_with_the_same_id(run_mod
     assert [document["severity"] for document in hub.documents("alerts")] == ["critical"]
 
 
+def test_what_one_message_leads_to_is_under_way_at_once_and_in_order(run_module: Run) -> None:
+    message = readings([30.0, 60.0, 96.0])
+    under_way: list[str] = []
+    most: list[int] = []
+
+    async def part(hub: Any, _edge: Any) -> None:
+        plain = hub.send
+
+        async def slow(output: str, sent: Message) -> None:
+            under_way.append(sent.message_id)
+            await asyncio.sleep(0.05)
+            most.append(len(under_way))
+            await plain(output, sent)
+
+        hub.send = slow
+        await hub.deliver("readings", message)
+
+    hub = run_module(part, clock=Ticking())
+    assert [document["severity"] for document in hub.documents("alerts")] == ["warning", "critical"]
+    assert most[0] == 2
+
+
 def test_bad_input_is_counted_by_reason_and_the_next_is_handled(run_module: Run) -> None:
     good, wave = readings([30.0], seq=5), blocks(seconds=1)[0]
     torn = readings([30.0])

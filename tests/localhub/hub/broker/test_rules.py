@@ -156,13 +156,14 @@ def test_acknowledgements_come_in_order_also_for_what_is_dropped(hub: Hub, raw: 
     topics = [
         EVENTS + "%24.on=x",
         EVENTS + "%24.on=nowhere",
+        "$iothub/twin/GET/?$rid=1",
         EVENTS + "a=b/c",
         "devices/gw1/modules/beta/messages/events/%24.on=x",
         EVENTS + "%24.on=x",
     ]
     client.say(client.connect, *(writer.publish(t.encode(), b"", 1, i) for i, t in enumerate(topics, 1)))
     assert client.hear() == Connack(0)
-    assert [client.hear() for _ in topics] == [Acknowledge(packets.PUBACK, i) for i in range(1, 6)]
+    assert [client.hear() for _ in topics] == [Acknowledge(packets.PUBACK, i) for i in range(1, 7)]
     assert hub.call(hub.broker.metrics.drops) == {"no_route": 1, "bad_topic": 1, "forged": 1}
     assert hub.depth("gw1/beta/in") == 2
 

@@ -30,6 +30,7 @@ class Disk:
         return []
 
     untidy = False
+    wait_s = 1.0
 
     def tidy(self) -> None:
         """Nothing to do."""

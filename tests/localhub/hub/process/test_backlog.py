@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench._mqtt import Login, Receiver, Sender, connected
 from localhub import control
 from localhub.identity import Identity
 from localhub.state import write_atomic
+from localhub.testing.load import Login, Receiver, Sender, connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

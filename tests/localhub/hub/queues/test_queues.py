@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from localhub.hub.message import NEVER, Entry, QueuedMessage
-from localhub.hub.queues import WINDOW, Endpoint, Queue
+from localhub.hub.queues import OVERHEAD, WINDOW, Endpoint, Queue, Room
 
 UNDER_WAY = 80  # a pump takes no more than its batch before it delivers or puts back
 
@@ -27,7 +27,8 @@ class AgainstAList(RuleBasedStateMachine):
         self.expired: list[int] = []
         self.next = 1
         self.now = 0.0
-        self.queue = Queue(1, "gw1/a/in", 0, self.fetch)
+        self.room = Room(100 * (10 + OVERHEAD))
+        self.queue = Queue(1, "gw1/a/in", 0, self.fetch, room=self.room)
 
     def fetch(self, queue: int, after: int, now: float, limit: int, max_bytes: int) -> list[Entry]:
         assert queue == 1
@@ -94,7 +95,13 @@ class AgainstAList(RuleBasedStateMachine):
 
     @invariant()
     def memory(self) -> None:
-        assert len(self.queue._window) <= WINDOW + UNDER_WAY
+        assert len(self.queue._window) <= max(WINDOW, 100) + UNDER_WAY
+        assert self.room.used == len(self.queue._window) * (10 + OVERHEAD)
+
+    @rule(taken=st.booleans())
+    def others(self, *, taken: bool) -> None:
+        """Other queues take all the room there is, or give it back."""
+        self.room.limit = 0 if taken else 100 * (10 + OVERHEAD)
 
     def drop(self, queue: Queue, gone: Entry) -> None:
         assert gone.expiry <= self.now

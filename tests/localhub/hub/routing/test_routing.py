@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from localhub.hub.backlog import Place
 from localhub.hub.message import NEVER, QueuedMessage
-from localhub.hub.routing import ManifestRouter, RoutesRefused, desired_of
+from localhub.hub.routing import MOST_OUTPUTS, ManifestRouter, RoutesRefused, desired_of
 from localhub.routes import ConfigCompileError, ConfigRefusedError
 
 
@@ -29,13 +30,34 @@ def test_places_have_priority_and_expiry(tmp_path: Path) -> None:
     to_b = 'FROM /messages/modules/a/outputs/x INTO BrokeredEndpoint("/modules/b/inputs/in")'
     up = {"route": "FROM /messages/* WHERE kind = 'alert' INTO $upstream", "priority": 0, "timeToLiveSecs": 5}
     router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b, "up": up})))
-    assert router.places(message()) == [("gw1/b/in", 2_000_000_000, 1100.0)]
-    assert router.places(message(kind="alert")) == [("iothub", 0, 1005.0), ("gw1/b/in", 2_000_000_000, 1100.0)]
+    assert router.places(message()) == [Place("gw1/b/in", 2_000_000_000, 1100.0)]
+    assert router.places(message(kind="alert")) == [
+        Place("iothub", 0, 1005.0),
+        Place("gw1/b/in", 2_000_000_000, 1100.0),
+    ]
     assert router.places(message("y")) == []
     router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b}, ttl=-1)))
     assert router.places(message())[0].expiry == NEVER
     router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b}, ttl=0)))
     assert router.places(message())[0].expiry == 1000.0
+
+
+def test_what_is_remembered_of_an_output_is_what_the_routes_say(tmp_path: Path) -> None:
+    router = ManifestRouter("gw1")
+    routes = {
+        "late": {"route": 'FROM /messages/* INTO BrokeredEndpoint("/modules/b/inputs/in")', "priority": 5},
+        "early": {"route": 'FROM /messages/modules/a/* INTO BrokeredEndpoint("/modules/b/inputs/in")', "priority": 1},
+        "up": {"route": "FROM /messages/modules/a/outputs/x INTO $upstream", "priority": 3},
+        "some": "FROM /messages/modules/a/outputs/z WHERE kind = 'alert' INTO $upstream",
+    }
+    router.take(desired_of(manifest(tmp_path / "m.json", routes)))
+    for _ in range(2):
+        assert router.places(message("x")) == [Place("gw1/b/in", 1, 1100.0), Place("iothub", 3, 1100.0)]
+        assert router.places(message("z")) == [Place("gw1/b/in", 1, 1100.0)]
+        assert [place.endpoint for place in router.places(message("z", kind="alert"))] == ["gw1/b/in", "iothub"]
+    for number in range(3 * MOST_OUTPUTS):
+        assert len(router.places(message(f"o{number}"))) == 1
+    assert len(router._constant) <= MOST_OUTPUTS
 
 
 def test_twin_changes_have_a_source_of_their_own(tmp_path: Path) -> None:

@@ -127,6 +127,14 @@ def test_a_deviation_needs_k_of_n_flags_and_ends() -> None:
     assert findings(outcome, "deviation")[0].severity == "warning"
 
 
+def test_a_deviation_that_ended_is_not_raised_anew_within_the_hold_off() -> None:
+    core = ScalarCore([Rule(group="any", flags=2, flags_of=3, hold_off=20.0)])
+    clean = np.random.default_rng(1).normal(20, 1, 200).tolist()
+    outcome = feed(core, "a", [*clean, 30, 30, 20, 20, 20, 30, 30, *([20.0] * 18), 30, 30])
+    told = [(f.state, f.time - START) for f in findings(outcome, "deviation")]
+    assert told == [("raised", 201), ("cleared", 204), ("raised", 226)]
+
+
 def test_a_new_level_becomes_normal_after_a_while() -> None:
     rng = np.random.default_rng(2)
     core = ScalarCore([Rule(group="any", relearn_after=50)])

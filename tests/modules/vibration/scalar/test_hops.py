@@ -114,6 +114,15 @@ def test_a_restart_makes_windows_partial_until_they_hold_nothing_from_before() -
     assert found == [(140, True), (160, True), (180, True), (200, False), (220, False), (240, False), (260, False)]
 
 
+def test_a_window_that_began_before_its_sensor_was_heard_is_partial() -> None:
+    core = ScalarCore(aggregation=Aggregation(seconds=60, hop=20))
+    windows = []
+    for second in range(101):  # from the very beginning of a pane
+        windows += core.handle(["a"], [1.0], [START + second], [None], seq=second, now=START + second).windows
+    found = [(window.end[0] - START, bool(window.partial[0])) for window in one_by_one(windows, 0)]
+    assert found == [(20, True), (40, True), (60, False), (80, False), (100, False)]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"seconds": 60, "hop": 25}, {"count": 10, "hop_count": 3}, {"hop_count": 3}, {"seconds": 600, "hop": 1}]
 )

@@ -26,9 +26,9 @@ def core(least: float = 1e9) -> WaveformCore:
 
 
 def test_a_machine_that_runs_as_before_is_summed_up_once() -> None:
-    noise = np.random.default_rng(1).normal(0, 1, 300 * 2000).astype(np.float32)
+    noise = np.random.default_rng(1).normal(0, 1, 150 * 2000).astype(np.float32)
     assert len(list(summaries(core(), noise))) == 1
-    assert len(list(summaries(core(least=60.0), noise))) == pytest.approx(5, abs=1)
+    assert len(list(summaries(core(least=40.0), noise))) == pytest.approx(4, abs=1)
 
 
 @pytest.mark.parametrize("factor", [1.5, 0.7])

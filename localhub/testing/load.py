@@ -1,4 +1,4 @@
-"""Raw MQTT clients for benchmarks: QoS 1 over TLS, and so cheap that the broker is what is measured.
+"""Raw MQTT clients that load a broker: QoS 1 over TLS, and so cheap that the broker is what is measured.
 
 A sender keeps WINDOW messages unacknowledged; a receiver acknowledges at once. Every body begins with the message's
 number, and a receiver that misses one, or gets them out of order, ends the benchmark.
@@ -23,7 +23,7 @@ SUBACK_BYTES = 5
 _NUMBERED = Struct(">HI")
 
 
-class BenchError(Exception):
+class LoadError(Exception):
     """What was measured did not do its work."""
 
 
@@ -68,7 +68,7 @@ class Client(asyncio.Protocol):
                 self.held = data
                 return
             if data[3]:
-                self.ready.set_exception(BenchError(f"{self.login.client_id} was refused with code {data[3]}"))
+                self.ready.set_exception(LoadError(f"{self.login.client_id} was refused with code {data[3]}"))
                 return
             self._accepted = True
             data = data[CONNACK_BYTES:]
@@ -80,7 +80,7 @@ class Client(asyncio.Protocol):
         """Called by asyncio."""
         for future in (self.ready, self.done):
             if not future.done():
-                future.set_exception(BenchError(f"{self.login.client_id} lost its connection: {exc}"))
+                future.set_exception(LoadError(f"{self.login.client_id} lost its connection: {exc}"))
                 future.exception()  # seen, whether somebody waits for it or not
 
     def accepted(self) -> None:
@@ -115,7 +115,7 @@ class Sender(Client):
         """Only PUBACKs come: four bytes each."""
         count, rest = divmod(len(data), 4)
         if data[0] != 0x40:
-            self.done.set_exception(BenchError(f"{self.login.client_id} got {data[0]:#x} where PUBACK was due"))
+            self.done.set_exception(LoadError(f"{self.login.client_id} got {data[0]:#x} where PUBACK was due"))
             return
         self.held = data[len(data) - rest :] if rest else b""
         self.acknowledged += count
@@ -176,7 +176,7 @@ class Receiver(Client):
             behind = body + 2 + (data[body] << 8 | data[body + 1])
             number = int.from_bytes(data[behind + 2 : behind + 6], "big")
             if number != self.last + 1:
-                self.done.set_exception(BenchError(f"{self.login.client_id} got {number} after {self.last}"))
+                self.done.set_exception(LoadError(f"{self.login.client_id} got {number} after {self.last}"))
                 self.transport.abort()
                 return
             self.last = number
