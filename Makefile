@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PLATFORM ?= amd64
+LAYER ?= deployment.camera2.template.json
 
 # What `make run` may be told: real input, once or for ever, where to write the figures, where to listen, as what.
 DATA ?=
@@ -21,10 +22,10 @@ CONTAINERS ?=
 STATE ?= .state
 SECONDS = 60
 
-.PHONY: help install run test check lint bench fuzz soak mutants train build push deploy clean lock
+.PHONY: help install run test check lint bench fuzz soak mutants train build push deploy layer sbom images-test clean lock
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Millwatch needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -92,9 +93,21 @@ push: ## build and push them to CONTAINER_REGISTRY_SERVER of .env
 deploy: ## set the modules of EDGE_DEVICE_ID, through az iot edge set-modules
 	docker/tool deploy $(PLATFORM)
 
+layer: $(VENV)/.run ## a layered deployment from its template (LAYER=deployment.camera2.template.json)
+	docker/tool layer $(LAYER) $(PLATFORM)
+
+sbom: ## a bill of materials (CycloneDX) of each image, in build/sbom
+	docker/tool sbom
+
+images-test: $(VENV)/.dev ## engine, base, registry, all five images built and pushed, the line run from them (root, Debian)
+	docker/engine registry
+	$(if $(wildcard .env),,DOTENV_FILE=.env.example) docker/tool push $(PLATFORM)
+	docker/tool sbom
+	$(BIN)/python -m pytest -q tests/docker tests/system/test_images.py tests/system/test_containers.py
+
 lock: ## resolve requirements/*.in again into hash-locked *.txt
 	docker/tool lock
 
 clean: ## everything that make made
-	rm -rf $(VENV) .venv-bench .venv-train .venv-tools $(STATE) $(STATE)-playback config .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-train .venv-tools $(STATE) $(STATE)-playback config build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

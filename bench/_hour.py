@@ -15,7 +15,7 @@ from modules.camera.event import Event
 from modules.camera.frame import Frame, encode
 from modules.camera.gate import Gate
 from modules.camera.watch import Taken, crop
-from modules.common.messages import SENML, Message, Waveform, new_id
+from modules.common.messages import SENML, Message, Reading, Waveform, new_id, packed
 
 START = 1_700_000_040.0
 FAULTY = 0.01  # of the time, each sensor, each bearing and each part on the belt
@@ -44,6 +44,9 @@ class Hall:
         self._spell, self._cycle = spell, spell / FAULTY
         self._phase = self._random.uniform(0, self._cycle, sensors)
         self._seq = 0
+        names = [_PREFIX + tail for tail in self._tails[:_BATCH]]
+        self.packed_bytes = len(packed.encode([Reading(name, 1.0, START) for name in names]))
+        """What a batch would take as packed columns."""
 
     def second(self, number: int) -> Iterator[Message]:
         """Return the readings of one second, in random order."""

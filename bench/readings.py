@@ -3,6 +3,8 @@
 import json
 import tempfile
 import time
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from modules.vibration.scalar.readings import Readings
 from modules.vibration.scalar.rules import Rule
 
 START = 1_700_000_040.0
+BATCH = 1_000  # readings in the batches that compare numbers of sensors
 WARM_UP = 1_100  # seconds of the plant, a little more than what a baseline remembers
 # Every rule on: half of the sensors have a limit, all are watched for deviations.
 RULES = (Rule(group="limited", match=("*1", "*3", "*5", "*7", "*9"), limit=200.0), Rule(group="others"))
@@ -33,14 +36,14 @@ restart = "never"
 """
 
 
-def core_rates(*, sensors: int = SENSORS, seconds: float, passes: int = 5) -> list[float]:
+def core_rates(*, seconds: float, passes: int = 5) -> list[float]:
     """Readings a second that the core judges, pass by pass, window ends and findings included.
 
     SenML and names are not its business: rows are given. Each pass is at least a minute of the plant, so that every
     sensor's window ends in it.
     """
     core = ScalarCore(RULES)
-    plant = Plant(sensors)
+    plant = Plant()
     core.resolve(plant.names)
     number = 0
     rates = []
@@ -60,6 +63,42 @@ def core_rates(*, sensors: int = SENSORS, seconds: float, passes: int = 5) -> li
             number += 1
         rates.append(done / judging)
     return rates[1:]
+
+
+def costs(sizes: Sequence[int], *, readings: int) -> dict[int, float]:
+    """Microseconds a reading costs the core that watches so many sensors, by number of sensors.
+
+    Batches of ``BATCH`` readings for each number, of sensors drawn at random; of few sensors each comes several times,
+    which costs a round each. The sizes take turns; of each its best time counts.
+    """
+    rng = np.random.default_rng(1)
+    cores = {size: ScalarCore(RULES) for size in sizes}
+    for size, core in cores.items():
+        core.resolve([f"hall/s{number}" for number in range(size)])
+    best = dict.fromkeys(sizes, float("inf"))
+    for number in range(max(8, readings // BATCH)):
+        for size, core in cores.items():
+            rows = np.concatenate([rng.permutation(size)[:BATCH] for _ in range(-(-BATCH // size))])[:BATCH]
+            times = (START + number + np.arange(rows.size) * 1e-6).astype(np.float64)
+            taken = Readings(rows, rng.normal(50, 1, rows.size), times, seq=number)
+            begun = time.perf_counter()
+            core.judge(taken, Outcome(), now=START + number + 1)
+            best[size] = min(best[size], (time.perf_counter() - begun) / rows.size * 1e6)
+    return best
+
+
+def bytes_per_sensor(sensors: int) -> float:
+    """What the state of each sensor takes in memory, ring of last readings included, when all have spoken."""
+    tracemalloc.start()
+    try:
+        core = ScalarCore(RULES)
+        rows = core.resolve([f"hall/s{number:06d}" for number in range(sensors)])
+        for number in range(3):
+            times = np.full(rows.size, START + number)
+            core.judge(Readings(rows, np.ones(rows.size), times, seq=number), Outcome(), now=START + number)
+        return tracemalloc.get_traced_memory()[0] / sensors
+    finally:
+        tracemalloc.stop()
 
 
 def line_rate(*, seconds: float, settle: float = 5.0) -> float:
@@ -121,7 +160,25 @@ def run(*, quick: bool) -> dict[str, Claim]:
     """Measure both; of the core's passes the best, which other work on this machine disturbed least."""
     core = max(core_rates(seconds=1.0 if quick else 10.0))
     line = line_rate(seconds=10.0 if quick else 60.0)
+    cost = costs((100, 1_000, 10_000, 100_000), readings=100_000 if quick else 2_000_000)
+    print("microseconds a reading, by number of sensors:", {size: round(us, 2) for size, us in cost.items()})
     return {
         "line_per_s": Claim(line, "readings/s", 30_000, 100_000, "none: leaf, hub and module on this machine"),
         "core_per_s": Claim(core, "readings/s", 2e6, 10e6, "none: one core, batches of 10,500"),
+        "cost_growth": Claim(
+            max(cost.values()) / cost[100],
+            "x",
+            2,
+            1.2,
+            "a reading among 100 sensors; the dearest of 100 to 100,000",
+            lower_is_better=True,
+        ),
+        "bytes_growth": Claim(
+            bytes_per_sensor(100_000) / bytes_per_sensor(10_000),
+            "x",
+            1.2,
+            1.05,
+            "memory of a sensor among 10,000; among 100,000",
+            lower_is_better=True,
+        ),
     }

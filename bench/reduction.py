@@ -44,6 +44,8 @@ class Balance:
     """Bytes by kind, and messages as IoT Hub meters them."""
 
     came: Counter[str] = field(default_factory=Counter)
+    packed: int = 0
+    """Bytes that the readings would have come in as packed columns."""
     went: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
     metered: int = 0
@@ -67,11 +69,17 @@ class Balance:
         """Bytes up over bytes in."""
         return sum(self.went.values()) / sum(self.came.values())
 
+    @property
+    def packed_ratio(self) -> float:
+        """The same, of sensors that speak packed columns instead of SenML."""
+        return sum(self.went.values()) / (sum(self.came.values()) - self.came["readings"] + self.packed)
+
     def table(self) -> str:
         """Say where the bytes are."""
         into = ", ".join(f"{kind} {size / 1e6:,.1f} MB" for kind, size in self.came.most_common())
         up = ", ".join(f"{kind} {size / 1e3:,.0f} kB" for kind, size in self.went.most_common())
-        return f"in: {into}; up: {up}; {sum(self.messages.values())} messages, {self.metered} metered"
+        counts = f"{sum(self.messages.values())} messages, {self.metered} metered"
+        return f"in: {into}; up: {up}; {counts}; {self.packed_ratio:.5f} were the readings packed columns"
 
 
 class _Here(Engine):
@@ -127,6 +135,7 @@ class Gateway:
         self._now = START + second + 1.0
         for message in hall.second(second):
             self.balance.comes("readings", len(message.body))
+            self.balance.packed += hall.packed_bytes if self.balance.counting else 0
             await self._vibration_wire.deliver("readings", message)
         for message in motors.until(second + 1):
             self.balance.comes("waveform", len(message.body))

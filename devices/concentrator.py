@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rate", type=float, default=1.0, metavar="HZ", help="readings a second of each (default 1)")
     parser.add_argument("--batch", type=int, default=2000, help="most readings in one message (default 2000)")
     parser.add_argument("--flush", type=float, default=200.0, metavar="MS", help="a batch leaves after (default 200)")
+    parser.add_argument("--format", choices=("senml", "packed"), default="senml", help="of the batches (default senml)")
     parser.add_argument("--repeats", type=float, default=0.0, help="share of sensors that are read twice in a period")
     parser.add_argument("--faults", type=int, default=20, help="sensors that fail (default 20)")
     parser.add_argument("--fault-after", type=float, default=300.0, metavar="S", help="seconds to the first fault")
@@ -73,7 +74,8 @@ def main(argv: list[str]) -> int:
                     here = slice(part, part + wanted.batch)
                     found = readings(crowd, rows[here], moments[here], began)
                     if found:
-                        leaf.send(batch(found, seq, datetime.fromtimestamp(found[0].time, UTC), SOURCE))
+                        taken = datetime.fromtimestamp(found[0].time, UTC)
+                        leaf.send(batch(found, seq, taken, SOURCE, pack=wanted.format == "packed"))
                         seq += 1
     except LeafError as error:
         print(error, file=sys.stderr)

@@ -14,19 +14,19 @@ from datetime import UTC, datetime
 
 from devices.leaf import Leaf, LeafError, stop_on_signals
 from devices.plant import Fault, Plant
-from modules.common.messages import SENML, Message, Reading, new_id, senml
+from modules.common.messages import PACKED, SENML, Message, Reading, new_id, packed, senml
 
 
-def batch(readings: list[Reading], seq: int, taken: datetime, source: str) -> Message:
-    """One SenML message of these readings."""
+def batch(readings: list[Reading], seq: int, taken: datetime, source: str, *, pack: bool = False) -> Message:
+    """One message of these readings, SenML or packed."""
     return Message(
-        body=senml.encode(readings),
+        body=packed.encode(readings) if pack else senml.encode(readings),
         kind="readings",
         source=source,
         seq=seq,
         time=taken,
         message_id=new_id(),
-        content_type=SENML,
+        content_type=PACKED if pack else SENML,
     )
 
 

@@ -61,6 +61,7 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     link.add_argument("link", choices=("up", "down", "slow"))
     link.add_argument("--bytes-per-s", type=int, help="for slow: the bandwidth")
     link.add_argument("--latency-ms", type=float, help="for slow: how long everything takes, each way")
+    link.add_argument("--loss-percent", type=float, help="for slow: how many packets are lost, each way")
     status = command("status", "what runs and what flows")
     status.add_argument("--pss", action="store_true", help="memory as PSS, in --format json")
     send = command("send", "put a message into a module's input")

@@ -75,7 +75,8 @@ def _status(options: argparse.Namespace, state: State) -> int:
 
 def status_text(now: Overview, document: dict[str, Any]) -> str:
     """A status for a person."""
-    lines = [f"up {duration(now.uptime_s)} at {document['address']}:8883, state {document['state']}"]
+    strict = ", strict" if document.get("strict") else ""
+    lines = [f"up {duration(now.uptime_s)} at {document['address']}:8883, state {document['state']}{strict}"]
     lines.append("  ".join(f"{name} {state}" for name, state in now.processes.items()))
     width = max((len(row.name) for row in now.rows), default=0)
     for row in now.rows:
@@ -88,6 +89,8 @@ def status_text(now: Overview, document: dict[str, Any]) -> str:
     reduction = "" if now.reduction is None else f" ({now.reduction:.2%} of it)"
     lines.append(f"in {size(now.bytes_in)}, up {size(now.bytes_up)}{reduction}, arrived {now.arrivals}")
     lines.append(f"link {now.link}, queued {now.queued}, {now.queued_up} of them for the cloud")
+    faults_set = (document.get("hub") or {}).get("faults", {})
+    lines += [f"fault on command: {name} {json.dumps(value)}" for name, value in faults_set.items() if value]
     lines += [f"dropped {count}: {reason}" for reason, count in now.dropped.items() if count]
     return "\n".join(lines)
 
@@ -125,7 +128,11 @@ def _stop(options: argparse.Namespace, state: State) -> int:
 
 def _link(options: argparse.Namespace, state: State) -> int:
     body: dict[str, Any] = {"state": options.link}
-    body |= {key: value for key in ("bytes_per_s", "latency_ms") if (value := getattr(options, key)) is not None}
+    body |= {
+        key: value
+        for key in ("bytes_per_s", "latency_ms", "loss_percent")
+        if (value := getattr(options, key)) is not None
+    }
     facts = _client(state, state.hub_socket).post("/link", body)
     _print(options, facts, f"link {options.link}")
     return Exit.OK
@@ -172,7 +179,12 @@ def message_text(message: dict[str, Any]) -> str:
 
 
 def _fault(options: argparse.Namespace, state: State) -> int:
+    agent = _client(state, state.agent_socket)
+    if getattr(options, "modules", False):  # first, for a machine may have no means for it
+        agent.post("/clock", {"offset_s": options.offset_s})
     facts = _client(state, state.hub_socket).post("/fault", faults.body(options))
+    if options.kind == "clear":
+        agent.post("/clock", {"offset_s": 0})
     _print(options, facts, faults.text(options, facts))
     return Exit.OK
 

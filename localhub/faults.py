@@ -28,12 +28,19 @@ def add_verbs(fault: argparse.ArgumentParser, asking: argparse.ArgumentParser) -
     session.add_argument("client", help=CLIENT)
     tokens = verb("tokens", "take the tokens in use for expired, and break their connections")
     tokens.add_argument("client", nargs="?", help=EVERYBODY)
-    verb("clear", "no more refusals, late PUBACKs and expired tokens")
+    disk = verb("disk", "let every write of the hub fail as on a full disk, or go well again")
+    disk.add_argument("disk", choices=("full", "free"))
+    clock = verb("clock", "put the hub's wall clock wrong")
+    clock.add_argument("offset_s", type=float, metavar="SECONDS", help="+3600: an hour ahead; -1e9: decades behind; 0")
+    clock.add_argument("--modules", action="store_true", help="the modules' too: they start again under libfaketime")
+    verb("clear", "no more refusals, late PUBACKs and expired tokens; disk and clock are right again")
 
 
 def body(options: argparse.Namespace) -> dict[str, Any]:
     """What the hub is sent."""
-    given = {name: getattr(options, name, None) for name in ("client", "code", "times", "delay_ms")}
+    given = {name: getattr(options, name, None) for name in ("client", "code", "times", "delay_ms", "offset_s")}
+    if options.kind == "disk":
+        given["full"] = options.disk == "full"
     return {"kind": options.kind, **{name: value for name, value in given.items() if value is not None}}
 
 
@@ -52,5 +59,10 @@ def text(options: argparse.Namespace, facts: dict[str, Any]) -> str:
             return f"its session is lost: {done}"
         case "tokens":
             return f"tokens expired: {done}"
+        case "disk":
+            return f"the hub's disk is {options.disk}" if facts["disk_full"] else "the hub's disk has room"
+        case "clock":
+            whose = "hub and modules" if options.modules else "the hub"
+            return f"the clock of {whose} is {f'{options.offset_s:+g} s wrong' if options.offset_s else 'right'}"
         case _:
             return "no faults are set"

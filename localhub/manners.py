@@ -33,6 +33,9 @@ class Manners:
     oversize_hold: float = 30.0
     """How long the connection of a client that sends an oversize packet again and again is held at most (4)."""
 
+    unstored_hold: float = 1.0
+    """How long the connection of a client whose message could not be stored is held before it is closed (6.1)."""
+
     upstream_batch: int = 100
     """Messages sent to the cloud in one batch (6.2, MaxUpstreamBatchSize)."""
 
@@ -44,6 +47,9 @@ class Manners:
 
     report_every: float = 0.0
     """The least time between two reported patches to the cloud (7.1, ReportedPropertiesSyncFrequencySecs)."""
+
+    fills_payload: bool = True
+    """A method called without a payload gets `null`: the Node.js SDK cannot read what edgeHub sends, nothing."""
 
     settle: float = 0.0
     """How long a method call that waited for its module waits on once it has subscribed (3.6)."""
@@ -61,10 +67,12 @@ EDGEHUB: Final = Manners(
     keeps_routeless=False,
     forging=True,
     oversize_hold=0.0,
+    unstored_hold=0.0,
     upstream_batch=10,
     reauthenticate_every=300.0,
     answers_unsubscribed=False,
     report_every=5.0,
+    fills_payload=False,
     settle=3.0,
     restarts=Timings(unit_s=10.0, longest_s=300.0, steady_s=600.0),
 )

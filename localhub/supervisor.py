@@ -111,6 +111,7 @@ class Supervisor:
             "state": str(self.state.root),
             "address": self.state.address,
             "metrics_port": self.state.metrics_port,
+            "strict": self.state.strict,
             "uptime_s": round(self.uptime_s, 1),
             "processes": [_facts(process) for process in self.processes.values()],
             "hub": self._carried.hub(hub_starts, hub),

@@ -99,8 +99,7 @@ def check_patch(patch: object) -> dict[str, Any]:
     """The patch itself when it keeps every limit of a twin; raises PatchError."""
     if not isinstance(patch, dict):
         raise PatchError("the patch must be a JSON object")
-    _check_object(patch, 1)
-    _check_arrays(patch)
+    _check("", patch, 0, in_array=False)
     size = len(msgspec.json.encode(patch))
     if size > DOCUMENT_LIMIT:
         raise PatchError(f"the patch has {size} bytes, more than {DOCUMENT_LIMIT}")
@@ -112,18 +111,31 @@ def without_service_names(document: Document) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in SERVICE_NAMES}
 
 
-def _check_object(properties: Document, depth: int) -> None:
-    for name, value in properties.items():
-        _check_name(name)
-        match value:
-            case dict():
-                if depth > DEPTH_LIMIT:
-                    raise PatchError(f"property {name!r} is nested more than {DEPTH_LIMIT} deep")
-                _check_object(value, depth + 1)
-            case str() if len(value.encode()) > STRING_LIMIT:
-                raise PatchError(f"the text of property {name!r} has more than {STRING_LIMIT} bytes")
-            case int() if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
-                raise PatchError(f"the integer of property {name!r} is outside +-2^52")
+def _check(name: str, value: object, depth: int, *, in_array: bool) -> None:
+    """One value and all below it; `depth` counts objects and arrays above it."""
+    match value:
+        case dict():
+            _check_depth(name, depth)
+            for inner_name, inner in value.items():
+                _check_name(inner_name)
+                _check(inner_name, inner, depth + 1, in_array=in_array)
+        case list():
+            _check_depth(name, depth)
+            for item in value:
+                if item is None:
+                    raise PatchError(f"the array of property {name!r} holds null")
+                _check(name, item, depth + 1, in_array=True)
+        case None if in_array:
+            raise PatchError(f"property {name!r} of an object in an array is null")
+        case str() if len(value.encode()) > STRING_LIMIT:
+            raise PatchError(f"the text of property {name!r} has more than {STRING_LIMIT} bytes")
+        case int() if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise PatchError(f"the integer of property {name!r} is outside +-2^52")
+
+
+def _check_depth(name: str, depth: int) -> None:
+    if depth > DEPTH_LIMIT:
+        raise PatchError(f"property {name!r} is nested more than {DEPTH_LIMIT} deep")
 
 
 def _check_name(name: str) -> None:
@@ -133,15 +145,3 @@ def _check_name(name: str) -> None:
         # 0x7f-0x9f are control characters to .NET's char.IsControl too
         if character in ".$#" or character.isspace() or ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F:
             raise PatchError(f"the property name {name!r} holds {character!r}")
-
-
-def _check_arrays(value: object) -> None:
-    match value:
-        case dict():
-            for inner in value.values():
-                _check_arrays(inner)
-        case list():
-            if None in value:
-                raise PatchError("arrays cannot hold null")
-            for item in value:
-                _check_arrays(item)

@@ -77,18 +77,6 @@ def _louder(summary: Summary, quietest: Summary) -> tuple[float, ...]:
     )
 
 
-def bound(alarms: int, looks: int, confidence: float = 0.95) -> float:
-    """Return the rate that `alarms` in `looks` leave possible (Clopper, Pearson 1934, upper bound), by bisection."""
-    if alarms >= looks:
-        return 1.0
-    low, high = alarms / looks, 1.0
-    for _ in range(60):
-        rate = (low + high) / 2
-        at_most = sum(math.comb(looks, k) * rate**k * (1 - rate) ** (looks - k) for k in range(alarms + 1))
-        low, high = (rate, high) if at_most > 1 - confidence else (low, rate)
-    return high
-
-
 def table(verdicts: Sequence[Verdict]) -> str:
     """Say it to a person."""
     head = f"{'sensor':20} {'n':>5} {'rms':>7} {'mm/s':>6} {'kurt':>6} {'line':>6}  verdict"

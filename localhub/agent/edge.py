@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localhub import control
-from localhub.agent import environment
+from localhub.agent import environment, wrongclock
 from localhub.agent.creation import WORKLOAD_URI, published
 from localhub.agent.keeper import GRACE_S, Keeper
+from localhub.agent.metrics import Deeds
 from localhub.agent.plan import Plan, Planned
 from localhub.agent.policy import Runtime
 from localhub.agent.runner import Launch, LaunchError, Runner
@@ -53,9 +54,13 @@ class Edge:
         }
         self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.changed = asyncio.Event()  # set whenever a module's state changes
+        self.deeds = Deeds()
         for module in self.modules.values():
             module.changed = self.changed
+            module.commands = self.deeds.commands
         self.lent: set[str] = set()
+        self.clock_offset_s = 0.0  # of the modules' clocks
+        self._in_containers = containers is not None
         self.workload = Workload(
             trust_bundle=state.ca_certificate,
             key_of=self.identities.modules.get,
@@ -87,9 +92,11 @@ class Edge:
         """Start what is to run: modules by startupOrder, then, once they are connected, the leaf devices."""
         if not await control.wait_for(self.state.hub_socket, timeout_s=HUB_WAIT_S):
             LOG.warning("the hub did not answer within %g s; modules start without it", HUB_WAIT_S)
+        began = time.monotonic()
         wanted = [planned for planned in self.plan.modules if planned.running]
         for _, together in groupby(wanted, key=lambda planned: planned.order):
             await asyncio.gather(*(self.modules[planned.name].start() for planned in together))
+        self.deeds.deployments.append(time.monotonic() - began)
         leaves = [self.leaves[planned.name] for planned in self.plan.devices if planned.running]
         if leaves:
             await self._connected()
@@ -115,6 +122,21 @@ class Edge:
         await keeper.stop()
         self.lent.add(module)
         return self.module_facts(module)
+
+    async def set_clock(self, offset_s: float) -> list[str]:
+        """Put the clocks of all modules wrong by so many seconds; those that run are started again: their names.
+
+        0: right again. Raises NoWrongClockError where the machine has no means for it.
+        """
+        if offset_s == self.clock_offset_s:
+            return []
+        if self._in_containers:
+            raise wrongclock.NoWrongClockError("modules that are containers cannot be shown a wrong time")
+        wrongclock.facts(offset_s, os.environ)
+        self.clock_offset_s = offset_s
+        running = [keeper for keeper in self.modules.values() if keeper.running is not None]
+        await asyncio.gather(*(keeper.restart() for keeper in running))
+        return [keeper.name for keeper in running]
 
     def module_facts(self, module: str) -> dict[str, str]:
         """What edgeAgent would inject into a process."""
@@ -146,7 +168,7 @@ class Edge:
                 socket=self.state.workload_socket(planned.name),
             )
 
-        return Keeper(planned.name, runner, launch, planned.policy)
+        return Keeper(planned.name, runner, launch, planned.policy, self.state.manners.restarts)
 
     def leaf_facts(self, device: str) -> dict[str, str]:
         """What a leaf device is started with; raises KeyError for one that is not declared."""
@@ -162,7 +184,8 @@ class Edge:
             self.lent.discard(planned.name)
             folder = self.state.module_folder(planned.name)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return self._launch(planned, self.module_facts(planned.name), {"MODULE_STATE": str(folder)})
+            clock = wrongclock.facts(self.clock_offset_s, os.environ)
+            return self._launch(planned, self.module_facts(planned.name) | clock, {"MODULE_STATE": str(folder)})
 
         return Keeper(planned.name, runner, launch, planned.policy, self.state.manners.restarts)
 

@@ -7,8 +7,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from localhub.agent.metrics import Commands
 from localhub.agent.policy import Again, Policy, Runtime, Timings, after_exit
 from localhub.agent.proc import Usage
 from localhub.agent.runner import Launch, LaunchError, Runner, Running
@@ -40,8 +42,10 @@ class Keeper:
         self.exit_code: int | None = None
         self.exit_text: str | None = None
         self.started: datetime | None = None
+        self.exited: datetime | None = None
         self.running: Running | None = None
         self.changed = asyncio.Event()  # set at every change of state; who waits for it clears it
+        self.commands = Commands()
         self._runner, self._launch, self._policy = runner, launch, policy
         self._timings = timings or Timings()
         self._stopping = asyncio.Event()
@@ -61,19 +65,22 @@ class Keeper:
     async def start(self) -> None:
         """Make it run; returns when it has been started, or could not be. Nothing happens when it runs already."""
         async with self._turn:
-            await self._start()
+            with self.commands.timed("start"):
+                await self._start()
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """SIGTERM, SIGKILL after `grace_s` seconds; returns when it has ended. Its policy does not start it again."""
         async with self._turn:
-            await self._stop(grace_s)
+            with self.commands.timed("stop"):
+                await self._stop(grace_s)
 
     async def restart(self, grace_s: float = GRACE_S) -> None:
         """Stop and start; counted as a restart."""
         async with self._turn:
-            await self._stop(grace_s)
-            self.restarts += 1
-            await self._start()
+            with self.commands.timed("restart"):
+                await self._stop(grace_s)
+                self.restarts += 1
+                await self._start()
 
     def kill(self) -> None:
         """SIGKILL, as a crash: its policy decides what follows."""
@@ -93,7 +100,7 @@ class Keeper:
     def usage(self, *, pss: bool = False) -> Usage:
         """What it uses now; `cpu_s` counts on over restarts."""
         now = self.running.usage(pss=pss) if self.running else Usage()
-        return Usage(self._cpu_before + now.cpu_s, now.rss, now.pss, now.processes)
+        return replace(now, cpu_s=self._cpu_before + now.cpu_s)
 
     @property
     def correct_s(self) -> float:
@@ -182,6 +189,7 @@ class Keeper:
         if self._stopping.is_set():  # asked to stop while it was being started
             self.running.terminate()
         self.exit_code = await self.running.wait()
+        self.exited = datetime.now(UTC)
         self._cpu_before += self.running.usage().cpu_s
         self.running = None
         return self.exit_code, loop.time() - began

@@ -1,16 +1,19 @@
 """edgeAgent's metrics in Prometheus text, with its names and labels (contract 6.7; doc/BuiltInMetrics.md). Pure.
 
-Every series also carries iothub, edge_device and instance_number, as edgeAgent's do.
+Every series also carries iothub, edge_device, instance_number and ms_telemetry, as edgeAgent's do.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
 WINDOW = 120
+VERSION = "0.1.0"  # of the agent, as it tells in figures and in its twin
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
@@ -29,17 +32,51 @@ class ModuleFacts:
     stops: int
     correct_s: float
     expected_s: float
+    disk_read: int = 0
+    disk_written: int = 0
+    network_in: int = 0
+    network_out: int = 0
+    """Bytes; a process shares the machine's network, so that only a container has figures of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """The machine at the moment of the scrape; sizes in bytes."""
+    """The machine at the moment of the scrape; sizes in bytes, `information` as edgeAgent's host_information."""
 
     uptime_s: float
     agent_uptime_s: float
     disk_total: int
     disk_free: int
     memory_total: int
+    version: str = ""
+    information: str = "{}"
+
+
+class Commands:
+    """How long each command to a module took: start, stop, restart."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, deque[float]] = {}
+
+    @contextmanager
+    def timed(self, command: str) -> Iterator[None]:
+        """Count one, and the time of the block."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds.setdefault(command, deque(maxlen=WINDOW)).append(time.monotonic() - began)
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What the agent did since its start."""
+
+    commands: Commands = field(default_factory=Commands)
+    deployments: list[float] = field(default_factory=list)
+    """Seconds until every module of a deployment was started."""
+    syncs: int = 0
+    failed_syncs: int = 0
 
 
 @dataclass(slots=True)
@@ -63,9 +100,9 @@ class CpuGauge:
         return percent
 
 
-def render(modules: Iterable[ModuleFacts], host: HostFacts, common: Labels) -> str:
+def render(modules: Iterable[ModuleFacts], host: HostFacts, deeds: Deeds, common: Labels) -> str:
     """The whole page."""
-    page = _Page(common)
+    page = _Page({**common, "ms_telemetry": "True"})
     for module in modules:
         name = {"module_name": module.name}
         versioned = {**name, "module_version": module.version}
@@ -76,12 +113,28 @@ def render(modules: Iterable[ModuleFacts], host: HostFacts, common: Labels) -> s
         page.add("used_memory_bytes", "gauge", name, module.memory)
         page.add("total_memory_bytes", "gauge", name, host.memory_total)
         page.add("created_pids_total", "gauge", name, module.processes)
+        page.add("total_disk_read_bytes", "gauge", name, module.disk_read)
+        page.add("total_disk_write_bytes", "gauge", name, module.disk_written)
+        page.add("total_network_in_bytes", "gauge", name, module.network_in)
+        page.add("total_network_out_bytes", "gauge", name, module.network_out)
         page.summary("used_cpu_percent", name, module.cpu_percent)
+    for command, seconds in deeds.commands.seconds.items():
+        page.summary("command_latency_seconds", {"command": command}, seconds)
+    page.summary("deployment_time_seconds", {}, deeds.deployments)
+    page.add("iothub_syncs_total", "counter", {}, deeds.syncs)
+    page.add("unsuccessful_iothub_syncs_total", "counter", {}, deeds.failed_syncs)
     disk = {"disk_name": "state", "disk_filesystem": "", "disk_filetype": ""}
     page.add("available_disk_space_bytes", "gauge", disk, host.disk_free)
     page.add("total_disk_space_bytes", "gauge", disk, host.disk_total)
     page.add("host_uptime_seconds", "gauge", {}, host.uptime_s)
     page.add("iotedged_uptime_seconds", "gauge", {}, host.agent_uptime_s)
+    about = {
+        "edge_agent_version": host.version,
+        "experimental_features": "{}",
+        "host_information": host.information,
+    }
+    page.add("metadata", "gauge", about, 0)
+    page.declare("edgeagent_direct_method_invocations_count", "counter")  # in lower case, as edgeAgent's
     return page.text()
 
 
@@ -96,7 +149,11 @@ class _Page:
         full = f"edgeAgent_{name}"
         self._lines(full, kind).append(self._line(full, labels, value))
 
-    def summary(self, name: str, labels: Labels, values: Sequence[float]) -> None:
+    def declare(self, full: str, kind: str) -> None:
+        """A metric that nothing has happened to."""
+        self._lines(full, kind)
+
+    def summary(self, name: str, labels: Labels, values: Iterable[float]) -> None:
         full = f"edgeAgent_{name}"
         lines = self._lines(full, "summary")
         ordered = sorted(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,16 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds and bytes of memory of a process with its children; `pss` only when it was asked for."""
+    """CPU seconds, bytes of memory and of disk traffic of a process with its children; `pss` only if asked for."""
 
     cpu_s: float = 0.0
     rss: int = 0
     pss: int | None = None
     processes: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    network_in: int = 0
+    network_out: int = 0
 
 
 def stat(pid: int) -> Stat | None:
@@ -64,6 +69,12 @@ def started(pid: int) -> str | None:
     return answer.stdout.strip() or None
 
 
+def age(pid: int) -> float:
+    """Seconds since a process was started; 0 for one that is gone."""
+    facts = stat(pid)
+    return 0.0 if facts is None else max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(facts.started) / _TICKS)
+
+
 def children(pid: int) -> list[int]:
     """The direct children of a process."""
     try:
@@ -86,12 +97,51 @@ def tree(pid: int) -> list[int]:
 def usage(pid: int, *, pss: bool = False) -> Usage:
     """CPU and memory of a process tree; `pss` costs the kernel about a millisecond a process."""
     stats = [facts for member in tree(pid) if (facts := stat(member))]
+    disk = [storage(facts.pid) for facts in stats]
+    network_in, network_out = network(pid)
     return Usage(
         cpu_s=sum(facts.cpu_s for facts in stats),
         rss=sum(facts.rss for facts in stats),
         pss=sum(proportional(facts.pid) for facts in stats) if pss else None,
         processes=len(stats),
+        read_bytes=sum(read for read, _ in disk),
+        written_bytes=sum(written for _, written in disk),
+        network_in=network_in,
+        network_out=network_out,
     )
+
+
+def storage(pid: int) -> tuple[int, int]:
+    """Bytes that a process read from the disk and wrote to it (proc(5), io); 0 where it cannot be read."""
+    try:
+        text = (PROC / str(pid) / "io").read_text(encoding="ascii")
+    except OSError:
+        return 0, 0
+    facts = dict(line.split(": ") for line in text.splitlines())
+    return int(facts["read_bytes"]), int(facts["write_bytes"])
+
+
+def network(pid: int) -> tuple[int, int]:
+    """Bytes in and out of a network namespace of its own, as a container has; 0 for one that shares the machine's."""
+    own = PROC / str(pid)
+    try:
+        if (own / "ns" / "net").readlink() == (PROC / "self" / "ns" / "net").readlink():
+            return 0, 0
+        return traffic((own / "net" / "dev").read_text(encoding="ascii"))
+    except OSError:
+        return 0, 0
+
+
+def traffic(text: str) -> tuple[int, int]:
+    """Bytes in and out of all interfaces but the loopback, from /proc/net/dev (proc(5))."""
+    received = sent = 0
+    for line in text.splitlines()[2:]:  # below two lines of heads
+        name, _, counters = line.partition(":")
+        if name.strip() != "lo":
+            figures = counters.split()
+            received += int(figures[0])
+            sent += int(figures[8])
+    return received, sent
 
 
 def proportional(pid: int) -> int:

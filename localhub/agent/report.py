@@ -6,16 +6,19 @@ Sent through the hub, which keeps it while the cloud is away; on change, at most
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localhub import control
+from localhub.agent.metrics import VERSION
 from localhub.twin import difference, without_service_names
 
 if TYPE_CHECKING:
     from localhub.agent.edge import Edge
     from localhub.agent.keeper import Keeper
+    from localhub.agent.plan import Planned
 
 SCHEMA_VERSION = "1.1"
 EVERY_S = 1.0
@@ -29,9 +32,12 @@ def document(modules: Mapping[str, Mapping[str, Any]], version: int, since: str)
 
     What runs here cannot be refused any more: `run` has checked the manifest, so the status is always 200.
     """
-    running = {"type": "docker", "runtimeStatus": "running"}
+    running = {"type": "docker", "status": "running", "restartPolicy": "always", "runtimeStatus": "running"}
+    about = {"os": platform.system().lower(), "architecture": platform.machine(), "version": platform.release()}
     return {
         "schemaVersion": SCHEMA_VERSION,
+        "version": {"version": VERSION},
+        "runtime": {"type": "docker", "platform": about},
         "lastDesiredVersion": version,
         "lastDesiredStatus": {"code": 200, "description": ""},
         "systemModules": {"edgeAgent": {**running, "lastStartTimeUtc": since}, "edgeHub": running},
@@ -39,14 +45,22 @@ def document(modules: Mapping[str, Mapping[str, Any]], version: int, since: str)
     }
 
 
-def facts(keeper: Keeper) -> dict[str, Any]:
-    """How one module does; what it has not come to yet is absent."""
+def facts(keeper: Keeper, planned: Planned) -> dict[str, Any]:
+    """One module as it was asked for and as it does; what it has not come to yet is absent."""
+    again = keeper.started if keeper.restarts else None
     found = {
         "type": "docker",
+        "status": "running" if planned.running else "stopped",
+        "restartPolicy": str(planned.policy),
+        "version": planned.version or None,
+        "settings": {"image": planned.image} if planned.image else None,
         "runtimeStatus": str(keeper.state),
+        "statusDescription": keeper.exit_text or str(keeper.state),
         "restartCount": keeper.restarts,
         "exitCode": keeper.exit_code,
         "lastStartTimeUtc": keeper.started and _moment(keeper.started),
+        "lastExitTimeUtc": keeper.exited and _moment(keeper.exited),
+        "lastRestartTimeUtc": again and _moment(again),
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -58,7 +72,8 @@ async def keep_reporting(edge: Edge) -> None:
     hub = control.AsyncClient(edge.state.hub_socket)
     while True:
         edge.changed.clear()
-        now = document({name: facts(keeper) for name, keeper in edge.modules.items()}, version, since)
+        modules = {planned.name: facts(edge.modules[planned.name], planned) for planned in edge.plan.modules}
+        now = document(modules, version, since)
         if await _reported(hub, now):
             await edge.changed.wait()
         await asyncio.sleep(EVERY_S)
@@ -77,12 +92,14 @@ async def _reported(hub: control.AsyncClient, now: Mapping[str, Any]) -> bool:
 
 async def _desired_version(edge: Edge) -> int:
     """The cloud's number for the deployment that the modules were made from."""
+    edge.deeds.syncs += 1
     if await control.wait_for(edge.state.cloud_socket, timeout_s=CLOUD_WAIT_S):
         try:
             twin = await control.AsyncClient(edge.state.cloud_socket).get(f"/twin/{NAME}")
             return int(twin["desired"]["$version"])
         except (control.NotRunningError, control.ControlError):
             pass  # it went away while it was asked
+    edge.deeds.failed_syncs += 1
     return SEEDED
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import shutil
 import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from localhub.agent import metrics
+from localhub.agent import metrics, proc
 from localhub.agent.edge import Edge
 from localhub.agent.keeper import Keeper
+from localhub.agent.orphans import Records
+from localhub.agent.wrongclock import NoWrongClockError
 from localhub.control.server import Call, Refused, application, get, post
 
 
@@ -25,6 +31,7 @@ class Service:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._began = time.monotonic()
+        self._instance = str(uuid.uuid4())
         self._cpu: dict[str, metrics.CpuGauge] = {}
         self.metrics_port = 0
 
@@ -34,6 +41,7 @@ class Service:
             get("/status", self.status),
             get("/env/{name}", self.env),
             post("/module/{name}/{verb}", self.act),
+            post("/clock", self.clock),
         )
 
     def scrape(self) -> Starlette:
@@ -87,12 +95,23 @@ class Service:
                 raise Refused(404, f"{verb} is not known; known are start, stop, restart, kill and, for modules, lend")
         return self._facts(keeper, pss=False)
 
+    async def clock(self, call: Call) -> object:
+        """POST /clock {"offset_s"}: put the modules' clocks wrong; those that run are started again."""
+        offset_s = call.field("offset_s")
+        if not isinstance(offset_s, int | float):
+            raise Refused(400, "offset_s must be a number")
+        try:
+            return {"restarted": await self._edge.set_clock(offset_s)}
+        except NoWrongClockError as error:
+            raise Refused(501, str(error)) from error
+
     def page(self) -> str:
         """The metrics page."""
         host = _host(self._edge.state.root, time.monotonic() - self._began)
         state = self._edge.state
-        common = {"iothub": state.hub_name, "edge_device": state.gateway, "instance_number": str(os.getpid())}
-        return metrics.render([self._metrics(keeper) for keeper in self._edge.modules.values()], host, common)
+        common = {"iothub": state.hub_name, "edge_device": state.gateway, "instance_number": self._instance}
+        modules = [self._metrics(keeper) for keeper in self._edge.modules.values()]
+        return metrics.render([*modules, *self._system()], host, self._edge.deeds, common)
 
     def _facts(self, keeper: Keeper, *, pss: bool) -> dict[str, Any]:
         usage = keeper.usage(pss=pss)
@@ -126,7 +145,36 @@ class Service:
             stops=keeper.starts - running,
             correct_s=keeper.correct_s,
             expected_s=keeper.expected_s,
+            disk_read=usage.read_bytes,
+            disk_written=usage.written_bytes,
+            network_in=usage.network_in,
+            network_out=usage.network_out,
         )
+
+    def _system(self) -> Iterator[metrics.ModuleFacts]:
+        """EdgeAgent and edgeHub: this process without the modules below it, and the hub's."""
+        hub = Records(self._edge.state.root / "living.json", str(self._edge.state.root)).pid("hub")
+        uptime = time.monotonic() - self._began
+        for name, pid in (("edgeAgent", os.getpid()), ("edgeHub", hub)):
+            alone = None if pid is None else proc.stat(pid)
+            if pid is None or alone is None:
+                continue  # the hub restarts
+            gauge = self._cpu.setdefault(name, metrics.CpuGauge())
+            gauge.sample(time.monotonic(), alone.cpu_s)
+            read, written = proc.storage(pid)
+            yield metrics.ModuleFacts(
+                name=name,
+                version=metrics.VERSION,
+                cpu_percent=tuple(gauge.samples),
+                memory=alone.rss,
+                processes=1,
+                starts=1,
+                stops=0,
+                correct_s=min(uptime, proc.age(pid)),
+                expected_s=uptime,
+                disk_read=read,
+                disk_written=written,
+            )
 
 
 def _host(folder: Path, agent_uptime_s: float) -> metrics.HostFacts:
@@ -137,4 +185,14 @@ def _host(folder: Path, agent_uptime_s: float) -> metrics.HostFacts:
         disk_total=disk.total,
         disk_free=disk.free,
         memory_total=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        version=metrics.VERSION,
+        information=json.dumps(
+            {
+                "OperatingSystemType": platform.system().lower(),
+                "Architecture": platform.machine(),
+                "Version": metrics.VERSION,
+                "KernelVersion": platform.release(),
+                "NumCpus": os.cpu_count(),
+            }
+        ),
     )

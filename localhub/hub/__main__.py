@@ -100,7 +100,9 @@ async def serve(state: State, store: Store) -> None:
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(metrics_listener(state))
-        await stack.enter_async_context(control.serving_on(metrics_app(Exposition(metrics).text), listener))
+        await stack.enter_async_context(
+            control.serving_on(metrics_app(Exposition(metrics, services.figures).text), listener)
+        )
         try:
             await stack.enter_async_context(broker.serving(state.address, context))
         except OSError as error:

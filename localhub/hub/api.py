@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,9 +53,9 @@ class HubApi:
         )
 
     async def status(self, _call: control.Call) -> object:
-        """Clients, queues, counters, link and rates."""
+        """Clients, queues, counters, link, faults on command and rates."""
         broker, metrics = self.broker, self.broker.metrics
-        started = time.time() - broker.loop.time()
+        started = broker.clock() - broker.loop.time()
         return {
             "clients": [
                 {"id": client.client_id, "connected_since": _moment(started + client.since)}
@@ -79,6 +78,7 @@ class HubApi:
                 "unack": sum(metrics.unack_total.values()),
             },
             "link": self.services.uplink.status(),
+            "faults": broker.faults.status(),
             "rates": {
                 client.rpartition("/")[2]: {
                     "in_per_s": rate.in_per_s,
@@ -120,7 +120,7 @@ class HubApi:
         given = (call.body or {}).get("properties") or {}
         properties, system = bag.separate({str(key): str(value) for key, value in given.items()})
         system["connectionDeviceId"] = self.broker.gateway
-        message = QueuedMessage(0, payload, properties, system, time.time(), self.broker.gateway)
+        message = QueuedMessage(0, payload, properties, system, self.broker.clock(), self.broker.gateway)
         module, name = str(call.field("module")), str(call.field("input"))
         await self.broker.inject(module, name, message, DEFAULT_PRIORITY)
         return {"queued": len(payload)}

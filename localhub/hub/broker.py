@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from typing import Final, Protocol
 
 from localhub.hub import login
 from localhub.hub.backlog import Backlog
+from localhub.hub.clock import Clock
 from localhub.hub.commits import Commits
 from localhub.hub.connection import Connection
 from localhub.hub.faults import Faults
@@ -77,13 +78,14 @@ class Broker:
         services: Services,
         uplink: Uplink,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Clock,
         manners: Manners = LOCALHUB,
     ) -> None:
         self.manners = manners
         self.loop = asyncio.get_running_loop()
         self.gateway = gateway
         self._store = store
+        self.clock = clock
         self.services = services
         self.metrics = metrics
         self.verifier = verifier
@@ -93,7 +95,7 @@ class Broker:
         self.backlog = Backlog(store, recovered, metrics, clock, self._wake)
         self.commits: Commits = self.backlog.commits
         self.sessions = Sessions(recovered.sessions, self.commits)
-        self.faults = Faults(self.clients, self.sessions.forget)
+        self.faults = Faults(self.clients, self.sessions.forget, store, clock)
         self.intake = Intake(router, self.backlog, metrics, clock, forging=manners.forging)
         self._upstream = UpstreamPump(self.backlog, metrics, uplink, self.loop.time, manners.upstream_batch)
         self._endpoints: dict[str, ModulePump | UpstreamPump] = {}
@@ -249,10 +251,15 @@ class Broker:
             connection.pump.wake()
 
     def not_stored(self, connection: Connection, topic: str) -> None:
-        """A message could not be written to disk."""
+        """A message could not be written to disk: its sender has to go, for it will send it again."""
         parsed = topics.parse_event(topic)
         output = "" if parsed is None else bag.decode(parsed.bag).system.get("outputName", "")
         self.metrics.unack_total["storage_failure", str(connection), output] += 1
+        reason = "its message could not be stored; it will send it again"
+        if self.manners.unstored_hold:  # an SDK is back in 10 ms, and finds the same disk
+            self.loop.call_later(self.manners.unstored_hold, connection.close, reason)
+        else:
+            connection.close(reason)
 
     def rerouted(self, endpoints: Collection[str]) -> None:
         """Other routes are in force, which lead to these endpoints."""

@@ -47,10 +47,10 @@ class CloudConnection(asyncio.Protocol):
         """Called by asyncio."""
         self.cut(self._reason if error is None else str(error))
 
-    def shape(self, bytes_per_s: float | None, latency_s: float) -> None:
-        """Set the wire's bandwidth and latency, each way."""
-        self._out.set(bytes_per_s, latency_s)
-        self._in.set(bytes_per_s, latency_s)
+    def shape(self, bytes_per_s: float | None, latency_s: float, loss: float) -> None:
+        """Set the wire's bandwidth, latency and share of packets lost, each way."""
+        self._out.set(bytes_per_s, latency_s, loss)
+        self._in.set(bytes_per_s, latency_s, loss)
 
     def numbered(self, frame: Callable[[int], link.Up]) -> asyncio.Future[None]:
         """Write a frame that is to be acknowledged; the future resolves with the acknowledgement."""

@@ -266,8 +266,9 @@ class Connection(asyncio.Protocol):
     def _durable(self, packet_id: int, topic: str, error: Exception | None) -> None:
         self._pending -= 1
         if error is not None:
+            self._blocked = self._broken = True
+            self._pause()
             self._broker.not_stored(self, topic)
-            self.close("its message could not be stored; it will send it again")
             return
         self._acknowledge(packet_id)
         self._continue()

@@ -1,8 +1,9 @@
 """POST /fault: faults by name, for the command line and for localhub.testing.
 
-{"kind": "drop" | "refuse" | "puback" | "session" | "tokens" | "clear", "client": CLIENT, ...}; `client` is a module of
-the gateway, `DEVICE/` or `DEVICE/MODULE`, and may be left out where all clients can be meant. `refuse` takes `code` and
-`times` (1), `puback` takes `delay_ms`. The answer is what is set, and in `clients` those it was done to.
+{"kind": "drop" | "refuse" | "puback" | "session" | "tokens" | "disk" | "clock" | "clear", "client": CLIENT, ...};
+`client` is a module of the gateway, `DEVICE/` or `DEVICE/MODULE`, and may be left out where all clients can be meant.
+`refuse` takes `code` and `times` (1), `puback` takes `delay_ms`, `disk` takes `full`, `clock` takes `offset_s`. The
+answer is what is set, and in `clients` those it was done to.
 """
 
 from collections.abc import Iterable
@@ -40,20 +41,24 @@ class FaultApi:
             case "refuse":
                 faults.refuse(_whole(body, "code"), _whole(body, "times", 1), client)
             case "puback":
-                delay_ms = body.get("delay_ms")
-                if not isinstance(delay_ms, int | float):
-                    raise control.Refused(400, "delay_ms must be a number")
-                faults.delay_pubacks(delay_ms / 1000, client)
+                faults.delay_pubacks(_number(body, "delay_ms") / 1000, client)
             case "session":
                 if client is None:
                     raise ValueError("whose session? name a client")
                 return _some([client] if faults.lose_session(client) else [], client, "has no session")
             case "tokens":
                 return _some(faults.expire_tokens(client), client, "has come with no token")
+            case "disk":
+                full = body.get("full")
+                if full not in (True, False):
+                    raise ValueError("full must be true or false")
+                faults.fill_disk(full=bool(full))
+            case "clock":
+                faults.set_clock(_number(body, "offset_s"))
             case "clear":
                 faults.clear()
             case _:
-                raise ValueError(f"{kind!r} is none of drop, refuse, puback, session, tokens, clear")
+                raise ValueError(f"{kind!r} is none of drop, refuse, puback, session, tokens, disk, clock, clear")
         return ()
 
     def _client(self, name: object) -> str | None:
@@ -69,6 +74,13 @@ def _some(done: list[str], client: str | None, otherwise: str) -> list[str]:
     if client is not None and not done:
         raise control.Refused(404, f"{client} {otherwise}")
     return done
+
+
+def _number(body: dict[str, Any], name: str) -> float:
+    value = body.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise control.Refused(400, f"{name} must be a number")
+    return value
 
 
 def _whole(body: dict[str, Any], name: str, default: int | None = None) -> int:

@@ -1,19 +1,28 @@
 """Faults on command, so that a module can be tried against what happens in the field.
 
 Nothing here happens by itself: without a command the hub behaves as if this were not there. What is set (refusals, late
-PUBACKs, expired tokens) lives as long as the hub's process.
+PUBACKs, expired tokens, a full disk, a wrong clock) lives as long as the hub's process.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
+from localhub.hub.clock import Clock
 from localhub.hub.login import NOT_AUTHORIZED, Refused
 from localhub.identity import Identity
 from localhub.wire.packets import Connect
 
 CODES: Final = range(1, 6)  # of CONNACK in MQTT 3.1.1, without 0, which accepts
 EVERYBODY: Final = "*"
+
+
+class Disk(Protocol):
+    """Where the hub keeps messages, as faults see it."""
+
+    def fill(self, *, full: bool) -> None:
+        """Have it be full, or have room again."""
 
 
 class Connected(Protocol):
@@ -36,12 +45,18 @@ class _Refusal:
 class Faults:
     """The faults of one hub. A client is named by its MQTT client id, `DEVICE` or `DEVICE/MODULE`; None: all clients.
 
-    `clients` gives those that are connected, `forget` drops a stored session and says whether there was one.
+    `clients` gives those that are connected, `forget` drops a stored session and says whether there was one, `disk` is
+    the hub's, `clock` its wall clock.
     """
 
-    def __init__(self, clients: Callable[[], Iterable[Connected]], forget: Callable[[str], bool]) -> None:
+    def __init__(
+        self, clients: Callable[[], Iterable[Connected]], forget: Callable[[str], bool], disk: Disk, clock: Clock
+    ) -> None:
         self._clients = clients
         self._forget = forget
+        self._disk = disk
+        self._clock = clock
+        self._disk_is_full = False
         self._refusals: dict[str, _Refusal] = {}
         self._tokens: dict[str, bytes] = {}  # the last that each client came with
         self._expired: set[bytes] = set()
@@ -114,11 +129,33 @@ class Faults:
             self.drop(name)
         return found
 
+    def fill_disk(self, *, full: bool) -> None:
+        """Have every write to the hub's file fail as on a full disk, or have room again.
+
+        What cannot be written is not acknowledged and its sender's connection closes, as edgeHub's does.
+        """
+        self._disk_is_full = full
+        self._disk.fill(full=full)
+
+    def set_clock(self, offset_s: float) -> None:
+        """Put the hub's wall clock wrong by so many seconds; 0: right again. Raises ValueError past any calendar.
+
+        Moved with it: when messages came in and expire, when tokens and certificates are good, the times that the hub
+        reports. Not moved: pauses and timeouts, the cloud, and the modules, whose clocks are those of their processes.
+        """
+        try:
+            datetime.fromtimestamp(self._clock() - self._clock.offset_s + offset_s, UTC)
+        except (ValueError, OverflowError, OSError) as error:
+            raise ValueError(f"a clock {offset_s:g} s wrong shows no time between the years 1 and 9999") from error
+        self._clock.offset_s = offset_s
+
     def clear(self) -> None:
         """No more faults; what was lost or broken stays so."""
         self._refusals.clear()
         self._expired.clear()
         self.delays.clear()
+        self.fill_disk(full=False)
+        self.set_clock(0.0)
 
     def status(self) -> dict[str, Any]:
         """What is set."""
@@ -126,4 +163,6 @@ class Faults:
             "refuse": {name: {"code": one.code, "times": one.left} for name, one in self._refusals.items()},
             "puback_ms": {name: seconds * 1000 for name, seconds in self.delays.items()},
             "expired_tokens": len(self._expired),
+            "disk_full": self._disk_is_full,
+            "clock_offset_s": self._clock.offset_s,
         }

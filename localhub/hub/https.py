@@ -22,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from localhub.hub.methods import MethodError, MethodRequest, Methods
+from localhub.hub.servicemetrics import Calls
 from localhub.identity import Identity
 
 CALLER = "x-ms-edge-moduleId"
@@ -48,14 +49,16 @@ async def serving(app: Starlette, context: ssl.SSLContext, address: str, port: i
                 connection.shutdown()
 
 
-def application(methods: Methods, authenticate: Authenticate, gateway: str) -> Starlette:
+def application(methods: Methods, authenticate: Authenticate, gateway: str, calls: Calls) -> Starlette:
     """The app; `authenticate` says why an identity's token is refused, None when it is good."""
 
     async def invoke(request: Request) -> Response:
         try:
-            _authorize(request, authenticate, gateway)
+            caller = _authorize(request, authenticate, gateway)
             target = _target(request)
-            result = await methods.invoke(target, MethodRequest.parse(await _body(request)))
+            asked = MethodRequest.parse(await _body(request))
+            with calls.timed(str(caller), str(target)):
+                result = await methods.invoke(target, asked)
         except MethodError as error:
             return _answer(error.status, msgspec.json.encode({"message": str(error)}))
         payload = result.payload or b"null"
@@ -87,15 +90,18 @@ async def _bind(
         return None
 
 
-def _authorize(request: Request, authenticate: Authenticate, gateway: str) -> None:
+def _authorize(request: Request, authenticate: Authenticate, gateway: str) -> Identity:
+    """Who calls."""
     device, _, module = unquote_plus(request.headers.get(CALLER, "")).partition("/")
     if not device or not module:
         raise MethodError(400, f"Invalid header value for {CALLER}")
     if device != gateway:
         raise MethodError(401, "Only modules on the same device can invoke DirectMethods")
-    refused = authenticate(Identity(device, module), request.headers.get("authorization", "").encode())
+    caller = Identity(device, module)
+    refused = authenticate(caller, request.headers.get("authorization", "").encode())
     if refused is not None:
         raise MethodError(401, refused)
+    return caller
 
 
 def _target(request: Request) -> Identity:

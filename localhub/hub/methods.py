@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from localhub.identity import Identity
+from localhub.manners import LOCALHUB, Manners
 
 TOPIC = "$iothub/methods/POST/"
 PAYLOAD_LIMIT = 128 * 1024  # bytes (MethodRequestValidator.cs, as are the next four)
@@ -65,7 +66,7 @@ class MethodRequest:
         if not isinstance(document, Mapping):
             raise MethodError(400, "the body must be a JSON object")
         name = document.get("methodName")
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name.strip():
             raise MethodError(400, "methodName must be a text")
         payload = document.get("payload")
         return cls(
@@ -99,14 +100,11 @@ class MethodResult:
 
 
 class Methods:
-    """Calls on their way. `find` gives the connected client of an identity.
+    """Calls on their way. `find` gives the connected client of an identity."""
 
-    A call that waited for its client is sent `settle_s` seconds after the client has subscribed.
-    """
-
-    def __init__(self, find: Callable[[Identity], Client | None], settle_s: float = 0.0) -> None:
+    def __init__(self, find: Callable[[Identity], Client | None], manners: Manners = LOCALHUB) -> None:
         self._find = find
-        self._settle_s = settle_s
+        self._manners = manners
         self._calls: dict[str, tuple[Identity, asyncio.Future[MethodResult]]] = {}
         self._waiting: dict[Identity, set[asyncio.Future[None]]] = {}
 
@@ -121,8 +119,8 @@ class Methods:
         answer: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
         self._calls[number] = (identity, answer)
         try:
-            # Without payload null: to the Python SDK both are None, the Node.js SDK cannot parse an empty text.
-            client.publish(f"{TOPIC}{request.name}/?$rid={number}", request.payload or b"null", 0)
+            payload = request.payload or (b"null" if self._manners.fills_payload else b"")
+            client.publish(f"{TOPIC}{request.name}/?$rid={number}", payload, 0)
             return await asyncio.wait_for(answer, request.response_timeout_s)
         except TimeoutError:
             waited = f"{identity} did not answer {request.name} within {request.response_timeout_s:g} s"
@@ -155,7 +153,7 @@ class Methods:
         waiters.add(waiting)
         try:
             await asyncio.wait_for(waiting, timeout_s)
-            await asyncio.sleep(self._settle_s)
+            await asyncio.sleep(self._manners.settle)
         except TimeoutError:
             pass  # told below, like a client that came and went
         finally:

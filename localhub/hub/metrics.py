@@ -92,6 +92,7 @@ class Metrics:
         self.connects: defaultdict[Labels, int] = defaultdict(int)
         self.disconnects: defaultdict[Labels, int] = defaultdict(int)
         self.refused: defaultdict[Labels, int] = defaultdict(int)
+        self.retries: defaultdict[Labels, int] = defaultdict(int)
         self.sizes: defaultdict[Labels, Summary] = defaultdict(Summary)
         self.send_seconds: defaultdict[Labels, Summary] = defaultdict(Summary)
         self.process_seconds: defaultdict[Labels, Summary] = defaultdict(Summary)
@@ -137,14 +138,20 @@ class Metrics:
 
     def _flow(self, message: QueuedMessage, to: str, queue: Queue) -> "Flow":
         source, output, priority = message.source, message.output, str(queue.priority)
-        to_input = "" if to == queue.endpoint else queue.input
+        to_cloud = to == queue.endpoint
+        # The queue is called iothub, whom its messages go to upstream (CloudProxy.cs).
+        receiver, to_input = ("upstream", "") if to_cloud else (to, queue.input)
         flow = Flow(
-            self.send_seconds[source, to, output, to_input],
-            self.process_seconds[source, to, priority],
+            self.send_seconds[source, receiver, output, to_input],
+            self.process_seconds[source, receiver, priority],
             self.traffic[to],
         )
-        self._sent[source, to, output, to_input, priority] = flow
+        self._sent[source, receiver, output, to_input, priority] = flow
         return flow
+
+    def retried(self, to: str, operation: str) -> None:
+        """A message is to be sent once more. edgeHub's names of operations begin with a blank."""
+        self.retries[to, f" {operation}"] += 1
 
     @property
     def sent_total(self) -> dict[Labels, int]:

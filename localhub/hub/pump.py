@@ -48,6 +48,9 @@ class Meter(Protocol):
     def sent(self, message: QueuedMessage, size: int, to: str, queue: Queue, seconds: float) -> None:
         """A receiver has acknowledged a message; `seconds` since it was given to the socket or link."""
 
+    def retried(self, to: str, operation: str) -> None:
+        """A message is to be sent once more."""
+
 
 class Supply(Protocol):
     """Where a pump's messages come from: the Backlog."""
@@ -132,6 +135,7 @@ class ModulePump:
         elif self._packet_ids and now - self._sent >= ACK_TIMEOUT_S:
             pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
             self._failures += 1
+            self._meter.retried(self.name, "SendMessageToModule")
             self._resend = now + pause
             log.warning(
                 "%s has not acknowledged a message within %.0f s; it is sent again in %.0f s",
@@ -252,6 +256,7 @@ class UpstreamPump:
         try:
             await self._uplink.send([entry.message for entry in entries])
         except LinkDown:
+            self._meter.retried(queue.endpoint, "SendMessageToCloud")
             self._backlog.put_back(queue, entries)
             await self._uplink.up()
             return

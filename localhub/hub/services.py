@@ -19,6 +19,7 @@ from localhub.hub import https
 from localhub.hub.methods import TOPIC as METHODS
 from localhub.hub.methods import Client, MethodError, MethodRequest, Methods
 from localhub.hub.report import HubReport
+from localhub.hub.servicemetrics import EDGE_HUB, UPSTREAM, ServiceMetrics
 from localhub.hub.twins import HubTwins
 from localhub.hub.uplink import Uplink
 from localhub.identity import Identity
@@ -66,6 +67,8 @@ class Services:
         self._report_timer: asyncio.TimerHandle | None = None
         self.uplink = Uplink(state, self)
         self.report = HubReport(clock, self._report_soon)
+        self.figures = ServiceMetrics(str(self.identity), clock)
+        self.uplink.link_changed(lambda: self.figures.link_is(up=self.uplink.is_up))
 
     def attach(self, hub: Hub, configure: Callable[[Document, int], None] | None = None) -> None:
         """Take the hub, whose facts can be read from now on; `configure` is told of $edgeHub's desired properties."""
@@ -73,13 +76,13 @@ class Services:
         self._configure = configure
         manners = self._state.manners
         self.twins = HubTwins(hub, self.uplink, self._desired_changed, manners.report_every)
-        self.methods = Methods(lambda identity: hub.client(identity.device, identity.module), manners.settle)
+        self.methods = Methods(lambda identity: hub.client(identity.device, identity.module), manners)
         self.report.started(VERSION, self.twins.reported(self.identity).get("clients"))
 
     @asynccontextmanager
     async def serving(self, context: Any) -> AsyncIterator[None]:
         """Connect to the cloud, and serve methods over HTTPS with a TLS context, while the block runs."""
-        app = https.application(self.methods, self._hub.authenticate, self._state.gateway)
+        app = https.application(self.methods, self._hub.authenticate, self._state.gateway, self.figures.methods)
         self._start(self.uplink.run())
         try:
             async with https.serving(app, context, self._state.address, self._state.https_port):
@@ -137,7 +140,9 @@ class Services:
 
     async def invoke(self, module: str, request: MethodRequest) -> tuple[int, object]:
         """Invoke a method of the gateway's module, for the control API; raises MethodError."""
-        result = await self.methods.invoke(Identity(self._state.gateway, module), request)
+        target = Identity(self._state.gateway, module)
+        with self.figures.methods.timed(EDGE_HUB, str(target)):
+            result = await self.methods.invoke(target, request)
         return result.status, msgspec.json.decode(result.payload or b"null")
 
     async def report_for(self, module: str, patch: Document) -> None:
@@ -150,12 +155,14 @@ class Services:
                 "%s asked for its twin without a subscription to the answer: none, as in edgeHub", client.identity
             )
             return
-        twin = await self.twins.get(client.identity)
+        with self.figures.twin_reads.timed(EDGE_HUB, str(client.identity)):
+            twin = await self.twins.get(client.identity)
         client.publish(f"$iothub/twin/res/200/?$rid={request_id}", msgspec.json.encode(twin.versioned()), 0)
 
     async def _patch(self, client: Client, request_id: str, payload: bytes) -> None:
         try:
-            await self.twins.report(client.identity, parse_patch(payload))
+            with self.figures.reports.timed(EDGE_HUB, str(client.identity)):
+                await self.twins.report(client.identity, parse_patch(payload))
             status = 204
         except PatchError as error:
             log.warning("a reported patch of %s is refused: %s", client.identity, error)
@@ -169,8 +176,10 @@ class Services:
 
     async def _call(self, call: link.Call) -> None:
         request = MethodRequest(call.name, call.payload, call.response_timeout_s, call.connect_timeout_s)
+        target = Identity(call.device, call.module)
         try:
-            result = await self.methods.invoke(Identity(call.device, call.module), request.checked())
+            with self.figures.methods.timed(UPSTREAM, str(target)):
+                result = await self.methods.invoke(target, request.checked())
             answer = link.MethodAnswer(call.call, result.status, result.payload)
         except MethodError as error:
             answer = link.MethodAnswer(call.call, error.status, b"", str(error))

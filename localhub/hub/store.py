@@ -19,6 +19,7 @@ from pathlib import Path
 
 import apsw
 
+from localhub.hub.fulldisk import FullDisk
 from localhub.hub.message import Entry, QueuedMessage, unpack
 
 CHUNK = 64  # rows a statement writes: the fewer steps, the fewer waits for the interpreter's lock
@@ -91,15 +92,19 @@ class Store:
     def __init__(self, path: Path, *, synced: bool = True) -> None:
         """Open or make the file; where it is not `synced`, a power cut (but no kill) may lose the last commits."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = _open(path, synced=synced)
-        self._reader = _open(path, synced=synced)
+        self._path, self._synced = path, synced
         self.wait_s = 0.0
         self._log_pages = 0
         self._unused = False
-        self._writer.set_wal_hook(self._logged)  # instead of checkpoints that happen within a commit
+        self._full: FullDisk | None = None
+        self._to_be_full = False
+        self._writer = self._open_writer()
+        self._reader = _open(path, synced=synced)
 
     def close(self) -> None:
         """Close the file; the last one out folds the log into it."""
+        if self._full is not None:
+            self._full.full = False  # the fault ends with its hub
         self._reader.close()
         self._writer.close()
 
@@ -123,6 +128,8 @@ class Store:
 
     def apply(self, batch: Batch) -> list[tuple[int, int, int]]:
         """Do all of a batch durably, or raise apsw.Error and do nothing; (queue, id, size) of entries that expired."""
+        if self._to_be_full is not bool(self._full):
+            self._change_disk()
         connection = self._writer
         expired: list[tuple[int, int, int]] = []
         connection.execute("BEGIN IMMEDIATE")
@@ -154,6 +161,10 @@ class Store:
             raise
         return expired
 
+    def fill(self, *, full: bool) -> None:
+        """Have the disk be full from the next `apply` on, or have room again: a fault on command."""
+        self._to_be_full = full
+
     @property
     def untidy(self) -> bool:
         """Whether the log is long, or much of the file unused."""
@@ -169,6 +180,20 @@ class Store:
         if not self._unused or self._log_pages >= CHECKPOINT_PAGES:  # what was vacuumed is cut off by a checkpoint
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._log_pages = 0
+
+    def _open_writer(self, disk: FullDisk | None = None) -> apsw.Connection:
+        writer = _open(self._path, synced=self._synced, vfs=None if disk is None else disk.name)
+        writer.set_wal_hook(self._logged)  # instead of checkpoints that happen within a commit
+        return writer
+
+    def _change_disk(self) -> None:
+        if self._full is not None:
+            self._full.full = False
+        before, disk = self._writer, FullDisk() if self._to_be_full else None
+        self._writer, self._full = self._open_writer(disk), disk
+        before.close()
+        if disk is not None:
+            disk.full = True
 
     def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._log_pages = pages
@@ -228,8 +253,8 @@ def _replace(connection: apsw.Connection, table: str, key: str, name: str, value
         connection.execute(f"INSERT OR REPLACE INTO {table} VALUES(?, ?)", (name, value))
 
 
-def _open(path: Path, *, synced: bool) -> apsw.Connection:
-    connection = apsw.Connection(str(path), statementcachesize=100)
+def _open(path: Path, *, synced: bool, vfs: str | None = None) -> apsw.Connection:
+    connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=100)
     connection.set_busy_timeout(BUSY_MS)
     connection.pragma("auto_vacuum", "incremental")
     connection.pragma("journal_mode", "wal")

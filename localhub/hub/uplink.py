@@ -62,33 +62,38 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkSetting:
-    """What the link is set to: up, down, or slow with a bandwidth and a latency each way."""
+    """What the link is set to: up, down, or slow with a bandwidth, a latency and a loss of packets each way."""
 
     state: str = "up"
     bytes_per_s: float | None = None
     latency_ms: float = 0.0
+    loss_percent: float = 0.0
 
     @property
-    def pace(self) -> tuple[float | None, float]:
-        """Bytes and seconds: bandwidth and latency."""
-        return self.bytes_per_s, self.latency_ms / 1000
+    def pace(self) -> tuple[float | None, float, float]:
+        """Bytes per second, seconds, and a share: bandwidth, latency and loss."""
+        return self.bytes_per_s, self.latency_ms / 1000, self.loss_percent / 100
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> "LinkSetting":
-        """From {"state", "bytes_per_s", "latency_ms"}; raises ValueError with what to write instead."""
+        """From {"state", "bytes_per_s", "latency_ms", "loss_percent"}; raises ValueError with what to write instead."""
         state = document.get("state")
         if state not in ("up", "down", "slow"):
             raise ValueError('state must be "up", "down" or "slow"')
         if state != "slow":
             return cls(state)
         bytes_per_s, latency_ms = document.get("bytes_per_s"), document.get("latency_ms")
-        if bytes_per_s is None and latency_ms is None:
+        loss_percent = document.get("loss_percent")
+        if bytes_per_s is None and latency_ms is None and loss_percent is None:
             bytes_per_s, latency_ms = SLOW_BYTES_PER_S, SLOW_LATENCY_MS
         if not isinstance(bytes_per_s, int | float | None) or (bytes_per_s is not None and bytes_per_s <= 0):
             raise ValueError("bytes_per_s must be a number above 0")
         if not isinstance(latency_ms, int | float | None) or (latency_ms or 0) < 0:
             raise ValueError("latency_ms must be a number, 0 or more")
-        return cls("slow", None if bytes_per_s is None else float(bytes_per_s), float(latency_ms or 0))
+        if not isinstance(loss_percent, int | float | None) or not 0 <= (loss_percent or 0) < 100:
+            raise ValueError("loss_percent must be a number from 0 to below 100; to lose everything set the link down")
+        bandwidth = None if bytes_per_s is None else float(bytes_per_s)
+        return cls("slow", bandwidth, float(latency_ms or 0), float(loss_percent or 0))
 
 
 class Uplink:
@@ -120,7 +125,9 @@ class Uplink:
         """For the hub's control API; `state` is what is, `set` what was asked for."""
         state = self.setting.state if self.is_up else "down"
         facts = {"state": state, "set": self.setting.state, "bytes_up": self.bytes_up}
-        return facts | {"latency_ms": self.setting.latency_ms, "bytes_per_s": self.setting.bytes_per_s}
+        setting = self.setting
+        slow = {"latency_ms": setting.latency_ms, "bytes_per_s": setting.bytes_per_s}
+        return facts | slow | {"loss_percent": setting.loss_percent}
 
     def link_changed(self, watcher: Callable[[], None]) -> None:
         """Have `watcher` called whenever the link went up or down or was set otherwise."""

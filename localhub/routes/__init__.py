@@ -1,8 +1,8 @@
 """The route language of edgeHub: parse, compile, evaluate, explain. Pure; nothing here does I/O.
 
-    route = parse_route('FROM /messages/* WHERE kind = "alert" INTO $upstream')
     message = RoutingMessage(properties={"kind": "alert"}, source=Sender(module="vibration", output="alerts"))
-    Condition.compile('kind = "alert"').evaluate(message)          # True, False or None (undefined)
+    evaluate('kind = "alert"', message)                            # True, False or None (undefined)
+    takes('FROM /messages/* WHERE kind = "alert" INTO $upstream', message)
     Condition.compile('kind = "alert"').explain(message).lines()   # which term decided
 
     config = parse_edgehub_desired(desired)                        # ConfigRefusedError: edgeHub answers status 400
@@ -12,6 +12,7 @@
 Sources: edgeHub's own grammar, compiler and evaluator (Azure/iotedge, Microsoft.Azure.Devices.Routing.Core).
 """
 
+from localhub.routes.ask import evaluate, takes
 from localhub.routes.condition import Condition, Term
 from localhub.routes.config import DEFAULT_PRIORITY, HubConfig, RouteSpec, parse_edgehub_desired
 from localhub.routes.errors import (
@@ -46,6 +47,8 @@ __all__ = [
     "Target",
     "Term",
     "Verdict",
+    "evaluate",
     "parse_edgehub_desired",
     "parse_route",
+    "takes",
 ]

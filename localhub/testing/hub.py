@@ -113,9 +113,17 @@ class Hub:
 
     # Faults.
 
-    def link(self, setting: str, *, bytes_per_s: float | None = None, latency_ms: float | None = None) -> None:
-        """Set the link to the cloud `up`, `down` or `slow`."""
-        given = {"state": setting, "bytes_per_s": bytes_per_s, "latency_ms": latency_ms}
+    def link(
+        self,
+        setting: str,
+        *,
+        bytes_per_s: float | None = None,
+        latency_ms: float | None = None,
+        loss_percent: float | None = None,
+    ) -> None:
+        """Set the link to the cloud `up`, `down` or `slow`; bandwidth, latency and loss are those of each way."""
+        slow = {"bytes_per_s": bytes_per_s, "latency_ms": latency_ms, "loss_percent": loss_percent}
+        given = {"state": setting, **slow}
         self._hub.post("/link", {key: value for key, value in given.items() if value is not None})
 
     def restart(self, name: str, *, kill: bool = False) -> None:
@@ -147,6 +155,24 @@ class Hub:
         """Take the tokens in use for expired, and break their connections."""
         self.fault("tokens", module)
 
+    def disk(self, setting: str) -> None:
+        """Have the hub's disk be `full`, so that nothing is acknowledged, or `free` again."""
+        self.fault("disk", full={"full": True, "free": False}[setting])
+
+    def clock(self, offset_s: float, *, modules: bool = False) -> None:
+        """Put the hub's clock wrong by so many seconds; 0: right again.
+
+        With `modules` theirs too: those that run are started again under libfaketime. Raises ControlError where the
+        machine does not have it.
+        """
+        if modules:
+            self._agent.post("/clock", {"offset_s": offset_s})
+        self.fault("clock", offset_s=offset_s)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The variables of a module or leaf device, as `localhub env NAME` prints them; raises ControlError."""
+        return dict(self._agent.get(f"/env/{name}"))
+
     def fault(self, kind: str, client: str | None = None, **facts: object) -> dict[str, Any]:
         """Any fault that POST /fault knows; raises ControlError."""
         body = {"kind": kind, **facts} | ({} if client is None else {"client": client})
@@ -155,6 +181,7 @@ class Hub:
     def recover(self) -> None:
         """No more faults, the link up, nothing captured any more: what the `hub` fixture does after each test."""
         self._watcher.forget()
+        self._agent.post("/clock", {"offset_s": 0})
         self.fault("clear")
         self.link("up")
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from modules.cache import offline
+from modules.cache import commandline
 from modules.cache.module import CacheModule
 from modules.cache.settings import CacheSettings
 from modules.cache.store.house import House
@@ -32,4 +32,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(offline.main(sys.argv[1:]) if sys.argv[1:] else run_module(main))
+    sys.exit(commandline.main(sys.argv[1:]) if sys.argv[1:] else run_module(main))

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from modules.cache.record import PRIORITIES
-from modules.cache.store import Stats
+from modules.cache.store import Erasure, Stats
+from modules.cache.store.erase import AT_WORK, DONE
 from modules.cache.store.house import SetAside
 from modules.common.messages import rfc3339
 
@@ -27,6 +28,12 @@ class Moment:
     blocked: str
     hub_silent: str
     hours_left: float | None
+    link: str = "unknown"
+    shut: bool = False
+    metered: tuple[int, ...] = (0, 0, 0)
+    metered_apart: tuple[int, ...] = (0, 0, 0)
+    replay: dict[str, object] | None = None
+    keys: tuple[int, ...] = ()
 
 
 def overhead(stats: Stats) -> float:
@@ -59,8 +66,16 @@ def document(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> dict[st
         "file_bytes": stats.file_bytes,
         "free_bytes": stats.free_bytes,
         "written_bytes": stats.written_bytes,
+        "written_per_stored": wear(stats),
         "commits": stats.commits,
+        "link": moment.link,
         "paused": moment.paused,
+        "shut": moment.shut,
+        "metered": sum(moment.metered),
+        "metered_saved": saved(moment),
+        "replay": moment.replay,
+        "erasures": [erasure_document(each) for each in stats.erasures],
+        "keys": list(moment.keys),
         "set_aside": [
             {"folder": item.folder.name, "reason": item.reason, "bytes": item.size, "advice": item.advice}
             for item in aside
@@ -76,6 +91,10 @@ def judge(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> tuple[str,
         return "warn", "edgeHub's metrics cannot be read: nothing can be confirmed"
     if moment.paused:
         return "warn", "paused: nothing is sent until `resume`"
+    if moment.link == "down":
+        depth = sum(depth.depth for depth in stats.priorities)
+        left = "" if moment.hours_left is None else f"; {moment.hours_left:.1f} hours until the first eviction"
+        return "warn", f"the cloud takes nothing: {depth} records wait{left}"
     if aside:
         return "warn", f"an earlier store was set aside ({aside[-1].reason}): {aside[-1].advice}"
     if stats.quarantined:
@@ -83,6 +102,37 @@ def judge(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> tuple[str,
     if moment.hours_left is not None and moment.hours_left < 1 and _waiting(stats):
         return "warn", "less than an hour of outage is left before the first eviction"
     return "ok", ""
+
+
+def wear(stats: Stats) -> float | None:
+    """Bytes written to flash for each sealed byte stored, since the store was opened; None before there were any."""
+    return round(stats.written_bytes / stats.appended_bytes, 2) if stats.appended_bytes else None
+
+
+def saved(moment: Moment) -> float:
+    """The share of what IoT Hub would have billed that batches have saved, since the start."""
+    apart = sum(moment.metered_apart)
+    return round(1 - sum(moment.metered) / apart, 4) if apart else 0.0
+
+
+def erasure_document(erasure: Erasure) -> dict[str, object]:
+    """An erasure as it is shown."""
+    state = {AT_WORK: "at work", DONE: "done"}.get(erasure.done, "no record left, the files are being cleaned")
+    return {
+        "erasure": erasure.number,
+        "state": state,
+        "source": erasure.source,
+        "from": _time(erasure.since),
+        "to": _time(erasure.until),
+        "who": erasure.who,
+        "why": erasure.why,
+        "asked": _time(erasure.at),
+        "stored": erasure.stored_n,
+        "handed": erasure.handed_n,
+        "kept": erasure.kept_n,
+        "quarantined": erasure.quarantined_n,
+        "bytes": erasure.bytes,
+    }
 
 
 def _waiting(stats: Stats) -> bool:

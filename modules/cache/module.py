@@ -6,24 +6,29 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from functools import partial
 
 import orjson
+from prometheus_client import Counter
 
 from modules.cache import figures
+from modules.cache.control import Control
 from modules.cache.drain import Drain
 from modules.cache.envelope import wrap
 from modules.cache.hubqueue import HubQueue
+from modules.cache.operatorkey import OperatorKey, OperatorKeyError
 from modules.cache.outage import Intake
-from modules.cache.record import PRIORITIES
+from modules.cache.record import PRIORITIES, Record
 from modules.cache.settings import CacheSettings
 from modules.cache.store import Store, StoreBusyError, StoreError, StoreFailingError
 from modules.cache.store.house import House
-from modules.cache.workload import WorkloadUnreachableError
-from modules.cache.writer import Writer
+from modules.cache.store.keyfile import Changed
+from modules.cache.verbs import Verbs
+from modules.cache.workload import WorkloadRefusedError, WorkloadUnreachableError
+from modules.cache.writer import StoreReplacedError, Writer
 from modules.common.edge import Edge
-from modules.common.messages import MAX_PACKET, BadMessage, Message
+from modules.common.messages import MAX_PACKET, BadMessage, Message, members
 from modules.common.methods import MethodError
 from modules.common.settings import SettingsError
 
@@ -32,8 +37,19 @@ log = logging.getLogger(__name__)
 HUB_METRICS = "http://edgeHub:9600/metrics"
 _FIGURES_S = 2.0
 _AGAIN_S = 1.0
-_MOST_SHOWN = 100
+_KEYS_S = 60.0  # between two looks whether an old data key is still needed ...
+_CHECK_EVERY = 60  # ... of which each so many asks whether the key store still opens them
+_LONGEST_ANSWER = 4096  # characters of a command's answer in the heartbeat; the page reads more from the view
 _OUTPUT = "upstream0"  # all three are as long as this
+_SURELY_FITS = MAX_PACKET - 1024
+
+
+def _record(message: Message) -> Record:
+    """What is stored of a message. Raises BadMessage for one that could not go on upstream."""
+    # Percent-encoding makes no byte more than three: most messages need not be measured exactly.
+    if 3 * message.wire_size() > _SURELY_FITS and message.packet_size(_OUTPUT) > MAX_PACKET:
+        raise BadMessage("oversize", f"no room for it in a packet to {_OUTPUT}")
+    return wrap(message)
 
 
 class CacheModule:
@@ -50,33 +66,50 @@ class CacheModule:
         self._intake = Intake()
         self._blocked = "the store is not open yet"
         self._figures: dict[str, object] = {"state": "warn", "text": self._blocked}
+        self._last_command: dict[str, object] | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._verbs = Verbs(house, self._open_parts, self._stats)
+        self._control = Control(house.root, self._verbs.handlers)
         self._duplicates = edge.metrics.counter("millwatch_cache_duplicates_total", "Ids that were known")
         self._depth = edge.metrics.gauge("millwatch_cache_depth", "Records that wait", "priority")
         self._bytes = edge.metrics.gauge("millwatch_cache_bytes", "Sealed bytes that wait", "priority")
         self._dropped = edge.metrics.gauge("millwatch_cache_dropped", "Records dropped", "priority", "reason")
         self._files = edge.metrics.gauge("millwatch_cache_file_bytes", "Bytes on disk")
+        self._metered = edge.metrics.counter(
+            "millwatch_cache_metered_total", "Units of 4 KB sent, which is what IoT Hub bills", "priority"
+        )
+        self._metered_apart = edge.metrics.counter(
+            "millwatch_cache_metered_apart_total", "Units of 4 KB that would have been without batches", "priority"
+        )
+        self._written = edge.metrics.counter(
+            "millwatch_cache_written_bytes_total", "Bytes written to flash, in blocks of 4 KB"
+        )
+        self._stored = edge.metrics.counter("millwatch_cache_stored_bytes_total", "Sealed bytes accepted")
+        self._counted: dict[Counter, int] = {}
         edge.on_input("telemetry", self.accept)
         edge.on_input("commands", self._command)
-        for verb, handler in self._verbs().items():
+        for verb, handler in self._verbs.handlers.items():
             edge.on_method(verb, handler)
         edge.on_settings(self.apply)
         edge.view("cache", self._view)
         edge.health(lambda: self._figures)
         edge.background("store", self._live)
+        edge.background("keys", self._tend_keys)
         edge.on_stop(self.stop)
 
     async def accept(self, message: Message) -> None:
-        """Have a message on disk; returning acknowledges it. Waits for as long as there is no room for an alert."""
-        if message.packet_size(_OUTPUT) > MAX_PACKET:
-            raise BadMessage("oversize", f"no room for it in a packet to {_OUTPUT}")
-        record = wrap(message)
+        """Have a message on disk; returning acknowledges it. Waits for as long as there is no room for an alert.
+
+        The members of a batch are records of their own, in one commit.
+        """
+        records = [_record(each) for each in members(message)]
         await self._opened.wait()
         writer, drain = self._writer, self._drain
         assert writer is not None
         assert drain is not None
         while True:
             try:
-                result = await writer.append([record])
+                result = await writer.append(records)
             except ValueError as error:
                 raise BadMessage("wrong_shape", str(error)) from error
             except StoreError as error:
@@ -91,13 +124,18 @@ class CacheModule:
             log.info("messages are accepted again")
             self._blocked = ""
         self._duplicates.inc(result.duplicates)
-        drain.notify(record.priority)
+        for priority in {record.priority for record in records}:
+            drain.notify(priority)
 
     async def apply(self, settings: CacheSettings) -> None:
         """Take other settings. Raises SettingsError when a smaller bound would cost alerts."""
         self._house.limits = settings.limits()
+        self._house.operator = _operator(settings)
         if self._writer is None or self._drain is None:
             return
+        changed = await asyncio.to_thread(self._house.keys.give, self._house.operator)
+        if changed is not None:
+            await self._writer.ask(partial(Store.set, name="keys", value=changed.copy))
         if settings.bound_bytes != self._edge.settings.bound_bytes and not await self._writer.ask(
             lambda store: store.resize(settings.bound_bytes)
         ):
@@ -108,12 +146,14 @@ class CacheModule:
 
     async def stop(self) -> None:
         """Note what edgeHub has, commit and close."""
+        self._control.stop()
+        self._verbs.close()
         if self._draining is not None:
             self._draining.cancel()
             await asyncio.gather(self._draining, return_exceptions=True)
         if self._writer is not None and self._drain is not None:
             try:
-                await self._drain.write_marks()
+                await self._drain.watch.write_marks()
             finally:
                 await asyncio.to_thread(self._writer.close)
         self._hub.close()
@@ -124,10 +164,12 @@ class CacheModule:
         settings = self._edge.settings
         self._writer = Writer(store, self._house.replace, gather_s=settings.gather_ms / 1000)
         self._drain = Drain(self._writer, self._edge.send, self._hub, settings)
+        self._drain.watch.changed = self._link_changed
         self._draining = asyncio.create_task(self._drain.run(), name="drain")
         self._draining.add_done_callback(self._drain_ended)
         self._blocked = ""
         self._opened.set()
+        await self._control.start()
         while not self._draining.done():
             await self._note()
             await asyncio.sleep(_FIGURES_S)
@@ -142,6 +184,10 @@ class CacheModule:
         """The store, once the workload API can be reached and no other process holds it."""
         said = ""
         self._house.limits = self._edge.settings.limits()
+        try:
+            self._house.operator = _operator(self._edge.settings)
+        except SettingsError as error:  # a file that is not mounted must not keep the line from being recorded
+            log.error("nothing is wrapped for an operator: %s", error)  # noqa: TRY400 -- no bug of ours
         while True:
             try:
                 return await asyncio.to_thread(self._house.open)
@@ -172,83 +218,103 @@ class CacheModule:
         for drop in stats.dropped:
             self._dropped.labels(str(drop.priority), drop.reason).set(drop.n)
         self._files.set(stats.file_bytes)
+        self._count(self._written, stats.written_bytes)
+        self._count(self._stored, stats.appended_bytes)
+        for priority in PRIORITIES:
+            self._count(self._metered.labels(str(priority)), drain.metered[priority])
+            self._count(self._metered_apart.labels(str(priority)), drain.metered_apart[priority])
         moment = figures.Moment(
             in_flight=tuple(drain.in_flight(priority) for priority in PRIORITIES),
             resent=drain.resent,
             sent_bytes_per_s=drain.rate.rate,
             paused=drain.paused,
             blocked=self._blocked,
-            hub_silent=drain.hub_silent,
+            hub_silent=drain.watch.silent,
             hours_left=self._intake.hours_left(stats.free_bytes, figures.overhead(stats), now),
+            link=drain.watch.stall.link,
+            shut=drain.shut,
+            metered=tuple(drain.metered.values()),
+            metered_apart=tuple(drain.metered_apart.values()),
+            replay=drain.replay.facts(),
+            keys=tuple(self._house.keys.keys),
         )
-        return figures.document(stats, moment, self._house.set_aside())
+        document = figures.document(stats, moment, self._house.set_aside())
+        return document | {"last_command": self._last_command} if self._last_command else document
+
+    def _count(self, counter: Counter, total: int) -> None:
+        """Bring a counter up to a total that may have begun anew with another store."""
+        before = self._counted.get(counter, 0)
+        counter.inc(total - before if total >= before else total)
+        self._counted[counter] = total
+
+    def _link_changed(self) -> None:
+        """The page shall show it now, not with the next heartbeat."""
+        errand = asyncio.create_task(self._tell(), name="link")
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
+
+    async def _tell(self) -> None:
+        await self._note()
+        self._edge.beat()
+
+    async def _tend_keys(self) -> None:
+        """Drop data keys that nothing needs any more; see that the key store still opens the others."""
+        await self._opened.wait()
+        looks = 0
+        while True:
+            await asyncio.sleep(_KEYS_S)
+            looks += 1
+            try:
+                await self._drop_old_keys()
+                if looks % _CHECK_EVERY == 0:
+                    await self._rekey(await asyncio.to_thread(self._house.keys.check))
+            except (StoreError, StoreReplacedError, WorkloadUnreachableError, WorkloadRefusedError, OSError) as error:
+                log.warning("the keys cannot be looked after now: %s", error)
+
+    async def _drop_old_keys(self) -> None:
+        writer, _ = self._open_parts()
+        if len(self._house.keys.keys) > 1:
+            oldest = await writer.ask(Store.oldest_key)
+            await self._rekey(await asyncio.to_thread(self._house.keys.retire, oldest))
+
+    async def _rekey(self, changed: Changed | None) -> None:
+        if changed is not None:
+            writer, _ = self._open_parts()
+            await writer.ask(partial(Store.rekey, keys=changed.keys, copy=changed.copy))
 
     # Verbs
-
-    def _verbs(self) -> Mapping[str, Callable[[object], Awaitable[object]]]:
-        return {
-            "stats": self._verb_stats,
-            "flush": self._verb_flush,
-            "pause": self._verb_pause,
-            "resume": self._verb_resume,
-            "verify": self._verb_verify,
-            "inspect": self._verb_inspect,
-        }
 
     def _open_parts(self) -> tuple[Writer, Drain]:
         if self._writer is None or self._drain is None:
             raise MethodError(503, self._blocked)
         return self._writer, self._drain
 
-    async def _verb_stats(self, _payload: object) -> object:
-        return await self._stats()
-
-    async def _verb_flush(self, _payload: object) -> object:
-        """Send all that is stored now, whatever the bandwidth."""
-        self._open_parts()[1].flush()
-        return await self._stats()
-
-    async def _verb_pause(self, _payload: object) -> object:
-        self._open_parts()[1].pause()
-        return {"paused": True}
-
-    async def _verb_resume(self, _payload: object) -> object:
-        self._open_parts()[1].resume()
-        return {"paused": False}
-
-    async def _verb_verify(self, _payload: object) -> object:
-        """Authenticate every stored record, some at a time, while the cache goes on."""
-        writer, _ = self._open_parts()
-        seen = damaged = 0
-        for priority in PRIORITIES:
-            after = -1
-            while after:
-                start = max(after, 0)
-                after, n, bad = await writer.ask(
-                    lambda store, priority=priority, start=start: store.verify(priority, start)  # type: ignore[misc]
-                )
-                seen, damaged = seen + n, damaged + bad
-        return {"records": seen, "damaged": damaged}
-
-    async def _verb_inspect(self, payload: object) -> object:
-        """The oldest records: {"priority": 0..2, "after": seq, "count": n}, all of them optional."""
-        writer, _ = self._open_parts()
-        asked = payload if isinstance(payload, dict) else {}
-        try:
-            priority, after, count = (int(asked.get(k, d)) for k, d in (("priority", 0), ("after", 0), ("count", 20)))
-        except (TypeError, ValueError) as error:
-            raise MethodError(400, "priority, after and count are whole numbers") from error
-        if priority not in PRIORITIES:
-            raise MethodError(400, "priority is 0, 1 or 2")
-        entries = await writer.ask(lambda store: store.inspect(priority, after=after, most=min(count, _MOST_SHOWN)))
-        return {"records": [asdict(entry) for entry in entries]}
-
     async def _command(self, message: Message) -> None:
-        verb = str(message.document().get("verb"))[:40]
-        handler = {"flush": self._verb_flush, "pause": self._verb_pause, "resume": self._verb_resume}.get(verb)
+        """A verb from the page; what became of it stands in the next heartbeat."""
+        document = message.document()
+        verb = str(document.get("verb"))[:40]
+        handler = self._verbs.handlers.get(verb)
         if handler is None:
             raise BadMessage("unknown_command", verb)
-        await handler(None)
+        own = {"verb", "target"} if verb == "erase" else {"verb", "target", "who", "why"}
+        try:
+            answer = await handler({key: value for key, value in document.items() if key not in own})
+        except MethodError as error:
+            self._last_command = {"verb": verb, "ok": False, "error": str(error)}
+            await self._tell()
+            raise BadMessage("bad_command", str(error)) from error
+        text = orjson.dumps(answer).decode()
+        shown = answer if len(text) <= _LONGEST_ANSWER else "too long for a heartbeat: call the direct method"
+        self._last_command = {"verb": verb, "ok": True, "answer": None if verb in {"stats", "flush"} else shown}
+        await self._tell()
 
     def _view(self, _query: Mapping[str, str]) -> tuple[str, bytes]:
         return "application/json", orjson.dumps(self._figures)
+
+
+def _operator(settings: CacheSettings) -> OperatorKey | None:
+    """The operator's public key, if one is set. Raises SettingsError."""
+    try:
+        return OperatorKey.read(settings.operator_key) if settings.operator_key else None
+    except OperatorKeyError as error:
+        raise SettingsError(str(error)) from error

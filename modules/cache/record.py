@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A record on its way out, its payload opened and authenticated."""
+    """A record on its way out, its payload opened and authenticated; `waited_ms` on the store's clock, until now."""
 
     seq: int
     message_id: str
@@ -59,6 +59,7 @@ class Stored:
     attempts: int
     size: int
     payload: bytes
+    waited_ms: int = 0
 
 
 def shown_id(raw: bytes | None, kind: str) -> str:

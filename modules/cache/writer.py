@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -21,8 +22,11 @@ from modules.cache.store import (
     StoreFailingError,
 )
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
+_REPLACE_AGAIN_S = 1.0
 _MOST_JOBS = 1000  # of one commit; the store divides further what does not fit the WAL
 _IDLE_S = 1.0  # between two looks at what can wait, when nothing else wakes the thread
 
@@ -54,6 +58,7 @@ class Writer:
         self.generation = 0
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
@@ -74,6 +79,7 @@ class Writer:
 
     def close(self) -> None:
         """Do what waits, close the store and end the thread. Blocks."""
+        self._closing.set()
         self._orders.put(None)
         self._thread.join()
 
@@ -166,6 +172,18 @@ class Writer:
         return False
 
     def _start_again(self, error: StoreDamagedError) -> None:
+        """Have another store; for as long as the disk does not allow it nothing is accepted, and nothing answered."""
         self._store.abandon()
-        self._store = self._replace(error)
+        said = ""
+        while True:
+            try:
+                self._store = self._replace(error)
+            except (StoreError, OSError) as failure:
+                if str(failure) != said:
+                    log.error("the damaged store cannot be replaced, trying on: %s", failure)  # noqa: TRY400 -- no bug
+                    said = str(failure)
+                if self._closing.wait(_REPLACE_AGAIN_S):
+                    raise
+            else:
+                break
         self.generation += 1

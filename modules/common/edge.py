@@ -139,7 +139,8 @@ class Edge(Generic[S]):
         """Change settings here, over the twin, until a later version of it says otherwise; on disk when it returns.
 
         `patch` is one of the twin's `settings`, and a null in it takes a local change back; `at` is when it was asked
-        for. Raises SettingsError when it cannot be used, OSError when it cannot be kept: then nothing has changed.
+        for. Raises SettingsError when it cannot be used, OSError when it cannot be kept: then nothing has changed. Not
+        to be called by the handler of `on_settings`, for which it waits.
         """
         await self._twin.change_here(patch, who=who, why=why, at=rfc3339(at or datetime.now(UTC)))
 

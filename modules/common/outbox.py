@@ -38,6 +38,8 @@ RULES: Final[Mapping[str, Rule]] = {
     # An old picture of a moving line is worth less than a new one.
     "frame": Rule(16, 8 * MEGABYTE, urgency=4),
     "sample": Rule(64, 8 * MEGABYTE, urgency=6),
+    # What the cache has kept already, and keeps until it is confirmed.
+    "batch": Rule(64, 16 * MEGABYTE, drop="newest", urgency=3),
 }
 
 

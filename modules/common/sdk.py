@@ -26,6 +26,7 @@ from azure.iot.device import Message as SdkMessage
 from azure.iot.device import MethodRequest, MethodResponse, exceptions
 from azure.iot.device.aio import IoTHubModuleClient
 from azure.iot.device.common import async_adapter
+from azure.iot.device.common.auth.sastoken import SasTokenError
 from azure.iot.device.iothub.pipeline import constant, mqtt_topic_iothub
 
 from modules.common.messages import Message
@@ -86,6 +87,8 @@ class SdkTransport:
                 await asyncio.to_thread(self._create, listener, asyncio.get_running_loop())
             await self._client.connect()
         except (*_DOWN, OSError, ValueError) as error:
+            if isinstance(error, exceptions.CredentialError):
+                await asyncio.to_thread(self._renew_token)
             raise TransportDownError(_reason(error)) from error
 
     async def subscribe(self, *features: Feature) -> None:
@@ -128,6 +131,16 @@ class SdkTransport:
             await client.shutdown()
         except _DOWN as error:
             log.debug("closing: %s", _reason(error))
+
+    def _renew_token(self) -> None:
+        """Have a new token for the next attempt: the SDK goes on with one that was refused until it would run out.
+
+        That is how a clock that jumped, or a gateway that slept, would keep a module away for an hour.
+        """
+        try:
+            self._client._mqtt_pipeline.pipeline_configuration.sastoken.refresh()
+        except SasTokenError as error:
+            log.debug("no new token yet: %s", _reason(error))
 
     def _create(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
         client: Any = IoTHubModuleClient.create_from_edge_environment(

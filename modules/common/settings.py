@@ -121,8 +121,10 @@ class Desired(Generic[S]):
         return self._try(wanted, patch.get("$version"))
 
     def pulled(self, desired: Mapping[str, Any]) -> "Desired[S]":
-        """After reading the whole desired document."""
-        return self._try(desired.get("settings", {}), desired.get("$version"))
+        """After reading the whole desired document. One without `$version`: edgeHub says that it knows none."""
+        if not isinstance(desired.get("$version"), int):
+            return self
+        return self._try(desired.get("settings", {}), desired["$version"])
 
     def changed_here(self, patch: object, *, who: str, why: str, at: str) -> "Desired[S]":
         """After a change on the gateway; a null takes one back. Raises SettingsError, and nothing has changed."""

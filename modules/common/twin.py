@@ -101,7 +101,10 @@ class TwinSettings(Generic[S]):
     async def _pull(self) -> None:
         twin = await self._read()
         reported = (twin.get("reported") or {}).get(LOCAL)
-        self._reported |= set(reported) if isinstance(reported, Mapping) else set()
+        names = set(reported) if isinstance(reported, Mapping) else set()
+        if lost := gone(self._desired.local, names - self._reported):
+            log.warning("the twin reports local settings that are not set here any more: %s", ", ".join(sorted(lost)))
+        self._reported |= names
         await self._take(self._desired.pulled(twin.get("desired") or {}))
 
     async def _take(self, new: Desired[S]) -> None:

@@ -40,7 +40,10 @@ class Answers:
             self._note(message_id)
 
     async def answer(self, message: Message, work: Callable[[Message], Sequence[Outgoing]]) -> None:
-        """Let `work` turn `message` into messages, and send them in order. `work` may raise BadMessage."""
+        """Let `work` turn `message` into messages, and send them in order. `work` may raise BadMessage.
+
+        Messages that could not be sent stay, in their order, for the next try; those behind them may have gone before.
+        """
         async with self.whole:
             await self._answer(message, work)
 
@@ -52,9 +55,12 @@ class Answers:
             self._open = None
             self._open = (message.message_id, list(work(message)))
         left = self._open[1]
-        while left:
-            await self._send(*left[0])
-            left.pop(0)
+        # All at once: they leave in this order, and the wait for edgeHub is one wait, not one each.
+        results = await asyncio.gather(*(self._send(*each) for each in left), return_exceptions=True)
+        left[:] = [each for each, result in zip(left, results, strict=True) if result is not None]
+        for result in results:
+            if result is not None:
+                raise result
         self._open = None
         self._note(message.message_id)
 

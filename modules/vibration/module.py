@@ -299,7 +299,7 @@ class VibrationModule:
         if "error" in self._lists.told:
             trouble = {"state": "warn", "text": f"list of sensors: {self._lists.told['error']}"}
         elif unbelieved:
-            trouble = {"state": "warn", "text": f"the clocks of {unbelieved} sensors are wrong"}
+            trouble = {"state": "warn", "text": f"sensors with a wrong clock: {unbelieved}"}
         return {
             **trouble,
             "clock": "synced" if synced() else "unsynced",

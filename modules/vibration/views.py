@@ -59,6 +59,7 @@ class Views:
     def _slow(self, row: int) -> dict[str, object]:
         scalar = self._scalar
         limit, time = float(scalar.levels.limit[row]), float(scalar.clock.time[row])
+        standing = scalar.standing(row)
         return {
             "source": scalar.sensors.names[row],
             "kind": "readings",
@@ -70,8 +71,9 @@ class Views:
             "sigma": figure(float(scalar.baseline.sigma(np.array([row]))[0])),
             "limit": limit if np.isfinite(limit) else None,
             "risk": figure(float(scalar.clock.value[row]) / limit) if np.isfinite(limit) else None,
-            "state": _LEVELS[max(int(scalar.levels.level[row]), int(scalar.persistence.standing[row]))],
-            "unusual": bool(scalar.persistence.standing[row]),
+            "state": _LEVELS[max(int(scalar.levels.level[row]), int(bool(standing)))],
+            "standing": standing,
+            "machine": scalar.machines.of(row),
         }
 
     def _wave(self, name: str) -> dict[str, object]:
@@ -123,7 +125,7 @@ def _curves(channel: Channel) -> dict[str, object]:
             turns = channel.rpm / 60
             shown = min(shown, int(_ENVELOPE_TURNS * turns / channel.resolution))
             if orders:
-                hertz = (orders.outer * turns, orders.inner * turns, 2 * orders.ball * turns, orders.cage * turns)
+                hertz = [order * turns for order in orders.passes]
                 curves["lines"] = {part: figure(v) for part, v in zip(PARTS, hertz, strict=True)}
         curves["envelope"] = _thinned(np.sqrt(channel.envelope[2:shown]), channel.resolution, first=2)
         low, high = channel.band.low * channel.resolution, channel.band.high * channel.resolution

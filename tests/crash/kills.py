@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from modules.cache.record import PRIORITIES
 from modules.cache.sealing import Sealer
@@ -68,6 +67,13 @@ class Told:
         self.delivering: int | None = None
         self.opened = False
 
+    def copy(self) -> Told:
+        """The same, to go on with by itself."""
+        other = Told()
+        other.newest, other.begun, other.opened = self.newest, self.begun, self.opened
+        other.delivered, other.delivering = dict(self.delivered), self.delivering
+        return other
+
     def hear(self, line: str) -> None:
         what, _, rest = line.strip().partition(" ")
         number = int(rest.removeprefix("id ")) if rest.startswith("id ") else 0
@@ -92,23 +98,35 @@ class Told:
 
 def live_and_die(helper: subprocess.Popen[str], told: Told, dice: random.Random) -> str:
     """One life: started, heard for a while, killed, and heard to the end; what the kill struck."""
+    born_dead = dice.random() < BORN_DEAD
+    child = start(helper, told, opened=not born_dead)
+    time.sleep(dice.uniform(0, LONGEST_LIFE_S / 4 if born_dead else LONGEST_LIFE_S))
+    os.kill(child, signal.SIGKILL)
+    hear_out(helper, told)
+    return told.operation()
+
+
+def start(helper: subprocess.Popen[str], told: Told, *, opened: bool = True) -> int:
+    """Start a writer and wait until it is there, or has opened the store; its process id."""
     assert helper.stdin is not None
     assert helper.stdout is not None
     helper.stdin.write(f"{told.newest}\n")
     helper.stdin.flush()
-    out: IO[str] = helper.stdout
     child, told.opened = 0, False
-    born_dead = dice.random() < BORN_DEAD
-    while not (child and (told.opened or born_dead)):
-        line = out.readline()
+    while not (child and (told.opened or not opened)):
+        line = helper.stdout.readline()
         if line.startswith("pid"):
             child = int(line.split()[1])
         told.hear(line)
-    time.sleep(dice.uniform(0, LONGEST_LIFE_S / 4 if born_dead else LONGEST_LIFE_S))
-    os.kill(child, signal.SIGKILL)
-    while not (line := out.readline()).startswith("gone"):
+    return child
+
+
+def hear_out(helper: subprocess.Popen[str], told: Told) -> None:
+    """All that a killed writer had said."""
+    assert helper.stdout is not None
+    while not (line := helper.stdout.readline()).startswith("gone"):
+        assert line, "the writers' parent has ended"
         told.hear(line)
-    return told.operation()
 
 
 def check(folder: Path, told: Told, tally: Tally, operation: str, where: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,19 +10,16 @@ import pytest
 from modules.cache.record import Record
 from modules.cache.sealing import Sealer
 from modules.cache.store import Append, Appended, Clock, Confirm, Hand, Limits, Store, StoreFullError
+from tests.crash.filesystems import MIB, NotAllowedError, ext4, tmpfs
 
-MIB = 1024 * 1024
 
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+@pytest.fixture(params=[tmpfs, ext4])
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    try:
+        with request.param(tmp_path / "small", 10 * MIB) as place:
+            yield place
+    except NotAllowedError as error:
+        pytest.skip(f"needs the right to mount: {error}")
 
 
 def record(number: int) -> Record:
@@ -49,8 +45,9 @@ def test_a_full_disk(small_disk: Path) -> None:
     assert isinstance(result, StoreFullError)
     assert result.disk
     assert store.stats().disk_full
+    assert not (folder / "ballast").exists(), "the ballast is given up, so that what follows has room"
     kept = store.inspect(0, most=1000)
-    assert len(kept) == number - 1, "what was acknowledged is there"
+    assert len(kept) == number - 1, "what was acknowledged is there, and nothing else"
     (refused,) = store.apply([Append([record(number)])])
     assert isinstance(refused, StoreFullError)
     middle = kept[len(kept) // 2].seq
@@ -60,6 +57,7 @@ def test_a_full_disk(small_disk: Path) -> None:
     while store.upkeep():
         pass
     assert not store.stats().disk_full
+    assert (folder / "ballast").exists(), "and taken again"
     assert store.apply([Append([record(number)])]) == [Appended(1)]
     assert store.check_file() == []
     store.close()

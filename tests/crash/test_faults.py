@@ -1,10 +1,13 @@
-"""Every write, sync, read and truncate of the disk fails once, for each n-th one: nothing acknowledged is lost."""
+"""The n-th write, sync, read, truncation, opening or deletion fails, for every n, in each operation.
+
+Nothing acknowledged is lost, nothing half done is seen, no error comes out but the store's own, and once the disk does
+as it is told again everything works.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
@@ -15,29 +18,43 @@ from modules.cache.store import (
     LEAST_BOUND,
     Append,
     Appended,
+    Batch,
+    Clock,
     Confirm,
+    Erase,
     Hand,
+    Job,
     Limits,
+    Range,
+    Rewind,
     Store,
     StoreDamagedError,
     StoreError,
 )
+from modules.cache.store.erase import DONE
+from tests.crash.disk import Disk
+from tests.crash.life import Contents
 
 KEYS = {1: b"k" * 32}
-MOST = 400
-ERRORS = {
-    "read": apsw.IOError,
-    "write": apsw.FullError,
-    "sync": apsw.IOError,
-    "truncate": apsw.IOError,
-}
+KEPT_MS = 1000
+TRIES = 8
+FAULTS = [
+    ("read", apsw.IOError),
+    ("write", apsw.FullError),
+    ("write", apsw.IOError),
+    ("sync", apsw.IOError),
+    ("truncate", apsw.IOError),
+    ("open", apsw.CantOpenError),
+    ("delete", apsw.IOError),
+]
+Operation = Callable[[Store], None]
 
 
 class Fault:
     """Fails the n-th operation of one kind, then `more` further ones."""
 
-    def __init__(self, kind: str, n: int, more: int = 0) -> None:
-        self.kind, self.left, self.more = kind, n, more
+    def __init__(self, kind: str, error: type[Exception], n: int, more: int) -> None:
+        self.kind, self.error, self.left, self.more = kind, error, n, more
         self.struck = False
 
     def __call__(self, kind: str, _path: str) -> None:
@@ -47,98 +64,202 @@ class Fault:
         if self.left <= 0 and self.more >= 0:
             self.more -= 1
             self.struck = True
-            raise ERRORS[kind]
+            raise self.error
 
 
-def record(n: int) -> Record:
-    return Record(
-        message_id=f"id {n}", priority=n % 3, kind="k", source="s", source_seq=n, payload=bytes([n]) * (700 * (n % 5))
-    )
+class Scene:
+    """A store with some of everything in it, as it lies on a disk; `now` is its clock."""
 
-
-def open_on(disk: Any, folder: Path) -> Store:
-    return Store.open(folder, Sealer(KEYS), limits=Limits(bound=LEAST_BOUND), vfs=disk.name)
-
-
-def opened(disk: Any, folder: Path) -> Store:
-    """Open, trying again when the disk fails, as the module does."""
-    for _ in range(6):
-        try:
-            return open_on(disk, folder)
-        except StoreDamagedError:
-            raise
-        except StoreError:
-            continue
-    raise AssertionError("it never opens")
-
-
-def work(store: Store, acknowledged: list[int], confirmed: set[int]) -> None:
-    """A short life; whatever fails is tried once more, as the module does."""
-    for n in range(1, 13):
-        for _ in range(3):
-            (result,) = store.apply([Append([record(n)])])
-            if isinstance(result, Appended):
-                acknowledged.append(n)
+    def __init__(self, folder: Path, size: int, n: int) -> None:
+        self.folder, self.size, self.now = folder, size, 0
+        disk = Disk()
+        store = self.open(disk)
+        for number in range(n):
+            if store.stats().free_bytes < 2 * size:
                 break
-        if n % 4 == 0:
-            try:
-                found = store.peek(1, store.flight(1).confirmed, most=1, most_bytes=1 << 20)
-            except StoreDamagedError:
-                raise
-            except StoreError:
-                continue
-            for stored in found:
-                (result,) = store.apply([Hand(1, stored.seq, 0)])
-                (result,) = store.apply([Confirm(1, stored.seq)])
-                if result is None:
-                    confirmed.add(int(stored.message_id.removeprefix("id ")))
-        try:
-            store.upkeep()
-        except StoreDamagedError:
-            raise
-        except StoreError:
-            continue
+            assert store.apply([Append([self.record(number)])]) == [Appended(1)]
+        for priority in (1, 2):
+            first, second, *_ = store.peek(priority, 0, most=10, most_bytes=1 << 24)
+            assert store.apply([Hand(priority, second.seq, 0), Confirm(priority, first.seq)]) == [None, None]
+        store.close()
+        self.files = {path: bytes(image) for path, image in disk.files.items()}
+        disk.unregister()
+
+    def open(self, disk: Disk) -> Store:
+        clock = Clock(wall=lambda: 1_700_000_000_000, monotonic=lambda: self.now)
+        limits = Limits(bound=LEAST_BOUND, retention_ms=(0, KEPT_MS, KEPT_MS))
+        return Store.open(self.folder, Sealer(KEYS), limits=limits, clock=clock, vfs=disk.name)
+
+    def record(self, number: int) -> Record:
+        return Record(
+            message_id=f"id {number}",
+            priority=number % 3,
+            kind="k",
+            source=f"press{number % 4}",
+            source_seq=number,
+            payload=bytes([number % 256]) * self.size,
+        )
+
+    def again(self) -> Disk:
+        """The disk as it was."""
+        self.now = 0
+        return Disk({path: bytearray(image) for path, image in self.files.items()})
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the last checkpoint at a close
-@pytest.mark.parametrize("more", [0, 3])
-@pytest.mark.parametrize("kind", ["write", "sync", "truncate", "read"])
-def test_the_nth_fails_for_every_n(kind: str, more: int, new_disk: Callable[..., Any], folder: Path) -> None:
-    struck = 0
-    for n in range(1, MOST):
-        disk = new_disk()
-        disk.fail = fault = Fault(kind, n, more)
-        store = opened(disk, folder)
-        acknowledged: list[int] = []
-        confirmed: set[int] = set()
+def until_done(store: Store, *jobs: Job) -> None:
+    """Do them, trying again as the module does."""
+    for _ in range(TRIES):
+        if not any(isinstance(result, StoreError) for result in store.apply(jobs)):
+            return
+    raise AssertionError("it never works again")
+
+
+def trying(work: Callable[[], object]) -> object:
+    """Do something that is no job, trying again as the module does."""
+    for _ in range(TRIES):
         try:
-            work(store, acknowledged, confirmed)
+            return work()
         except StoreDamagedError as error:
             raise AssertionError("a disk that fails is not a damaged file") from error
-        disk.fail = lambda _kind, _path: None
-        store.abandon()
-        again = open_on(disk, folder)
-        kept = {entry.message_id for priority in (0, 1, 2) for entry in again.inspect(priority, most=100)}
-        assert {f"id {number}" for number in set(acknowledged) - confirmed} <= kept
-        assert not {f"id {number}" for number in confirmed} & kept
-        assert again.check_file() == []
-        (result,) = again.apply([Append([record(99)])])
-        assert result == Appended(1)
-        again.abandon()
-        struck += fault.struck
-        if not fault.struck:
-            break
-    assert struck >= (1 if kind == "truncate" else 3), "no operation of this kind ever failed"
+        except StoreError:
+            continue
+    raise AssertionError("it never works again")
 
 
-def test_a_disk_that_stays_full_refuses_and_recovers(new_disk: Callable[..., Any], folder: Path) -> None:
-    disk = new_disk()
-    store = open_on(disk, folder)
-    acknowledged: list[int] = []
-    work(store, acknowledged, set())
-    disk.fail = Fault("write", 1, 10_000)
-    (result,) = store.apply([Append([record(50)])])
+def idle(store: Store) -> None:
+    """Upkeep until nothing is left to do."""
+    while trying(store.upkeep):
+        pass
+
+
+def operations(scene: Scene) -> dict[str, Operation]:
+    """What can be done to the scene's store, and done once more where it is not known whether it was done."""
+
+    def expire(store: Store) -> None:
+        scene.now += KEPT_MS
+        idle(store)
+
+    def erase(store: Store) -> None:
+        until_done(store, Erase(range=Range("press1"), who="operator"))
+        while trying(store.erasures)[0].done != DONE:  # type: ignore[index]
+            trying(store.upkeep)
+
+    def vacuum(store: Store) -> None:
+        for priority in (1, 2):
+            until_done(store, Hand(priority, 100, 0), Confirm(priority, 100))
+        expire(store)
+
+    return {
+        "append": lambda store: until_done(store, Append([scene.record(1000)])),
+        "append many": lambda store: until_done(store, Append([scene.record(1000 + n) for n in range(8)])),
+        "commit": lambda store: until_done(
+            store, Append([scene.record(1000)]), Rewind(1), Append([scene.record(1001)])
+        ),
+        "hand": lambda store: until_done(store, Hand(0, 4, 0)),
+        "confirm": lambda store: until_done(store, Confirm(2, 6)),
+        "rewind": lambda store: until_done(store, Rewind(1)),
+        "batch": lambda store: until_done(store, Batch(1, 11, 17)),
+        "expire": expire,
+        "erase": erase,
+        "rekey": lambda store: trying(lambda: store.rekey(KEYS | {2: b"2" * 32}, "copy")) and None,
+        "vacuum": vacuum,
+        "close": lambda store: store.close(),
+        "open": lambda _store: None,
+    }
+
+
+NAMES = list(operations(None))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def small() -> Scene:
+    return Scene(Path("/disk"), 700, 60)
+
+
+@pytest.fixture(scope="module")
+def full() -> Scene:
+    """Its bound is reached: what comes in displaces what is there."""
+    return Scene(Path("/disk"), 120_000, 100)
+
+
+def strike(scene: Scene, name: str, fault: Fault) -> tuple[Contents, bool]:
+    """Do an operation on a disk that fails; what the store then holds, reopened."""
+    disk = scene.again()
+    disk.fail = fault
+    store: Store | None = None
+    for _ in range(TRIES):
+        try:
+            store = scene.open(disk)
+        except StoreDamagedError as error:
+            raise AssertionError("a disk that fails is not a damaged file") from error
+        except StoreError:
+            continue
+        break
+    assert store is not None, "it never opens"
+    try:
+        operations(scene)[name](store)
+    except StoreError:
+        assert name == "close", "only closing gives up"
+    disk.fail = lambda _kind, _path: None
+    store.abandon()
+    store = scene.open(disk)
+    found = Contents.of(store)
+    assert store.check_file() == []
+    assert store.apply([Append([scene.record(3000)])]) == [Appended(1)], "it does not work again"
+    store.abandon()
+    assert sum(map(len, disk.files.values())) <= LEAST_BOUND
+    disk.unregister()
+    return found, fault.struck
+
+
+def check_all(scene: Scene, name: str, more: int, stride: int) -> int:
+    """Every n-th (or so) operation of each kind fails; how many did."""
+    harmless, struck = strike(scene, name, Fault("nothing", apsw.IOError, 1, 0))
+    assert not struck
+    total = 0
+    for kind, error in FAULTS:
+        n = 1
+        while True:
+            found, struck = strike(scene, name, Fault(kind, error, n, more))
+            if not struck:
+                break
+            assert found == harmless, f"{name}: {kind} number {n} failed"
+            total += 1
+            n += stride
+    return total
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"  # of the last checkpoint at a close
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_nth_fails_for_every_n(name: str, small: Scene) -> None:
+    assert check_all(small, name, 0, 1) > 3
+
+
+@pytest.mark.parametrize("name", ["append", "append many", "vacuum"])
+def test_some_fail_in_a_full_store(name: str, full: Scene) -> None:
+    assert check_all(full, name, 0, 23)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("more", [0, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_nth_fails_for_every_n_at_length(name: str, more: int, small: Scene, full: Scene) -> None:
+    assert check_all(small, name, more, 1)
+    assert check_all(full, name, more, 7)
+
+
+def test_a_disk_that_stays_full_refuses_and_recovers(small: Scene) -> None:
+    disk = small.again()
+    store = small.open(disk)
+    disk.fail = Fault("write", apsw.FullError, 1, 10_000)
+    (result,) = store.apply([Append([small.record(1000)])])
     assert isinstance(result, StoreError)
     disk.fail = lambda _kind, _path: None
-    assert store.apply([Append([record(50)])]) == [Appended(1)]
+    assert store.apply([Append([small.record(1000)])]) == [Appended(1)]
     store.abandon()
+    disk.unregister()

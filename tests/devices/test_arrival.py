@@ -41,10 +41,7 @@ def test_members_come_one_by_one(compress: bool) -> None:
     found = [member(1), picture]
     encoded = [encode_member(each) for each in found]
     batch = pack(found[0], encoded, ["window", "sample"], seq=1, compress=compress)
-    if compress:
-        shown = arrived(batch, body_b64=b64encode(batch.body).decode())
-    else:
-        shown = arrived(batch, body=batch.json())
+    shown = arrived(batch, body_b64=b64encode(batch.body).decode()) if compress else arrived(batch, body=batch.json())
     first, second = messages(shown)
     assert (first["message_id"], first["body"], first["properties"]["kind"]) == ("id 1", {"n": 1}, "window")
     assert (second["message_id"], second["body_b64"], second["system"]["contentType"]) == ("id 2", "/9g=", "image/jpeg")

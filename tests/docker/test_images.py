@@ -25,7 +25,7 @@ def test_what_is_made_is_what_is_committed(images: ModuleType) -> None:
 
 def test_a_version_is_changed_in_one_place(images: ModuleType, tmp_path: Path) -> None:
     for path in ("docker", "pyproject.toml", "localhub/pyproject.toml", "modules/common/version.py"):
-        for file in [ROOT / path] if (ROOT / path).is_file() else (ROOT / path).iterdir():
+        for file in [ROOT / path] if (ROOT / path).is_file() else filter(Path.is_file, (ROOT / path).iterdir()):
             copy = tmp_path / file.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(file.read_text())

@@ -71,7 +71,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "route-body-missing": Rule("a body path compared without a test for its type", "a missing path counts as more than any number or text"),
     "route-body-test": Rule("is_null or is_defined of a body path", "they answer otherwise than for properties"),
     "route-content-type": Rule("a condition on the body of a module that sets no content type", "it is never true"),
-    "route-never": Rule("a condition that is neither true nor false", "the route takes nothing"),
+    "route-never": Rule("a condition that is never true: a property or a number alone, null, false", "the route takes nothing"),
     "route-word": Rule("TRUE, FALSE, NULL or UNDEFINED in capitals", "it is read as a property"),
     "route-system-name": Rule("a topic's short name, such as $cid, in a condition", "conditions know long names only"),
     # Twins.

@@ -38,8 +38,8 @@ def check(manifest: Manifest) -> Iterator[Problem]:
         tree = named.route.parsed.tree
         if tree is None:
             continue
-        if _is_no_truth(tree):
-            said = f"route {named.name}: {to_text(tree)!r} is neither true nor false, so the route takes nothing"
+        if is_no_truth(tree):
+            said = f"route {named.name}: {to_text(tree)!r} is never true, so the route takes nothing"
             hint = "compare it with something, as kind = 'alert', or write is_defined(kind)"
             yield error("route-never", named.place(tree.start), said, hint)
         for node in walk(tree):
@@ -48,7 +48,7 @@ def check(manifest: Manifest) -> Iterator[Problem]:
             yield from _body_test(named, node)
 
 
-def _is_no_truth(tree: Expression) -> bool:
+def is_no_truth(tree: Expression) -> bool:
     """Whether the value of a whole condition is no boolean, whatever the message (ConditionVisitor.cs)."""
     match tree:
         case Literal():

@@ -10,7 +10,7 @@ from modules.cache.sealing import DamagedRecordError
 from modules.cache.store.state import State
 
 _FACTS = struct.Struct(">4q")
-_INSERT = "INSERT INTO batch VALUES(?,?,?,?,?)"
+_WRITE = "REPLACE INTO batch VALUES(?,?,?,?,?)"
 _READ = "SELECT priority, last, first, gzip, seal FROM batch WHERE priority=? AND last>? ORDER BY last"
 _READ_ALL = "SELECT priority, last, first, gzip, seal FROM batch"
 _RESEAL = "UPDATE batch SET seal=? WHERE priority=? AND last=?"
@@ -28,8 +28,8 @@ class Batch:
 
 
 def bind(state: State, job: Batch) -> None:
-    """Note a batch in the open transaction. What was bound once is not bound again."""
-    state.connection.execute(_INSERT, (job.priority, job.last, job.first, int(job.gzip), _seal(state, job)))
+    """Note a batch in the open transaction, in place of what may be left of a damaged row."""
+    state.connection.execute(_WRITE, (job.priority, job.last, job.first, int(job.gzip), _seal(state, job)))
     state.batched = True
 
 

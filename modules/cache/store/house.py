@@ -84,8 +84,12 @@ class House:
     def replace(self, error: StoreError) -> Store:
         """Set the live store, which is closed, aside as damaged and begin a new one with what can be saved.
 
-        Needs the keys that `open` unwrapped, and not the workload API.
+        Needs the keys that `open` unwrapped, and not the workload API. Raises StoreError or OSError where the disk does
+        not allow it: then call it again.
         """
+        if not self.live.exists():  # an earlier try came as far as setting it aside
+            self._settle()
+            return self._open()
         self.say(f"the store is damaged ({error}); a new one begins with what can be saved")
         (self.live / "ballast").unlink(missing_ok=True)  # the new store needs the room
         fresh = self._fresh()

@@ -48,15 +48,16 @@ class Jobs:
         return results + self._group(group, total)
 
     def _large(self, job: Job) -> Result:
-        """An append too large for one transaction, in as few as it takes; what was stored stays when one fails."""
+        """An append too large for one transaction, in as few as it takes; when one fails those behind it wait too."""
         assert isinstance(job, Append)
         half = len(job.records) // 2
         if not half:
             return StoreFullError("a record larger than the WAL's share; raise the bound", disk=False)
-        first, second = self.apply([Append(job.records[:half]), Append(job.records[half:])])
-        if isinstance(first, Appended) and isinstance(second, Appended):
-            return first + second
-        return first if isinstance(first, StoreError) else second
+        (first,) = self.apply([Append(job.records[:half])])
+        if not isinstance(first, Appended):
+            return first
+        (second,) = self.apply([Append(job.records[half:])])
+        return first + second if isinstance(second, Appended) else second
 
     def _group(self, jobs: Sequence[Job], frames: int) -> list[Result]:
         """All in one commit; when one fails, each in its own."""
@@ -87,8 +88,7 @@ class Jobs:
                 self._transactions.room_in_wal(frames)
                 if not append_alone(state, job):
                     return None
-                if state.frames > state.budget.most_frames:
-                    state.checkpoint()
+                self._transactions.empty_wal()
         except StoreDamagedError:
             raise
         except StoreError as error:

@@ -95,11 +95,32 @@ def open_row(state: State, priority: int, row: Row) -> Stored:
         attempts=state.marks[priority].attempts(seq),
         size=len(body),
         payload=payload,
+        waited_ms=state.tick() - tick,
     )
 
 
 def peek(state: State, priority: int, after: int, most: int, most_bytes: int) -> tuple[list[Stored], list[Damaged]]:
     """Records behind `after` until `most` or `most_bytes` is reached, and the damaged ones met on the way."""
+    found, damaged = _open_rows(state, priority, after, most, most_bytes)
+    if found:
+        state.claim(priority, found[-1].seq)
+    elif not damaged:
+        _expect_none(state, priority, after)
+    return found, damaged
+
+
+def read(state: State, priority: int, after: int, most: int, most_bytes: int) -> list[Stored]:
+    """The records that `peek` would find, none of them claimed."""
+    while True:
+        found, damaged = _open_rows(state, priority, after, most, most_bytes)
+        if found or not damaged:
+            return found
+        after = damaged[-1].row[0]
+
+
+def _open_rows(
+    state: State, priority: int, after: int, most: int, most_bytes: int
+) -> tuple[list[Stored], list[Damaged]]:
     found: list[Stored] = []
     damaged: list[Damaged] = []
     size = 0
@@ -112,10 +133,6 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
             size += length
         except DamagedRecordError as error:
             damaged.append(Damaged(row, str(error)))
-    if found:
-        state.claim(priority, found[-1].seq)
-    elif not damaged:
-        _expect_none(state, priority, after)
     return found, damaged
 
 

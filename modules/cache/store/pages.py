@@ -114,6 +114,16 @@ class Pages:
         return rowid, _values(payload)
 
 
+def pages_in_wal(database: Path, frames: int) -> int:
+    """How many different pages are among the first `frames` of its WAL; `frames` where the file cannot be read."""
+    try:
+        raw = database.with_name(database.name + "-wal").read_bytes()
+    except OSError:
+        return frames
+    starts = range(WAL_HEADER, min(len(raw), WAL_HEADER + frames * FRAME), FRAME)
+    return len({raw[start : start + 4] for start in starts})
+
+
 def _values(payload: bytes) -> list[Value]:
     header, offset = _varint(payload, 0)
     if header > len(payload):

@@ -46,7 +46,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """An open store at one moment; `written_bytes` and `appended_bytes` since it was opened, the former at most.
+    """An open store at one moment; `written_bytes` (to flash, in blocks of 4 KB) and `appended_bytes` since opening.
 
     `erasures` are the newest five.
     """

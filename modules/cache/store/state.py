@@ -9,7 +9,7 @@ import apsw
 
 from modules.cache.record import PRIORITIES
 from modules.cache.sealing import Sealer
-from modules.cache.store.budget import FRAME, MIB, WAL_HEADER, Budget
+from modules.cache.store.budget import FRAME, MIB, PAGE, WAL_HEADER, Budget
 from modules.cache.store.clock import Clock
 from modules.cache.store.forget import Memory
 from modules.cache.store.mark import Marks
@@ -46,7 +46,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Wear:
-    """Bytes written to flash, and how many transactions wrote them."""
+    """Bytes written to flash, in blocks of 4 KB as the file system writes them, and how many transactions did."""
 
     wal: int = 0
     database: int = 0
@@ -65,6 +65,8 @@ class State:
     marks: Marks
     budget: Budget
     measure: Callable[[], int]
+    pages_in_wal: Callable[[int], int]
+    """How many different pages are among so many frames of the WAL: a checkpoint writes each once."""
     started: int
     base: int
     seq: int
@@ -111,17 +113,19 @@ class State:
 
     def checkpoint(self, *, truncate: bool = False) -> None:
         """Move the WAL into the database; the next commit then writes it from its beginning."""
+        pages = self.pages_in_wal(self.frames)
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
         logged, moved = self.connection.wal_checkpoint("main", mode)
         self.wear.checkpoints += 1
-        self.wear.database += max(moved, 0) * (FRAME - 24)
+        self.wear.database += min(max(moved, 0), pages) * PAGE
         if logged == moved or truncate:
             self.frames = 0
 
     def note_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         """SQLite's WAL hook: how many pages the WAL holds after this commit."""
-        grown = pages - self.frames if pages >= self.frames else pages
-        self.wear.wal += grown * FRAME + (WAL_HEADER if self.frames == 0 else 0)
+        before = self.frames if pages >= self.frames else 0
+        first = (WAL_HEADER + before * FRAME) // PAGE if before else 0
+        self.wear.wal += (-(-(WAL_HEADER + pages * FRAME) // PAGE) - first) * PAGE
         self.wear.commits += 1
         self.frames = pages
         return apsw.SQLITE_OK

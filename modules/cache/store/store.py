@@ -25,6 +25,7 @@ from modules.cache.store.forget import Era, Memory
 from modules.cache.store.jobs import Job, Jobs, Result
 from modules.cache.store.mark import Marks
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
+from modules.cache.store.pages import pages_in_wal
 from modules.cache.store.scan import Range
 from modules.cache.store.state import Limits, State
 from modules.cache.store.transactions import Transactions
@@ -83,6 +84,7 @@ class Store:
                 marks=marks,
                 budget=budget,
                 measure=partial(_bytes_in, folder),
+                pages_in_wal=partial(pages_in_wal, folder / DATABASE),
                 started=clock.monotonic(),
                 base=max(mark.clock for mark in marks.all()),
                 seq=max(mark.last_seq for mark in marks.all()),
@@ -130,6 +132,10 @@ class Store:
                 if found or not damaged:
                     return found
 
+    def clock_ms(self) -> int:
+        """The store's own clock: it runs only while a store is open, and never back."""
+        return self._state.tick()
+
     def release(self, priority: int, until: int) -> None:
         """What was peeked behind seq `until` is not about to be sent after all: it may be evicted, or expire."""
         self._state.claim(priority, until)
@@ -138,6 +144,11 @@ class Store:
         """What is bound to be sent together and ends behind seq `after`, in order."""
         with self._guard:
             return batch.batches(self._state, priority, after)
+
+    def read(self, priority: int, after: int, *, most: int, most_bytes: int = 1 << 22) -> list[Stored]:
+        """As `peek`, but only to look: nothing is claimed, and damaged records are left out and where they are."""
+        with self._guard:
+            return outgoing.read(self._state, priority, after, most, most_bytes)
 
     def kept(self, priority: int, wanted: Range, after: int = 0) -> tuple[list[Stored], int]:
         """Some of the confirmed records that are meant, behind seq `after`, and the seq to go on behind, 0 at the end.
@@ -285,9 +296,10 @@ class Store:
         self._state.limits = replace(limits, bound=self._state.limits.bound)
 
     def close(self) -> None:
-        """Checkpoint and let go of the lock. A closed store cannot be used."""
+        """Checkpoint and let go of the lock. A closed store cannot be used, also where this raises StoreError."""
         try:
-            self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
+            with self._guard:
+                self._transactions.commit(self._state.marks.touch, BASE_FRAMES)
         finally:
             schema.abandon(self._state.connection)
 

@@ -190,10 +190,12 @@ def _resolve(record: dict[str, Any], base: dict[str, Any], now: float | None) ->
 
 def common_prefix(names: Sequence[str]) -> str:
     """The longest prefix shared by all names that leaves each with at least one character."""
+    if not names:
+        return ""
     low, high = min(names), max(names)
     length = 0
     for left, right in zip(low, high, strict=False):
         if left != right:
             break
         length += 1
-    return low[: min(length, min(map(len, names)) - 1)] if names else ""
+    return low[: min(length, min(map(len, names)) - 1)]

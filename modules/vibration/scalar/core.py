@@ -175,6 +175,14 @@ class ScalarCore:
         """Forget what is normal for the sensor in `row`."""
         self.baseline.relearn(np.array([row]))
 
+    def standing(self, row: int) -> list[str]:
+        """Return the rules, levels left out, by which an alert about the sensor in `row` stands."""
+        upkeep = self.upkeep
+        columns = {"deviation": self.persistence.standing}
+        columns |= {name: each.standing for name, each in self._excursions.items()}
+        columns |= {"stuck": upkeep.stuck, "clipping": upkeep.cut, "bias": upkeep.lost, "missing": upkeep.silent}
+        return [name for name, column in columns.items() if column[row]]
+
     def saved(self) -> dict[str, NDArray[np.generic]]:
         """Return the state of all sensors as named arrays; the names and units are `sensors.saved()`."""
         self.windows.settle()
@@ -232,6 +240,9 @@ class ScalarCore:
     def _in_turn(self, readings: Readings, outcome: Outcome) -> None:
         for chosen in self._rounds.split(readings.rows, self._room):
             self._round(readings if chosen is None else readings.at(chosen), outcome)
+            if isinstance(readings.lost, int) and readings.lost:
+                # Every sensor was in the first round, and a gap counts once for each.
+                readings = replace(readings, lost=0)
 
     def _round(self, readings: Readings, outcome: Outcome) -> None:
         """Judge readings of distinct sensors."""

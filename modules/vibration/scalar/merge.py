@@ -1,5 +1,7 @@
 """Puts readings of several messages in order of time, waiting a little for those still on their way."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,10 @@ class Merge:
 
     def take(self, readings: Readings | None, until: float) -> Readings | None:
         """Add `readings` and return what is dated `until` (Unix seconds) or before, oldest first; None for nothing."""
+        if readings is not None and isinstance(readings.lost, int) and readings.lost:
+            lost = np.zeros(readings.rows.size, dtype=np.intp)
+            lost[np.unique(readings.rows, return_index=True)[1]] = readings.lost  # a gap counts once for each sensor
+            readings = replace(readings, lost=lost)
         if self._held is not None:
             readings = self._held if readings is None else _joined(self._held, readings)
         self._held = None

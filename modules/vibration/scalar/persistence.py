@@ -35,11 +35,13 @@ class Persistence(Columns):
 
     fills: ClassVar = {
         "bits": np.uint64(0),
+        "busy": np.bool_(False),
         "streak": np.int64(0),
         "standing": np.bool_(False),
         "held_until": np.float64(-np.inf),
     }
     bits: NDArray[np.uint64]
+    busy: BoolArray  # any of the bits: few bytes to look at, as most sensors have none
     streak: NDArray[np.int64]
     standing: BoolArray
     held_until: FloatArray
@@ -61,13 +63,15 @@ class Persistence(Columns):
         float64[n] seconds. A finding is raised when k of
         the last n readings were flagged, and cleared when none of them is.
         """
-        flags = np.zeros(sensors.size, dtype=np.bool_)
-        flags[flagged] = True
-        touched = np.flatnonzero(flags | (self.bits[sensors] != 0))
+        looked = self.busy[sensors]
+        looked[flagged] = True
+        touched = np.flatnonzero(looked)
         if not touched.size:
             return _NOTHING
         who = sensors[touched]
         rules = rule[who]
+        flags = np.zeros(sensors.size, dtype=np.bool_)
+        flags[flagged] = True
         flag = flags[touched]
         bits = (self.bits[who] << np.uint64(1) | flag) & self._mask[rules]
         self.bits[who] = bits
@@ -81,6 +85,7 @@ class Persistence(Columns):
         self.standing[who] = (standing | raised) & ~cleared
         self.held_until[who[cleared]] = when[cleared] + self._hold_off[rules[cleared]]
         self.bits[who[relearned]] = 0
+        self.busy[who] = self.bits[who] != 0
         streak[relearned] = 0
         self.streak[who] = streak
         return Persistent(touched[raised], touched[cleared], touched[relearned])

@@ -131,7 +131,7 @@ class Sensors:
     def saved(self) -> tuple[list[str], list[str | None]]:
         """Return names and units for a snapshot."""
         units = {number: unit for unit, number in self._units.items()}
-        return list(self.names), [units.get(int(number)) for number in self._unit[: len(self)]]
+        return list(self.names), list(map(units.get, self._unit[: len(self)].tolist()))
 
     def restore(self, names: Sequence[str], units: Sequence[str | None]) -> None:
         """Put saved names back into an empty directory. Raises ValueError when the lists do not fit each other."""

@@ -195,10 +195,18 @@ class Windows(Columns):
     def _fold(self, who: IntArray) -> None:
         """Move the readings of `who` that the moments do not hold yet from the ring into the moments."""
         who = who[self.slot[who] > self.folded[who]]
-        for begin in range(0, who.size, _FOLDED_AT_ONCE):
-            some = who[begin : begin + _FOLDED_AT_ONCE]
+        most = int((self.slot[who] - self.folded[who]).max(initial=1))
+        width = min(RING, 1 << (most - 1).bit_length())
+        step = _FOLDED_AT_ONCE * RING // width
+        for begin in range(0, who.size, step):
+            some = who[begin : begin + step]
             slot, folded = self.slot[some], self.folded[some]
-            moments = Moments.of(self._ring.take(some, axis=1), (folded & (RING - 1)).astype(np.uint8), slot - folded)
+            if width < RING:  # a snapshot of sensors in step with each other: few readings are new in every ring
+                places = (folded + np.arange(width)[:, None]) & (RING - 1)
+                rings, first = self._ring[places, some], np.zeros(some.size, dtype=np.uint8)
+            else:
+                rings, first = self._ring.take(some, axis=1), (folded & (RING - 1)).astype(np.uint8)
+            moments = Moments.of(rings, first, slot - folded)
             if self.count[some].any():
                 moments = self._rows(some).merged(moments)
             self._put(some, moments)

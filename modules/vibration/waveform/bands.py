@@ -1,5 +1,7 @@
 """Choice of the band whose envelope is taken: where the bearing's lines, or else impacts, stand out most."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from modules.vibration.waveform.envelope import Band, envelope_kurtosis, envelope_spectrum, smooth
@@ -35,16 +37,25 @@ def choose(spectra: Complex64, resolution: float, length: int, turns_hz: float |
     demodulation). Without: the one with the largest kurtosis of the envelope (Antoni 2007), the median over the
     windows, so that one knock from outside does not decide.
     """
-    best, height = Band(0, 1), -np.inf
-    for band in candidates(length):
-        if orders is not None and turns_hz:
-            power = envelope_spectrum(spectra, band).mean(axis=0, keepdims=True)
-            level = float(order_levels(power, resolution, turns_hz, orders).max())
-        else:
-            level = float(np.median(envelope_kurtosis(spectra, band)))
-        if level > height:
-            best, height = band, level
-    return best
+    bands = candidates(length)
+    if orders is not None and turns_hz:
+        levels = _line_levels(spectra, bands, resolution, turns_hz, orders)
+    else:
+        levels = [float(np.median(envelope_kurtosis(spectra, band))) for band in bands]
+    return bands[levels.index(max(levels))]
+
+
+def _line_levels(
+    spectra: Complex64, bands: Sequence[Band], resolution: float, turns_hz: float, orders: Orders
+) -> list[float]:
+    """Return for each band how far the most prominent part's lines stand out; bands of one width are read together."""
+    levels = np.zeros(len(bands))
+    widths = np.array([band.length for band in bands])
+    for width in np.unique(widths):
+        alike = np.flatnonzero(widths == width).tolist()
+        power = np.stack([envelope_spectrum(spectra, bands[place]).mean(axis=0) for place in alike])
+        levels[alike] = order_levels(power, resolution, turns_hz, orders).max(axis=1)
+    return [float(level) for level in levels]
 
 
 def _band(low: int, high: int) -> Band:

@@ -107,7 +107,8 @@ class Channel:
         bounds = self.rule.speed_bounds(told)
         rpm = told or self.rule.rpm
         if bounds is not None:
-            heard = self.listener.hear(spectra, prepared.resolution, bounds[0] / 60, bounds[1] / 60)
+            passes = self.rule.bearing.orders().passes if self.rule.bearing is not None else ()
+            heard = self.listener.hear(spectra, prepared.resolution, bounds[0] / 60, bounds[1] / 60, passes)
             rpm = None if heard is None else heard * 60
         self.estimated = bounds is not None and rpm is not None
         if rpm is None or self.rpm is None or abs(rpm - self.rpm) > 0.01 * self.rpm:

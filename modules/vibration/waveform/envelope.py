@@ -79,6 +79,7 @@ def envelope_kurtosis(spectra: Complex64, band: Band) -> Float32:
     return np.asarray(peaked / np.mean(_squared_hann(band.length) ** 2) - 2, dtype=np.float32)
 
 
+@lru_cache(maxsize=256)
 def _squared_hann(length: int) -> Float32:
     """Return the squared Hann taper, scaled to a mean of 1."""
     squared = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)) ** 2

@@ -39,6 +39,11 @@ class Orders:
             cage=(1 - ratio) / 2,
         )
 
+    @property
+    def passes(self) -> tuple[float, float, float, float]:
+        """Events in a turn by PARTS: outer race, inner race, rolling element, cage."""
+        return self.outer, self.inner, 2 * self.ball, self.cage
+
 
 PARTS: tuple[Part, ...] = ("outer race", "inner race", "rolling element", "cage")
 
@@ -52,7 +57,7 @@ def order_levels(power: Float32, resolution: float, turns_hz: float, orders: Ord
     """
     levels = np.zeros((power.shape[0], len(PARTS)))
     spread = orders.cage * turns_hz / resolution
-    for column, order in enumerate((orders.outer, orders.inner, 2 * orders.ball, orders.cage)):
+    for column, order in enumerate(orders.passes):
         found = []
         for harmonic in range(1, HARMONICS + 1):
             centre = order * harmonic * turns_hz / resolution

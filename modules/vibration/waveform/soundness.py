@@ -35,5 +35,7 @@ def _is_run_into(samples: Float32, at_stop: np.ndarray[tuple[int], np.dtype[np.b
     runs = begins[(ends - begins >= _RUN) & (begins > 0)]
     if not runs.size:
         return False
-    steps = np.diff(samples)
-    return bool(np.median(np.abs(samples[runs] - samples[runs - 1])) > _STEEP * np.sqrt(np.mean(steps * steps)))
+    steps = np.abs(np.diff(samples))
+    code = steps[steps > 0].min()
+    entered = float(np.median(np.abs(samples[runs] - samples[runs - 1])))
+    return entered > 1.5 * code and entered > _STEEP * float(np.sqrt(np.mean(steps * steps)))

@@ -25,7 +25,8 @@ _ENVELOPE_HARMONICS = 3
 _CLEAR = 25.0  # dB; what a line stands out by beyond that counts for nothing more
 _CONFIDENT = 12.0  # dB on average over the lines; noise reaches 7 in a thousand searches (tests)
 _RIVAL = 0.8  # share of the best sum that another speed, no multiple or part of it, must not reach
-_BETWEEN = 8.0  # dB on average over the lines between the multiples, at which a half or a third is the shaft's speed
+_OWN = 8.0  # dB; what lines must stand out by that only this speed has, and no multiple or part of it
+_NARROW = 1.5  # highest to lowest of a search in which no speed is twice another
 _AROUND = 24  # bins on each side that tell the background
 _STEPS = 8  # of the search, to a bin
 _SPECTRA = 4  # mean spectra are taken over about this many windows
@@ -48,7 +49,9 @@ class Listener:
     envelope: Float32 | None = None
     heard: int = 0
 
-    def hear(self, spectra: Complex64, resolution: float, low_hz: float, high_hz: float) -> float | None:
+    def hear(
+        self, spectra: Complex64, resolution: float, low_hz: float, high_hz: float, passes: Sequence[float] = ()
+    ) -> float | None:
         """Take in a window's spectrum, complex64[1, bins]; return the speed in Hz if the last windows tell it."""
         bins = spectra.shape[1] - 1
         wide = Band(bins // 12, bins // 12 + smooth(bins * 5 // 6))
@@ -61,37 +64,72 @@ class Listener:
             share = np.float32(1 / min(self.heard, _SPECTRA))
             self.power += (power - self.power) * share
             self.envelope += (envelope - self.envelope) * share
-        found = estimate(self.power, self.envelope, resolution, low_hz, high_hz)
+        found = estimate(self.power, self.envelope, resolution, low_hz, high_hz, passes)
         return None if found is None else found.hz
 
 
-def estimate(power: Float32, envelope: Float32, resolution: float, low_hz: float, high_hz: float) -> Speed | None:
+def estimate(
+    power: Float32,
+    envelope: Float32,
+    resolution: float,
+    low_hz: float,
+    high_hz: float,
+    passes: Sequence[float] = (),
+) -> Speed | None:
     """Return the shaft's speed between `low_hz` and `high_hz`, or None where the signal does not tell it clearly.
 
     `power`: float32[bins] mean power spectrum of some windows, `envelope`: float32[bins] mean power of their envelope
-    spectra, both `resolution` Hz apart and made with a Hann taper. None when no speed's lines stand out, when another
-    speed's do so nearly as well, or when the lowest speed would turn less than four times in a window.
+    spectra, both `resolution` Hz apart and made with a Hann taper. `passes` are the bearing's orders: a defect knocks
+    at multiples too, and what is so many times a speed whose own lines stand out is taken for such a defect. None when
+    no speed's lines stand out, when another speed's do so nearly as well, when a multiple of the speed or a part of it
+    may be meant, or when the lowest speed would turn less than four times in a window.
     """
     low_hz = max(low_hz, 4 * resolution)
     if high_hz <= low_hz:
         return None
-    spectrum = _clear(power, high_hz * _HARMONICS / resolution)
-    modulation = _clear(envelope, high_hz * _ENVELOPE_HARMONICS / resolution)
+    lines = _Lines(
+        _clear(power, high_hz * _HARMONICS / resolution),
+        _clear(envelope, high_hz * _ENVELOPE_HARMONICS / resolution),
+    )
     speeds = np.arange(low_hz, high_hz, resolution / _STEPS) / resolution
-    sums = _sum(spectrum, speeds, _LINES) + _sum(modulation, speeds, _LINES[:_ENVELOPE_HARMONICS])
-    best = _middle(sums, int(sums.argmax()))
-    for part in (3, 2):
-        if speeds[best] / part >= speeds[0]:
-            between = [number for number in range(1, part * 2) if number % part]
-            base = np.array([speeds[best] / part])
-            height = _sum(spectrum, base, between) + _sum(modulation, base, between[:2])
-            if height[0] >= _BETWEEN:
-                best = int(np.abs(speeds - base).argmin())
-                break
-    if sums[best] < _CONFIDENT or _rival(sums, speeds, best) >= _RIVAL * sums[best]:
+    sums = lines.mean(speeds, _LINES)
+    found = float(speeds[_middle(sums, int(sums.argmax()))])
+    height = float(sums.max())
+    if _rival(sums, speeds, found) >= _RIVAL * height:
         return None
-    sources = [(spectrum, power, _LINES), (modulation, envelope, _LINES[:_ENVELOPE_HARMONICS])]
-    return Speed(_refined(sources, float(speeds[best])) * resolution, float(sums[best]))
+    if high_hz < _NARROW * low_hz:  # near a nominal speed there are no multiples to be mistaken for it
+        if height < _CONFIDENT / 2 or lines.own(found) < _OWN:
+            return None
+    else:
+        for each in [*(found / part for part in (3, 2)), *(found / order for order in passes)]:
+            if speeds[0] <= each <= speeds[-1] and lines.own(each) >= _OWN:
+                found = each
+                break
+        if height < _CONFIDENT or any(lines.between(found, part) < _OWN for part in (2, 3)):
+            return None
+    sources = [(lines.spectrum, power, _LINES), (lines.modulation, envelope, _LINES[:_ENVELOPE_HARMONICS])]
+    return Speed(_refined(sources, found) * resolution, height)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """How far each bin of the spectrum and of the envelope spectrum stands out, dB."""
+
+    spectrum: Float64
+    modulation: Float64
+
+    def mean(self, speeds: Float64, numbers: Sequence[int]) -> Float64:
+        """Return the mean level at these multiples of each speed (in bins), of both spectra together."""
+        few = [number for number in numbers if number <= _ENVELOPE_HARMONICS]
+        return _mean(self.spectrum, speeds, numbers) + (_mean(self.modulation, speeds, few) if few else 0)
+
+    def between(self, speed: float, part: int) -> float:
+        """Return the level at the multiples of a speed that are none of `part` times that speed."""
+        return float(self.mean(np.array([speed]), [number for number in _LINES if number % part])[0])
+
+    def own(self, speed: float) -> float:
+        """Return the level of a speed's first two lines in the spectrum, of the fainter one."""
+        return min(float(_mean(self.spectrum, np.array([speed]), [number])[0]) for number in (1, 2))
 
 
 def _middle(sums: Float64, top: int) -> int:
@@ -114,7 +152,7 @@ def _clear(power: Float32, last: float) -> Float64:
     return np.asarray(np.clip(level, 0, _CLEAR))
 
 
-def _sum(level: Float64, speeds: Float64, numbers: Sequence[int]) -> Float64:
+def _mean(level: Float64, speeds: Float64, numbers: Sequence[int]) -> Float64:
     """Return the mean level at these multiples of each speed (in bins); what lies beyond the spectrum counts as 0."""
     if not level.size:
         return np.zeros(speeds.size)
@@ -123,13 +161,13 @@ def _sum(level: Float64, speeds: Float64, numbers: Sequence[int]) -> Float64:
     return np.asarray(np.where(known, level[np.where(known, places, 0)], 0).mean(axis=1))
 
 
-def _rival(sums: Float64, speeds: Float64, best: int) -> float:
+def _rival(sums: Float64, speeds: Float64, best: float) -> float:
     """Return the largest sum of a speed that is no simple multiple or part of the best one."""
-    ratio = speeds / speeds[best]
+    ratio = speeds / best
     near = np.zeros(speeds.size, dtype=np.bool_)
     for top in range(1, _HARMONICS + 1):
         for bottom in range(1, _HARMONICS + 1):
-            near |= np.abs(ratio - top / bottom) * speeds[best] < _SMEAR
+            near |= np.abs(ratio - top / bottom) * best < _SMEAR
     return float(sums[~near].max(initial=0.0))
 
 
@@ -146,7 +184,7 @@ def _refined(sources: Sequence[tuple[Float64, Float32, Sequence[int]]], speed: f
                 break
             top = low + int(power[low : low + 5].argmax())
             left, middle, right = np.sqrt(power[top - 1 : top + 2].astype(np.float64))
-            if middle < max(left, right) or level[top] < _BETWEEN:
+            if middle < max(left, right) or level[top] < _OWN:
                 continue
             # Grandke 1983, eq. 9: where between two bins a line under a Hann taper lies.
             ratio = max(left, right) / middle

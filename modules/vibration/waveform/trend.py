@@ -75,10 +75,10 @@ class Trend:
     def differs(self, other: "Trend") -> bool:
         """Tell whether this summary says anything that `other`, of the same sensor, did not say.
 
-        A level counts as changed beyond 2 dB, a mean kurtosis by more than 0.5, and so do
-        another zone, a gap, windows that were unusual where none was or none where some were, and an end before time.
+        A level counts as changed beyond 2 dB, a mean kurtosis by more than 0.5, and so do a zone that asks for more or
+        less, a gap, windows that were unusual where none was or none where some were, and an end before time.
         """
-        if (self.zone, bool(self.unusual), self.partial) != (other.zone, bool(other.unusual), other.partial):
+        if self._state() != other._state():  # noqa: SLF001 - one of its own
             return True
         if self.gaps or self.bands.size != other.bands.size or (self.rpm is None) != (other.rpm is None):
             return True
@@ -89,6 +89,9 @@ class Trend:
         moved = (lines > _LINES * before) | (lines < before / _LINES)
         impacts = abs(self.kurtosis / self.count - other.kurtosis / other.count) > 0.5
         return bool(louder.any() or quieter.any() or moved.any() or impacts)
+
+    def _state(self) -> tuple[str, bool, bool]:
+        return _asks(self.zone), bool(self.unusual), self.partial
 
     def rms_levels(self) -> Float64:
         """Return RMS of acceleration, of velocity where told, and of the bands."""
@@ -140,6 +143,11 @@ class Trend:
             "orders": [figure(value) for value in self.lines()],
             "orders_most": [figure(value) for value in self.levels_most],
         }
+
+
+def _asks(zone: str | None) -> str:
+    """Return what a zone asks for; A and B, where most machines live, ask for nothing."""
+    return zone if zone in {"C", "D"} else ""
 
 
 def figure(value: float) -> float:

@@ -59,13 +59,24 @@ async def test_modules_are_reported_as_they_change_and_those_of_earlier_runs_rem
         await until(lambda: patches)
         assert reported["lastDesiredVersion"] == 7
         assert reported["lastDesiredStatus"] == {"code": 200, "description": ""}
-        assert reported["modules"] == {"one": {"type": "docker", "runtimeStatus": "stopped", "restartCount": 0}}
+        assert set(reported) >= {"schemaVersion", "version", "runtime", "systemModules"}
+        assert reported["modules"] == {
+            "one": {
+                "type": "docker",
+                "status": "running",
+                "restartPolicy": "never",
+                "runtimeStatus": "stopped",
+                "statusDescription": "stopped",
+                "restartCount": 0,
+            }
+        }
         await edge.modules["one"].start()
         await until(lambda: reported["modules"]["one"]["runtimeStatus"] == "running")
         assert reported["modules"]["one"]["lastStartTimeUtc"].endswith("Z")
         edge.modules["one"].kill()
         await until(lambda: reported["modules"]["one"]["runtimeStatus"] == "failed")
         assert reported["modules"]["one"]["exitCode"] == 137
+        assert reported["modules"]["one"]["lastExitTimeUtc"] >= reported["modules"]["one"]["lastStartTimeUtc"]
         assert set(patches[-1]) == {"modules"}
         reporting.cancel()
         await asyncio.wait({reporting})

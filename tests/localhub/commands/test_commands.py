@@ -27,6 +27,7 @@ STATUS = {
     "address": "127.61.0.4",
     "state": "/s",
     "processes": [{"name": "hub", "state": "running"}],
+    "strict": True,
     "hub": None,
     "cloud": {"arrivals": 7, "distinct": 6, "bytes": 2000},
     "agent": {"modules": [UNIT], "leaves": []},
@@ -90,12 +91,13 @@ def asked(state: State) -> Iterator[Asked]:
             control.get("/env/{name}", answering("env {name}", env)),
             control.post("/module/{name}/lend", answering("lend {name}", env)),
             control.post("/module/{name}/{verb}", answering("{verb} {name}", UNIT)),
+            control.post("/clock", answering("clock", {"restarted": []})),
         ),
         state.hub_socket: control.application(
             control.get("/watch", watch),
             control.post("/link", answering("link", {"state": "slow"})),
             control.post("/inject", answering("inject", {})),
-            control.post("/fault", answering("fault", {"clients": ["gw1/camera"]})),
+            control.post("/fault", answering("fault", {"clients": ["gw1/camera"], "disk_full": True})),
         ),
     }
     ready, loop = threading.Event(), asyncio.new_event_loop()
@@ -188,13 +190,19 @@ def test_what_is_asked_and_printed(
         ("puback 0 camera", {"kind": "puback", "delay_ms": 0.0, "client": "camera"}, "PUBACKs to camera: at once"),
         ("session camera", {"kind": "session", "client": "camera"}, "its session is lost: gw1/camera"),
         ("tokens", {"kind": "tokens"}, "tokens expired: gw1/camera"),
+        ("disk full", {"kind": "disk", "full": True}, "the hub's disk is full"),
+        ("clock -60", {"kind": "clock", "offset_s": -60.0}, "the clock of the hub is -60 s wrong"),
+        ("clock 0", {"kind": "clock", "offset_s": 0.0}, "the clock of the hub is right"),
+        ("clock +1e6 --modules", {"kind": "clock", "offset_s": 1e6}, "the clock of hub and modules is +1e+06 s wrong"),
         ("clear", {"kind": "clear"}, "no faults are set"),
     ],
 )
 def test_fault(localhub: Localhub, asked: Asked, words: str, body: dict[str, Any], said: str) -> None:
     code, output, _ = localhub("fault", *words.split())
     assert (code, output.strip()) == (Exit.OK, said)
-    assert asked.last() == ("fault", body)
+    assert ("fault", body) in asked.requests
+    offsets = [facts["offset_s"] for what, facts in asked.requests if what == "clock"]
+    assert offsets == ([0] if words == "clear" else [1e6] if "--modules" in words else [])
 
 
 def test_link(localhub: Localhub, asked: Asked) -> None:

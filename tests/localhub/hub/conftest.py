@@ -21,6 +21,7 @@ from localhub import certs, sas
 from localhub.hub import contexts
 from localhub.hub.backlog import Place
 from localhub.hub.broker import Broker, Client
+from localhub.hub.clock import Clock
 from localhub.hub.login import IdentityVerifier
 from localhub.hub.message import UPSTREAM, QueuedMessage
 from localhub.hub.metrics import Metrics
@@ -39,16 +40,6 @@ _addresses = itertools.count(1)
 def free_address() -> str:
     """A loopback address that no other test process uses: port 8883 is fixed."""
     return f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}.{next(_addresses)}"
-
-
-class Clock:
-    """Wall time that a test can move."""
-
-    def __init__(self) -> None:
-        self.offset = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.offset
 
 
 class Routes:

@@ -17,6 +17,8 @@ from localhub.manifest.lint import CLEAN, ERRORS, UNREADABLE, lint, lint_main
 from localhub.manifest.problem import Problem
 from localhub.manifest.rules import _NEEDED, _OF_THE_BASE, _WORTH_SAYING
 from localhub.manifest.rules.catalogue import RULES
+from localhub.manifest.rules.never import is_no_truth
+from localhub.routes import parse_route
 
 VARIABLES = {"REGISTRY": "registry:5000"}
 BIG = json.dumps({"Labels": {f"label{number}": "x" * 60 for number in range(60)}})
@@ -192,6 +194,16 @@ def test_the_guides_example_says_what_it_shows(solution: Any) -> None:
     solution.replace(UP, UP.replace("kind = 'alert'", "$body.rms > 4"))
     said = str(found(solution)[0]).replace(str(solution.folder) + "/", "")
     assert said in GUIDE.read_text().replace("write\nis_number", "write is_number")
+
+
+RECORDED = json.loads((Path(__file__).parents[1] / "routes/cases.json").read_text("utf-8"))["conditions"]
+
+
+def test_no_condition_that_edgehub_has_found_true_or_false_is_called_neither() -> None:
+    for condition in {text for _, text, outcome in RECORDED if outcome in {"true", "false"}}:
+        tree = parse_route(f"FROM /messages/* WHERE {condition} INTO $upstream").parsed.tree
+        assert tree is not None
+        assert not is_no_truth(tree) or condition in {"null", "false"}, condition
 
 
 def test_guarded_body_paths_are_no_trap(solution: Any) -> None:

@@ -86,6 +86,12 @@ def test_a_status_for_a_person() -> None:
     assert "module camera running  connected" in text
     assert "dropped 4: no_route" in text
     assert "ttl" not in text
+    assert "fault on command" not in text
+    faulty = STATUS | {"strict": True, "hub": STATUS["hub"] | {"faults": {"disk_full": True, "expired_tokens": 0}}}
+    text = status_text(overview(faulty), faulty)
+    assert "state /s, strict\n" in text
+    assert "fault on command: disk_full true" in text
+    assert "expired_tokens" not in text
 
 
 def test_totals() -> None:

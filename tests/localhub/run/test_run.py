@@ -18,6 +18,8 @@ import pytest
 
 from localhub.agent import proc
 from localhub.agent.environment import OWNER
+from localhub.manners import EDGEHUB
+from localhub.state import State
 
 pytestmark = pytest.mark.system
 ADDRESS = "127.61.0.5"
@@ -128,8 +130,10 @@ class Terminal:
 
 
 def test_ctrl_c_in_a_terminal_stops_everything_and_prints_totals(folder: Path) -> None:
-    terminal = Terminal(command(folder))
+    terminal = Terminal(command(folder, "--strict"))
     terminal.read_until("localhub is up")
+    terminal.read_until("strict: it does as edgeHub does")
+    assert State.load(folder / "state").manners is EDGEHUB
     terminal.read_until("page: http://127.0.0.1:8080")
     terminal.read_until("Ctrl-C stops everything")
     wait(lambda: (folder / "state/logs/two.log").exists() and "I am two" in (folder / "state/logs/two.log").read_text())

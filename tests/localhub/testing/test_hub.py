@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from localhub.agent import wrongclock
 from localhub.control.client import ControlError
 from localhub.testing import Hub, HubFailedError, NotInTimeError, running
 
@@ -102,6 +105,8 @@ def test_faults_from_the_command_line(hub: Hub) -> None:
     hub.send("echo/in", "after a while")
     out.one(within_s=20)
     assert fault("puback", "100", "echo") == "PUBACKs to echo: 100 ms late"
+    assert fault("disk", "full") == "the hub's disk is full"
+    assert fault("clock", "-60") == "the clock of the hub is -60 s wrong"
     assert fault("clear") == "no faults are set"
 
 
@@ -114,6 +119,8 @@ def test_faults_from_the_command_line(hub: Hub) -> None:
         ("refuse", {"code": 7}, 400, "from 1 to 5, not 7"),
         ("refuse", {}, 400, "code must be a whole number"),
         ("puback", {"delay_ms": "x"}, 400, "delay_ms must be a number"),
+        ("disk", {"full": "yes"}, 400, "full must be true or false"),
+        ("clock", {"offset_s": "x"}, 400, "offset_s must be a number"),
         ("fire", {}, 400, "is none of drop"),
     ],
 )
@@ -128,3 +135,69 @@ def test_a_manifest_that_is_refused_says_why(tmp_path: Path) -> None:
     manifest.write_text("{}")
     with pytest.raises(HubFailedError, match="ended with code 3"), running(manifest):
         raise AssertionError("unreachable")
+
+
+def test_a_full_disk_holds_everything_up_and_loses_nothing(hub: Hub) -> None:
+    before = len(hub.arrivals())
+    hub.send("echo/in", "before")
+    hub.until(lambda: len(hub.arrivals()) == before + 1)
+    hub.disk("full")
+    with pytest.raises(ControlError):
+        hub.send("echo/in", "refused")
+    hub.disk("free")
+    hub.send("echo/in", "after")
+    hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == ["before", "after"], 30)
+
+
+def test_a_wrong_clock_of_the_hub_dates_messages(hub: Hub) -> None:
+    out = hub.watch("echo/out")
+    hub.clock(-86_400)
+    hub.send("echo/in", "yesterday")
+    message = out.one()
+    assert datetime.now(UTC) - datetime.fromisoformat(message.time) > timedelta(hours=23)
+    with pytest.raises(ControlError, match="between the years"):
+        hub.clock(1e13)
+
+
+def test_a_lossy_link_is_slow_and_loses_nothing(hub: Hub) -> None:
+    before = len(hub.arrivals())
+    hub.link("slow", loss_percent=30)
+    for number in range(5):
+        hub.send("echo/in", str(number))
+    hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == list("01234"), 60)
+
+
+def test_modules_see_the_wrong_time_where_there_is_a_library_for_it(hub: Hub) -> None:
+    try:
+        wrongclock.library(os.environ)
+    except wrongclock.NoWrongClockError:
+        with pytest.raises(ControlError, match="apt install libfaketime") as error:
+            hub.clock(-86_400, modules=True)
+        assert error.value.status == 501
+        return
+    hub.clock(-86_400, modules=True)
+    hub.wait_connected("echo")  # it and the hub agree about the time
+    hub.fault("clock", offset_s=0)
+    hub.until(lambda: not hub.connected("echo"), 20)  # to the hub its token expired yesterday
+    hub.recover()
+    hub.wait_connected("echo")
+
+
+def test_how_a_module_connects(hub: Hub) -> None:
+    assert hub.environment("echo")["IOTEDGE_MODULEID"] == "echo"
+    with pytest.raises(ControlError, match="there are: echo"):
+        hub.environment("ghost")
+
+
+def test_strict_is_handed_on_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def start(words: list[str], **_: object) -> None:
+        started.append(words)
+        raise InterruptedError
+
+    monkeypatch.setattr("localhub.testing.hub.subprocess.Popen", start)
+    for strict in (False, True):
+        with pytest.raises(InterruptedError), running(tmp_path, strict=strict):
+            raise AssertionError("unreachable")
+    assert ["--strict" in words for words in started] == [False, True]

@@ -60,6 +60,47 @@ def test_merge(document: dict[str, Any], patch: dict[str, Any], result: dict[str
     assert merge(document, patch) == result
 
 
+def flat(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every leaf by its path; an object is a leaf only while it is empty."""
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    return {place: leaf for name, inner in value.items() for place, leaf in flat(inner, (*path, name)).items()}
+
+
+def naive(document: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """A merge leaf by leaf: what stands above or below a new leaf goes, a null takes it away, objects stay."""
+    merged: dict[str, Any] = json.loads(json.dumps(document))
+    for path, leaf in flat(patch).items():
+        here = merged
+        for name in path[:-1]:
+            if not isinstance(here.get(name), dict):
+                here[name] = {}
+            here = here[name]
+        if not path or (leaf == {} and isinstance(here.get(path[-1]), dict)):
+            continue  # an empty object changes nothing
+        if leaf is None:
+            here.pop(path[-1], None)
+        else:
+            here[path[-1]] = leaf
+    return merged
+
+
+@given(documents, patches)
+def test_merging_is_what_a_naive_merge_leaf_by_leaf_makes(document: dict[str, Any], patch: dict[str, Any]) -> None:
+    assert canonical(merge(document, patch)) == canonical(naive(document, patch))
+
+
+@given(documents, st.lists(patches, max_size=4))
+def test_patches_in_order_end_where_the_difference_to_the_end_leads(
+    document: dict[str, Any], changes: list[dict[str, Any]]
+) -> None:
+    half = Properties(document, 1)
+    for change in changes:
+        half = half.patched(change)
+    assert half.version == 1 + len(changes)
+    assert canonical(merge(document, difference(document, half.document))) == canonical(half.document)
+
+
 def test_true_and_one_are_not_the_same() -> None:
     assert difference({"a": 1}, {"a": True}) == {"a": True}
     assert difference({"a": 1}, {"a": 1.0}) == {"a": 1.0}
@@ -69,6 +110,13 @@ def test_versions_travel_beside_the_document() -> None:
     twin = Twin(Properties({"a": 1}, 4), Properties({}, 2))
     assert twin.versioned() == {"desired": {"a": 1, "$version": 4}, "reported": {"$version": 2}}
     assert twin.desired.patched({"a": None}) == Properties({}, 5)
+
+
+def lists(depth: int) -> dict[str, Any]:
+    inner: list[Any] = []
+    for _ in range(depth - 1):
+        inner = [inner]
+    return {"list": inner}
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -84,6 +132,8 @@ def nested(depth: int) -> dict[str, Any]:
         {"least": -(2**52), "most": 2**52 - 1, "fraction": 1e300},
         nested(10),
         {"list": [1, "a", [2], {"b": True}]},
+        lists(10),
+        {"list": [nested(8)]},
         {"gone": None, "flag": False},
         {"a": "x" * 4000, **{f"b{i}": "x" * 4000 for i in range(7)}},
     ],
@@ -105,6 +155,13 @@ def test_a_patch_within_the_limits_is_taken(patch: dict[str, Any]) -> None:
         ({"number": -(2**52) - 1}, "outside"),
         ({"a": {"number": 2**70}}, "outside"),
         (nested(11), "nested more than 10"),
+        (lists(11), "nested more than 10"),
+        ({"list": [nested(9)]}, "nested more than 10"),
+        ({"list": [{"b": None}]}, "null"),
+        ({"list": [{"b": {"c": None}}]}, "null"),
+        ({"list": [{"b.c": 1}]}, "holds"),
+        ({"list": ["x" * 4097]}, "more than 4096 bytes"),
+        ({"list": [{"b": 2**52}]}, "outside"),
         ({"list": [1, None]}, "null"),
         ({"a": {"list": [{"b": [[None]]}]}}, "null"),
         ({"a.b": 1}, "holds"),

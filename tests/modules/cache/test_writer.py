@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from modules.cache import writer as writer_module
 from modules.cache.record import Record
 from modules.cache.store import Append, Appended, Hand, Job, Store, StoreDamagedError, StoreFailingError, StoreFullError
 from modules.cache.store.jobs import Result
@@ -98,6 +99,35 @@ def test_a_damaged_store_is_replaced_and_seqs_of_the_old_one_are_refused(
     asyncio.run(play())
     writer.close()
     assert replaced == ["as if"]
+
+
+def test_a_store_that_cannot_be_replaced_yet_is_tried_again(
+    open_store: Callable[..., Store], make_record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_REPLACE_AGAIN_S", 0.001)
+    first = open_store()
+    tries = 0
+
+    def replace(_error: StoreDamagedError) -> Store:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise (StoreFailingError if tries == 1 else OSError)("the disk is full")
+        return open_store()
+
+    writer = Writer(first, replace)
+
+    def damaged(_store: Store) -> None:
+        raise StoreDamagedError("as if")
+
+    async def play() -> None:
+        with pytest.raises(StoreFailingError):
+            await writer.ask(damaged)
+        assert await writer.append([make_record()]) == Appended(1)
+
+    asyncio.run(play())
+    writer.close()
+    assert tries == 3
 
 
 def test_who_asks_hears_of_errors(writer: Writer) -> None:

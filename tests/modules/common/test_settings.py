@@ -104,3 +104,9 @@ def test_a_wrong_environment_says_so_at_once() -> None:
         Desired.start(Watch, {"limit": -1})
     with pytest.raises(SettingsError, match="limit"):
         validate(Watch, {"limit": float("inf")})
+
+
+def test_an_edgehub_that_knows_no_twin_changes_nothing() -> None:
+    known = Desired.start(Watch, {}).pulled({"settings": {"limit": 30}, "$version": 4})
+    assert known.pulled({}) == known
+    assert known.pulled({"settings": {"limit": 5}}) == known

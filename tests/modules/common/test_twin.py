@@ -118,7 +118,7 @@ def test_a_change_here_holds_until_the_cloud_says_otherwise_and_all_of_it_is_rep
 
 
 def test_it_outlives_a_kill_and_the_cloud_wins_at_the_next_pull(
-    make_edge: Make, transport: PlayedTransport, play: Play, until: Until
+    make_edge: Make, transport: PlayedTransport, play: Play, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def change() -> None:
         assert (await transport.call("setLocal", {"settings": {"limit": 25}}))[0] == 200
@@ -137,6 +137,7 @@ def test_it_outlives_a_kill_and_the_cloud_wins_at_the_next_pull(
     transport.twin_reported["localSettings"]["ghost"] = {"value": 1}
     play(again, look)
     assert "ghost" not in transport.twin_reported["localSettings"]
+    assert "not set here any more: ghost" in caplog.text
     assert make_edge().settings.limit == 40
 
 

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 
 from devices.rolling_bearing import Bearing, Machine
-from modules.common.messages import SENML, Alert, Message, Reading, Waveform, new_id, senml
+from modules.common.messages import PACKED, SENML, Alert, Message, Reading, Waveform, new_id, packed, senml
 
 START = 1_700_000_040.0  # on a minute
 Run = Callable[..., Any]
@@ -96,6 +99,28 @@ def test_what_could_not_be_sent_is_sent_on_the_next_try_with_the_same_id(run_mod
     assert [document["severity"] for document in hub.documents("alerts")] == ["critical"]
 
 
+def test_what_one_message_leads_to_is_under_way_at_once_and_in_order(run_module: Run) -> None:
+    message = readings([30.0, 60.0, 96.0])
+    under_way: list[str] = []
+    most: list[int] = []
+
+    async def part(hub: Any, _edge: Any) -> None:
+        plain = hub.send
+
+        async def slow(output: str, sent: Message) -> None:
+            under_way.append(sent.message_id)
+            await asyncio.sleep(0.05)
+            most.append(len(under_way))
+            await plain(output, sent)
+
+        hub.send = slow
+        await hub.deliver("readings", message)
+
+    hub = run_module(part, clock=Ticking())
+    assert [document["severity"] for document in hub.documents("alerts")] == ["warning", "critical"]
+    assert most[0] == 2
+
+
 def test_bad_input_is_counted_by_reason_and_the_next_is_handled(run_module: Run) -> None:
     good, wave = readings([30.0], seq=5), blocks(seconds=1)[0]
     torn = readings([30.0])
@@ -119,6 +144,61 @@ def test_bad_input_is_counted_by_reason_and_the_next_is_handled(run_module: Run)
     hub = run_module(part, clock=Ticking())
     assert rejected == {"not_json": 1, "oversize": 1, "nan": 1}
     assert len(hub.acknowledged) == 6
+
+
+def test_packed_readings_are_judged_as_senml_is_and_torn_ones_are_counted(run_module: Run) -> None:
+    plain = readings([30.0, 96.0])
+    records = [Reading("press1/temperature", 30.0, START, "Cel"), Reading("press1/temperature", 96.0, START + 1, "Cel")]
+    good = replace(plain, body=packed.encode(records), content_type=PACKED, message_id=new_id())
+    torn = replace(good, body=good.body[:-1], message_id=new_id())
+    rejected = []
+
+    async def part(hub: Any, edge: Any) -> None:
+        await hub.deliver("readings", torn, good)
+        rejected.append(edge.metrics.rejected.labels("readings", "checksum")._value.get())
+
+    hub = run_module(part, clock=Ticking())
+    assert [document["severity"] for document in hub.documents("alerts")] == ["critical"]
+    assert rejected == [1]
+
+
+def test_a_list_named_by_its_hash_is_in_force_and_reported_and_a_wrong_one_refused(
+    run_module: Run, tmp_path: Path
+) -> None:
+    text = "sensor,limit,unit\npress1/temperature,35,Cel\n"
+    (tmp_path / "limits.csv").write_text(text, encoding="utf-8")
+    wanted = {"file": "limits.csv", "sha256": sha256(text.encode()).hexdigest()}
+
+    async def part(hub: Any, _edge: Any) -> None:
+        async with asyncio.timeout(5):
+            while not any("sensor_list" in each for each in hub.reported):  # noqa: ASYNC110 - in the code under test
+                await asyncio.sleep(0.001)
+        await hub.deliver("readings", readings([30.0]))
+        hub.listener.desired_changed({"$version": 2, "settings": {"sensor_list": {**wanted, "sha256": "0" * 64}}})
+        async with asyncio.timeout(5):
+            while hub.reported[-1].get("settings", {}).get("ok", True):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.001)
+        await hub.deliver("readings", readings([30.0], seq=1, at=START + 1))
+
+    hub = run_module(part, clock=Ticking(), sensor_list=wanted)
+    assert [alert["limit"] for alert in hub.documents("alerts")] == [35.0]
+    told = next(each["sensor_list"] for each in hub.reported if "sensor_list" in each)
+    assert told == {**wanted, "sensors": 1}
+    assert "limits.csv: its SHA-256 is" in hub.reported[-1]["settings"]["error"]
+
+
+def test_health_says_whose_clock_is_wrong(run_module: Run) -> None:
+    told: list[Any] = []
+
+    async def part(hub: Any, _edge: Any) -> None:
+        for at in (5.0 + (1 << 28), START):
+            await hub.deliver("readings", readings([30.0], seq=len(told), at=at))
+            told.append((await hub.call("getStatus", None))[1])
+
+    run_module(part, clock=Ticking())
+    assert [(each["state"], each["facts"]["sensor_clocks_wrong"]) for each in told] == [("warn", 1), ("ok", 0)]
+    assert told[0]["text"] == "sensors with a wrong clock: 1"
+    assert told[0]["facts"]["clock"] in {"synced", "unsynced"}
 
 
 def test_windows_go_up_many_sensors_in_one_message_and_quiet_ones_only_once(run_module: Run) -> None:

@@ -99,7 +99,7 @@ def test_time_to_live(hub: Hub, module: Make, eventually: Eventually) -> None:
     alpha.send("never", b"expired on arrival")
     alpha.send("x", b"stays")
     assert hub.depth("gw1/beta/in") == 201
-    hub.clock.offset = 31
+    hub.clock.offset_s = 31
     alpha.send("short", b"new")
     hub.call(hub.broker.backlog.expire)
     eventually(lambda: hub.depth("gw1/beta/in") == 2)

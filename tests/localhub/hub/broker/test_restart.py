@@ -65,7 +65,7 @@ def test_times_to_live_count_on_over_a_restart(hub: Hub, module: Make, eventuall
     alpha = module("alpha")
     alpha.send("short", b"old")
     hub.stop()
-    hub.clock.offset = 31
+    hub.clock.offset_s = 31
     hub.start()
     hub.call(hub.broker.backlog.expire)
     eventually(lambda: hub.depth("gw1/beta/in") == 0)

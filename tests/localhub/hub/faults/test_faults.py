@@ -149,7 +149,7 @@ def test_expired_tokens_are_refused_and_new_ones_taken(hub: Hub, module: Make, m
     assert alpha.gone.wait(10)
     assert module("alpha", connect=False).connect() == 5
     monkeypatch.undo()
-    hub.clock.offset += 10
+    hub.clock.offset_s += 10
     assert module("alpha", connect=False).connect() == 0
     assert hub.call(lambda: hub.broker.faults.expire_tokens("gw1/ghost")) == []
 
@@ -183,9 +183,11 @@ def test_clear_ends_what_was_set(hub: Hub, module: Make) -> None:
         "refuse": {"*": {"code": 5, "times": 3}},
         "puback_ms": {"*": 60_000},
         "expired_tokens": 1,
+        "disk_full": False,
+        "clock_offset_s": 0.0,
     }
     hub.call(faults.clear)
-    assert hub.call(faults.status) == {"refuse": {}, "puback_ms": {}, "expired_tokens": 0}
+    assert not any(hub.call(faults.status).values())
     assert alpha.gone.wait(10)
     module("alpha").send("x", b"at once")
 

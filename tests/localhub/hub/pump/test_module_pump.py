@@ -44,10 +44,16 @@ class Backlog:
 
 
 class Meter:
-    """Counts nothing."""
+    """Counts what is sent again."""
+
+    def __init__(self) -> None:
+        self.retries: list[tuple[str, str]] = []
 
     def sent(self, message: QueuedMessage, size: int, to: str, queue: Queue, seconds: float) -> None:
         """Not looked at."""
+
+    def retried(self, to: str, operation: str) -> None:
+        self.retries.append((to, operation))
 
 
 class Bench:

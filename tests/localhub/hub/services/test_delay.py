@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from localhub.hub.delay import DelayLine
+from localhub.hub.delay import FIRST_TIMEOUT_S, LONGEST_TIMEOUT_S, MOST_RETRIES, SEGMENT, DelayLine, stall_s
 
 pytestmark = pytest.mark.anyio
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -58,3 +58,26 @@ async def test_a_cut_wire_forgets() -> None:
     line.push(2, 1)
     await asyncio.sleep(0.02)
     assert out == [2]
+
+
+def test_what_is_lost_comes_a_timeout_later_and_twice_as_late_when_it_is_lost_again() -> None:
+    chances = iter([0.9, 0.1, 0.1, 0.9, 0.1, 0.9])  # of three segments: fine, lost twice, lost once
+    assert stall_s(2 * SEGMENT + 1, 0.5, lambda: next(chances)) == FIRST_TIMEOUT_S * (0 + (1 + 2) + 1)
+    assert stall_s(10_000_000, 0.0, lambda: 0.0) == 0.0
+    assert stall_s(1, 0.99, lambda: 0.0) == sum(
+        min(FIRST_TIMEOUT_S * 2.0**retry, LONGEST_TIMEOUT_S) for retry in range(MOST_RETRIES)
+    )
+
+
+async def test_loss_delays_and_loses_nothing(until: Until) -> None:
+    loop = asyncio.get_running_loop()
+    out: list[tuple[int, float]] = []
+    chances = iter([0.0, 1.0, 1.0, 1.0])
+    line: DelayLine[int] = DelayLine(lambda item: out.append((item, loop.time())), lambda: next(chances))
+    line.set(None, 0.0, loss=0.1)
+    start = loop.time()
+    for item in range(3):
+        line.push(item, 100)
+    await until(lambda: len(out) == 3)
+    assert [item for item, _ in out] == [0, 1, 2]
+    assert out[0][1] - start >= FIRST_TIMEOUT_S * 0.99  # and the others wait behind it

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from localhub import certs
 from localhub.hub import https
 from localhub.hub.methods import Methods
+from localhub.hub.servicemetrics import Calls
 from localhub.state import State
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +37,7 @@ async def served(state: State, hub: Any) -> AsyncIterator[Served]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(state.server_certificate, state.server_key)
     methods = Methods(hub.clients.get)
-    app = https.application(methods, hub.authenticate, "gw1")
+    app = https.application(methods, hub.authenticate, "gw1", Calls(time.monotonic))
     async with https.serving(app, context, state.address, 0) as port:
         trust = ssl.create_default_context(cadata=authority.pem().decode())
         base = f"https://{state.address}:{port}"
@@ -97,7 +99,7 @@ async def test_what_is_no_json_and_what_is_no_method(served: Served) -> None:
 async def test_a_port_that_is_taken_is_one_clear_line(state: State, hub: Any, caplog: pytest.LogCaptureFixture) -> None:
     certs.ensure(state)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    app = https.application(Methods(hub.clients.get), hub.authenticate, "gw1")
+    app = https.application(Methods(hub.clients.get), hub.authenticate, "gw1", Calls(time.monotonic))
     async with (
         https.serving(app, context, state.address, 0) as port,
         https.serving(app, context, state.address, port) as second,
@@ -108,6 +110,6 @@ async def test_a_port_that_is_taken_is_one_clear_line(state: State, hub: Any, ca
 
 
 async def test_no_port_serves_nothing(state: State, hub: Any) -> None:
-    app = https.application(Methods(hub.clients.get), hub.authenticate, "gw1")
+    app = https.application(Methods(hub.clients.get), hub.authenticate, "gw1", Calls(time.monotonic))
     async with https.serving(app, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), state.address, None) as port:
         assert port is None

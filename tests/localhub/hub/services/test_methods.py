@@ -107,6 +107,7 @@ def test_requests_as_the_tools_send_them(document: dict[str, Any], expected: Met
         ([], "JSON object"),
         ({}, "methodName"),
         ({"methodName": ""}, "methodName"),
+        ({"methodName": " "}, "methodName"),
         ({"methodName": 5}, "methodName"),
         ({"methodName": "x" * 101}, "1 to 100"),
         (request(payload="x" * 128 * 1024), "more than 131072"),

@@ -118,6 +118,7 @@ async def test_a_link_set_down_stays_down_over_a_restart_of_the_hub(state: State
                 "bytes_up": 0,
                 "latency_ms": 0.0,
                 "bytes_per_s": None,
+                "loss_percent": 0.0,
             }
             assert server.connected_since is None
             uplink.set(LinkSetting())
@@ -171,6 +172,7 @@ async def test_nonsense_from_the_other_side_ends_the_connection(state: State, me
         ({"state": "slow", "bytes_per_s": 5}, LinkSetting("slow", 5.0, 0.0)),
         ({"state": "slow", "latency_ms": 5}, LinkSetting("slow", None, 5.0)),
         ({"state": "slow"}, LinkSetting("slow", 16_000.0, 300.0)),
+        ({"state": "slow", "loss_percent": 5}, LinkSetting("slow", None, 0.0, 5.0)),
         ({"state": "down"}, LinkSetting("down")),
     ],
 )
@@ -186,6 +188,8 @@ def test_settings(document: dict[str, Any], setting: LinkSetting) -> None:
         ({"state": "slow", "bytes_per_s": 0}, "bytes_per_s"),
         ({"state": "slow", "bytes_per_s": "1k"}, "bytes_per_s"),
         ({"state": "slow", "latency_ms": -1}, "latency_ms"),
+        ({"state": "slow", "loss_percent": 100}, "loss_percent"),
+        ({"state": "slow", "loss_percent": "x"}, "loss_percent"),
     ],
 )
 def test_bad_settings_say_what_to_write(document: dict[str, Any], reason: str) -> None:

@@ -138,6 +138,16 @@ def test_an_oversize_packet_again_and_again(hub: Hub, manners: Manners, caplog: 
 
 
 @both
+def test_a_message_that_cannot_be_stored(hub: Hub, module: Make, manners: Manners) -> None:
+    hub.broker.manners = replace(manners, unstored_hold=manners.unstored_hold * 60)
+    alpha = module("alpha")
+    hub.call(lambda: hub.broker.faults.fill_disk(full=True))
+    alpha.send("x", b"", wait=False)
+    assert alpha.gone.wait(10 if strict(manners) else 0.5) is strict(manners)
+    hub.call(hub.broker.faults.clear)
+
+
+@both
 def test_batches_for_the_cloud(hub: Hub, module: Make, manners: Manners, eventually: Eventually) -> None:
     hub.routes.table["up"] = [(UPSTREAM, 1, None)]
     hub.call(lambda: hub.cloud.set(up=False))
@@ -152,7 +162,7 @@ def test_batches_for_the_cloud(hub: Hub, module: Make, manners: Manners, eventua
 @both
 def test_expired_proofs_are_found_out_at_the_next_check(hub: Hub, module: Make, manners: Manners) -> None:
     alpha = module("alpha")
-    hub.clock.offset = 2 * 3600
+    hub.clock.offset_s = 2 * 3600
     assert hub.broker._next_recheck - hub.broker.loop.time() > (250 if strict(manners) else 0)
     hub.broker._next_recheck = 0.0
     assert alpha.gone.wait(10)
@@ -168,10 +178,10 @@ class Client:
 
     def __init__(self, *prefixes: str) -> None:
         self.prefixes = prefixes
-        self.sent: list[tuple[float, str]] = []
+        self.sent: list[tuple[float, bytes]] = []
 
-    def publish(self, topic: str, _payload: bytes, _qos: int) -> None:
-        self.sent.append((asyncio.get_running_loop().time(), topic))
+    def publish(self, _topic: str, payload: bytes, _qos: int) -> None:
+        self.sent.append((asyncio.get_running_loop().time(), payload))
 
     def subscribed(self, prefix: str) -> bool:
         return prefix in self.prefixes
@@ -231,7 +241,7 @@ def test_a_call_that_waited_for_its_module(manners: Manners) -> None:
 
     async def story() -> float:
         there: list[Client] = []
-        methods = Methods(lambda _identity: there[0] if there else None, manners.settle)
+        methods = Methods(lambda _identity: there[0] if there else None, manners)
         call = asyncio.create_task(methods.invoke(client.identity, MethodRequest("m", b"", 0.05, 5)))
         await asyncio.sleep(0.01)
         there.append(client)
@@ -242,6 +252,7 @@ def test_a_call_that_waited_for_its_module(manners: Manners) -> None:
         return client.sent[0][0] - subscribed
 
     assert (asyncio.run(story()) >= 0.29) is strict(manners)
+    assert client.sent[0][1] == (b"" if strict(manners) else b"null")
 
 
 @both

@@ -6,6 +6,7 @@ import gc
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from azure.iot.device import X509, IoTHubDeviceClient, Message
 
 from localhub import certs
 from localhub.hub import contexts
+from localhub.hub.login import IdentityVerifier
 from localhub.identity import Auth, Identities, Identity
 from localhub.wire import packets, writer
 from localhub.wire.packets import Acknowledge, Connack, Connect, Packet
@@ -164,13 +166,14 @@ def test_a_proof_that_does_not_do_is_answered_with_code_5_and_a_line_says_why(
     [("another CA", "self-signed certificate in c"), ("itself", "self-signed certificate)")],
 )
 def test_a_certificate_from_nobody_known_fails_in_the_handshake_and_a_line_says_why(
-    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, issuer: str, why: str
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, issuer: str, why: str, eventually: Eventually
 ) -> None:
     made = (
         certs.Authority.create(NOW).leaf("press4", NOW) if issuer == "another CA" else certs.self_signed("press4", NOW)
     )
     with pytest.raises(OSError, match=r"EOF|reset|alert"):
         knock(hub, "press4", written(tmp_path, made))
+    eventually(lambda: "handshake" in caplog.text)
     (line,) = [record.getMessage() for record in caplog.records if "handshake" in record.getMessage()]
     assert f"comes from nobody known here ({why}" in line
 
@@ -200,8 +203,24 @@ def test_a_password_counts_before_a_certificate(hub: Hub) -> None:
 
 
 def test_an_expired_certificate_is_one_by_the_hubs_clock(hub: Hub) -> None:
-    hub.clock.offset = timedelta(days=certs.SERVER_DAYS + 1).total_seconds()
+    hub.clock.offset_s = timedelta(days=certs.SERVER_DAYS + 1).total_seconds()
     assert knock(hub, "press4", pair_of(hub, "press4")) == Connack(5)
+
+
+def test_who_is_no_identity_any_more_or_another_one_is_disconnected(hub: Hub, module: Make) -> None:
+    device, alpha, beta = sdk(hub, "oven2"), module("alpha"), module("beta")
+    device.connect()
+    verifier = hub.broker.verifier
+    assert isinstance(verifier, IdentityVerifier)
+    known = verifier.identities
+    modules = {name: key for name, key in known.modules.items() if name != "beta"}
+    devices = {**known.devices, "oven2": replace(known.devices["oven2"], thumbprint="00")}
+    verifier.identities = Identities(known.gateway, modules, devices)
+    hub.call(hub.broker.recheck)
+    assert beta.gone.wait(10)
+    assert [str(one.identity) for one in hub.call(hub.broker.clients)] == ["gw1/alpha"]
+    assert not alpha.gone.is_set()
+    device.shutdown()
 
 
 def test_certificates_are_kept_and_renewed_before_they_expire(hub: Hub) -> None:

@@ -201,3 +201,28 @@ def test_lost_keys_come_from_the_newest_copy(house: House, make_record: Make) ->
     store = house.open()
     assert [record.payload for record in store.peek(1, 0, most=9, most_bytes=1 << 20)] == [b"0", b"1", b"2"]
     store.abandon()
+
+
+def test_replacing_that_failed_half_way_is_done_again(
+    house: House, make_record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new store is whole and the damaged one set aside, but the disk refuses the last step."""
+    store = house.open()
+    store.apply([Append([make_record()])])
+    store.abandon()
+    whole = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path.name == "store.new":
+            raise OSError("as if")
+        return whole(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="as if"):
+        house.replace(StoreDamagedError("as if"))
+    assert not house.live.exists()
+    monkeypatch.undo()
+    store = house.replace(StoreDamagedError("as if"))
+    assert store.stats().priorities[1].depth == 1
+    assert len(house.set_aside()) == 1
+    store.abandon()

@@ -19,6 +19,7 @@ from modules.cache.store import (
     StoreForeignError,
     StoreFullError,
 )
+from modules.cache.store.budget import MIB
 
 Make = Callable[..., Record]
 Open = Callable[..., Store]
@@ -253,3 +254,35 @@ def test_opening_a_large_store_scans_nothing(open_store: Open, make_record: Make
     status = store._state.connection.status(apsw.SQLITE_DBSTATUS_CACHE_MISS)[0]
     assert status < 60, "pages read at opening"
     assert store.stats().priorities[1].depth == 6000
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the kernel's own count is Linux's")
+@pytest.mark.parametrize("group", [1, 20])
+def test_wear_is_what_the_kernel_counts(open_store: Open, make_record: Make, group: int) -> None:
+    def written() -> int:
+        rows = dict(row.split(": ") for row in Path("/proc/self/io").read_text().splitlines())
+        return int(rows["write_bytes"])
+
+    store = open_store(Limits(bound=64 * MIB))
+    kernel, mine = written(), store.stats().written_bytes
+    for number in range(0, 400, group):
+        store.apply([Append([make_record(payload=b"x" * 1000) for _ in range(group)])])
+        if number % 100 == 0:
+            store.apply([Hand(1, number + 1, 0), Confirm(1, number + 1)])
+    kernel, mine = written() - kernel, store.stats().written_bytes - mine
+    if not kernel:
+        pytest.skip("a file system in memory writes nothing")
+    assert mine == pytest.approx(kernel, rel=0.1)
+    assert store.stats().appended_bytes == 400 * 1029
+
+
+def test_fewer_commits_write_less(open_store: Open, make_record: Make) -> None:
+    def wear(group: int) -> float:
+        store = open_store(Limits(bound=64 * MIB))
+        for _ in range(0, 400, group):
+            store.apply([Append([make_record(payload=b"x" * 1000) for _ in range(group)])])
+        stats = store.stats()
+        store.abandon()
+        return stats.written_bytes / stats.appended_bytes
+
+    assert wear(20) < wear(5) < wear(1) / 2

@@ -127,6 +127,14 @@ def test_a_deviation_needs_k_of_n_flags_and_ends() -> None:
     assert findings(outcome, "deviation")[0].severity == "warning"
 
 
+def test_a_deviation_that_ended_is_not_raised_anew_within_the_hold_off() -> None:
+    core = ScalarCore([Rule(group="any", flags=2, flags_of=3, hold_off=20.0)])
+    clean = np.random.default_rng(1).normal(20, 1, 200).tolist()
+    outcome = feed(core, "a", [*clean, 30, 30, 20, 20, 20, 30, 30, *([20.0] * 18), 30, 30])
+    told = [(f.state, f.time - START) for f in findings(outcome, "deviation")]
+    assert told == [("raised", 201), ("cleared", 204), ("raised", 226)]
+
+
 def test_a_new_level_becomes_normal_after_a_while() -> None:
     rng = np.random.default_rng(2)
     core = ScalarCore([Rule(group="any", relearn_after=50)])
@@ -209,3 +217,18 @@ def test_flagged_values_do_not_change_what_is_normal() -> None:
     outcome = feed(core, "a", [40.0, 0.0, 41.0] * 10, start=START + 200)
     assert sum(flags.sensor.size for flags in outcome.flags) == 30
     assert (core.baseline.mean[0], core.baseline.variance[0], core.baseline.n[0]) == before
+
+
+def test_a_sensor_that_comes_later_is_held_to_its_limit_too() -> None:
+    core = ScalarCore([LEVEL])
+    for number in range(300):
+        outcome = feed(core, f"press{number}", [90.0])
+        assert [finding.severity for finding in findings(outcome, "level")] == ["critical"], number
+
+
+def test_whose_clock_is_wrong_is_known_until_it_is_right() -> None:
+    core = ScalarCore()
+    core.handle(["a", "b"], [1.0, 2.0], [5.0, START], [None, None], seq=1, now=START)
+    assert core.clock.doubted[:2].tolist() == [True, False]
+    core.handle(["a", "b"], [1.0, 2.0], [START + 1, START + 1], [None, None], seq=2, now=START + 1)
+    assert not core.clock.doubted.any()

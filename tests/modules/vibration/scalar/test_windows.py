@@ -8,7 +8,7 @@ from scipy import stats
 
 from modules.vibration.scalar.core import ScalarCore
 from modules.vibration.scalar.outcome import Outcome
-from modules.vibration.scalar.rules import Aggregation
+from modules.vibration.scalar.rules import Aggregation, Limits
 from modules.vibration.scalar.window import WindowBatch
 
 START = 1_700_000_040.0
@@ -84,6 +84,15 @@ def test_windows_carry_sequence_numbers_gaps_flags_and_partial() -> None:
     assert (third.gaps[0], third.first_seq[0], third.last_seq[0]) == (2, 90, 151)
     assert second_window.start[0] == START + 60
     assert second_window.end[0] == START + 120
+
+
+@pytest.mark.parametrize("lateness", [0.0, 5.0])
+def test_a_gap_counts_once_however_many_readings_a_message_brings(lateness: float) -> None:
+    core = ScalarCore(aggregation=Aggregation(count=30), limits=Limits(lateness=lateness))
+    outcome = core.handle(
+        ["a", "b"] * 30, [1.0] * 60, [START + n // 2 for n in range(60)], [None] * 60, seq=9, lost=3, now=START + 40
+    )
+    assert [gaps for batch in outcome.windows for gaps in batch.gaps.tolist()] == [3, 3]
 
 
 def test_a_constant_signal_has_no_shape() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.vibration.waveform.blocks import Assembler, Block, OutOfPlaceError
+from modules.vibration.waveform.blocks import KEPT_WINDOWS, Assembler, Block, OutOfPlaceError
 
 RATE = 1000.0
 START = 1_700_000_000.0
@@ -33,6 +33,8 @@ def test_windows_equal_slices_of_the_whole_signal(window: int, hop: int, sizes: 
         for each in assembler.add(block(whole[begin:end], seq, START + begin / RATE)):
             first = int(each.samples[0])
             found.append(each.samples.copy())
+            assert np.array_equal(each.past, whole[first + window - each.past.size : first + window])
+            assert each.past.size >= min(first + window, (KEPT_WINDOWS - 1) * window)
             assert each.start == pytest.approx(START + first / RATE, abs=1e-6)
             assert each.end == pytest.approx(START + (first + window - 1) / RATE, abs=1e-6)
             assert each.last_seq == seq

@@ -1,140 +1,31 @@
-"""The module on a played edgeHub: acknowledged only when on disk, verbs, settings, and what it says of itself."""
+"""The module on a played edgeHub: acknowledged only when on disk, settings, and what it says of itself."""
+
+from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from modules.cache import drain as drain_module
-from modules.cache import module as cache_module
-from modules.cache.hubqueue import HubQueue, Lengths
-from modules.cache.module import CacheModule
-from modules.cache.settings import CacheSettings
+from modules.cache.keyring import Keyring
+from modules.cache.operatorkey import PrivateKey
 from modules.cache.store import LEAST_BOUND, Store, StoreFullError
 from modules.cache.store.house import House
 from modules.cache.workload import WorkloadUnreachableError
-from modules.common.edge import Edge
 from modules.common.messages import Message
-from modules.common.transport import Delivery, Feature, Listener, MethodCall
+
+if TYPE_CHECKING:
+    from tests.modules.cache.module.conftest import Line
 
 Make = Callable[..., Message]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 
-class PlayedTransport:
-    """What carries the module's messages, played by the test."""
-
-    session_present = False
-
-    def __init__(self) -> None:
-        self.connected = False
-        self.sent: list[tuple[str, Message]] = []
-        self.subscribed: list[Feature] = []
-        self.reported: list[Mapping[str, object]] = []
-        self.acknowledged: list[str | None] = []
-        self.listener: Listener | None = None
-
-    async def connect(self, listener: Listener) -> None:
-        self.listener = listener
-        self.connected = True
-        listener.connection_changed(connected=True)
-
-    async def subscribe(self, *features: Feature) -> None:
-        self.subscribed += features
-
-    async def send(self, output: str, message: Message) -> None:
-        self.sent.append((output, message))
-
-    async def twin(self) -> Mapping[str, Mapping[str, object]]:
-        return {"desired": {"$version": 1}, "reported": {}}
-
-    async def report(self, patch: Mapping[str, object]) -> None:
-        self.reported.append(patch)
-
-    async def close(self) -> None:
-        self.connected = False
-
-    def outputs(self, name: str) -> list[Message]:
-        return [message for output, message in self.sent if output == name]
-
-    def deliver(self, name: str, message: Message) -> None:
-        def acknowledge() -> bool:
-            self.acknowledged.append(message.message_id)
-            return True
-
-        assert self.listener is not None
-        self.listener.delivered(
-            Delivery(
-                input=name,
-                body=message.body,
-                acknowledge=acknowledge,
-                current=lambda: self.connected,
-                message_id=message.message_id,
-                content_type=message.content_type,
-                content_encoding=message.content_encoding,
-                properties=message.facts(),
-            )
-        )
-
-    def patch(self, patch: Mapping[str, object]) -> None:
-        assert self.listener is not None
-        self.listener.desired_changed(patch)
-
-    async def call(self, name: str, payload: object = None) -> tuple[int, object]:
-        answer: asyncio.Future[tuple[int, object]] = asyncio.get_running_loop().create_future()
-
-        async def respond(status: int, result: object) -> None:
-            answer.set_result((status, result))
-
-        assert self.listener is not None
-        self.listener.method_called(MethodCall(name, payload, respond))
-        return await answer
-
-
-class Line:
-    """A running cache before an edgeHub that passes everything on, or holds it."""
-
-    def __init__(self, house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
-        for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S", "_MARK_AFTER_S", "_AGAIN_S"):
-            monkeypatch.setattr(drain_module, name, 0.005)
-        monkeypatch.setattr(cache_module, "_AGAIN_S", 0.01)
-        monkeypatch.setattr(cache_module, "_FIGURES_S", 0.02)
-        self.waiting = 0
-
-        async def read(_hub: HubQueue) -> Lengths:
-            return Lengths({0: self.waiting, 1: self.waiting, 2: self.waiting}, "1", 0.0)
-
-        monkeypatch.setattr(HubQueue, "read", read)
-        self.transport = PlayedTransport()
-        self.edge = Edge("cache", CacheSettings, state_dir=folder, transport=self.transport, heartbeat_s=60)
-        self.module = CacheModule(self.edge, house)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.edge.run())
-        try:
-            await until(lambda: "inputs" in self.transport.subscribed)
-            yield
-        finally:
-            self.edge.stop()
-            await task
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 -- what is waited for knows no event
-            await asyncio.sleep(0.002)
-
-
-@pytest.fixture
-def line(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
-    return Line(house, tmp_path, monkeypatch)
-
-
-def test_what_comes_in_goes_out_as_it_was(line: Line, make_message: Make) -> None:
+def test_what_comes_in_goes_out_as_it_was(line: Line, make_message: Make, until: Until) -> None:
     messages = {
         kind: make_message(kind, properties={"model": "m1"} | {"unit": "m/s2"})
         for kind in ("alert", "window", "sample")
@@ -162,7 +53,7 @@ def test_what_comes_in_goes_out_as_it_was(line: Line, make_message: Make) -> Non
 
 
 def test_nothing_is_acknowledged_that_is_not_on_disk(
-    line: Line, make_message: Make, monkeypatch: pytest.MonkeyPatch
+    line: Line, make_message: Make, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = True
     whole = Store.apply
@@ -187,7 +78,7 @@ def test_nothing_is_acknowledged_that_is_not_on_disk(
     asyncio.run(play())
 
 
-def test_a_repeat_is_acknowledged_and_not_sent_again(line: Line, make_message: Make) -> None:
+def test_a_repeat_is_acknowledged_and_not_sent_again(line: Line, make_message: Make, until: Until) -> None:
     message = make_message()
 
     async def play() -> None:
@@ -203,7 +94,7 @@ def test_a_repeat_is_acknowledged_and_not_sent_again(line: Line, make_message: M
     assert line.edge.metrics.total(line.module._duplicates) == 2
 
 
-def test_a_wrong_kind_is_counted_and_the_next_one_handled(line: Line, make_message: Make) -> None:
+def test_a_wrong_kind_is_counted_and_the_next_one_handled(line: Line, make_message: Make, until: Until) -> None:
     async def play() -> None:
         async with line.running():
             line.transport.deliver("telemetry", make_message("frame"))
@@ -216,7 +107,7 @@ def test_a_wrong_kind_is_counted_and_the_next_one_handled(line: Line, make_messa
 
 
 def test_waits_for_the_workload_api(
-    line: Line, house: House, make_message: Make, monkeypatch: pytest.MonkeyPatch
+    line: Line, house: House, make_message: Make, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = True
     whole = House.open
@@ -242,7 +133,7 @@ def test_waits_for_the_workload_api(
     assert house.live.exists()
 
 
-def test_verbs(line: Line, make_message: Make) -> None:
+def test_verbs(line: Line, make_message: Make, until: Until) -> None:
     line.waiting = 1000  # edgeHub holds everything
     messages = [make_message("window") for _ in range(3)]
 
@@ -273,7 +164,7 @@ def test_verbs(line: Line, make_message: Make) -> None:
     asyncio.run(play())
 
 
-def test_the_twin_changes_bandwidth_and_bound(line: Line, make_message: Make) -> None:
+def test_the_twin_changes_bandwidth_and_bound(line: Line, make_message: Make, until: Until) -> None:
     async def play() -> None:
         async with line.running():
             line.transport.deliver("telemetry", make_message())
@@ -291,7 +182,7 @@ def test_the_twin_changes_bandwidth_and_bound(line: Line, make_message: Make) ->
     asyncio.run(play())
 
 
-def test_an_orderly_stop_repeats_nothing(line: Line, house: House, make_message: Make) -> None:
+def test_an_orderly_stop_repeats_nothing(line: Line, house: House, make_message: Make, until: Until) -> None:
     line.waiting = 1000
 
     async def play() -> None:
@@ -305,3 +196,62 @@ def test_an_orderly_stop_repeats_nothing(line: Line, house: House, make_message:
     assert len(store.flight(0).records) == 4
     assert store.get("hub") == "1"
     store.abandon()
+
+
+def test_a_stalled_drain_is_told_at_once(line: Line, make_message: Make, until: Until) -> None:
+    """Not with the next heartbeat, which here is a minute away."""
+
+    def links() -> list[object]:
+        return [message.json()["facts"].get("link") for message in line.transport.outputs("health")]  # type: ignore[index]
+
+    async def play() -> None:
+        async with line.running():
+            line.transport.deliver("telemetry", make_message())
+            await until(lambda: "up" in links())
+            line.waiting = 1000
+            line.transport.deliver("telemetry", make_message())
+            await until(lambda: links()[-1] == "down")
+            text = line.transport.outputs("health")[-1].json()["text"]  # type: ignore[index]
+            assert text.startswith("the cloud takes nothing: 1 records wait")
+            line.waiting = 0
+            await until(lambda: links()[-1] == "up")
+
+    asyncio.run(play())
+
+
+def test_an_operator_s_key_from_the_twin(line: Line, house: House, until: Until) -> None:
+    private = X25519PrivateKey.generate()
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    async def play() -> None:
+        async with line.running():
+            await until(line.module._opened.is_set)
+            line.transport.patch({"settings": {"operator_key": "no key"}, "$version": 2})
+            await until(lambda: "operator_key" in str(line.transport.reported[-1]))
+            line.transport.patch({"settings": {"operator_key": pem}, "$version": 3})
+            await until(lambda: "x25519" in house.keys.text())
+
+    asyncio.run(play())
+    keyring = Keyring.decode(house.keys.text())
+    assert keyring.unwrap_as_operator(PrivateKey(private)) == house.keys.keys
+
+
+def test_wear_and_units_are_metrics(line: Line, make_message: Make, until: Until) -> None:
+    def metric(name: str) -> float:
+        return sum(
+            float(row.rsplit(" ", 1)[1])
+            for row in line.edge.metrics.render().decode().splitlines()
+            if row.startswith(name + "{")
+        )
+
+    async def play() -> None:
+        async with line.running():
+            for _ in range(5):
+                line.transport.deliver("telemetry", make_message(body=b"x" * 5000))
+            await until(lambda: metric("millwatch_cache_metered_total") == 10)
+            await until(lambda: metric("millwatch_cache_stored_bytes_total") > 25_000)
+            assert metric("millwatch_cache_metered_apart_total") == 10
+            assert metric("millwatch_cache_written_bytes_total") > metric("millwatch_cache_stored_bytes_total")
+            await until(lambda: bool(line.module._figures.get("written_per_stored")))
+
+    asyncio.run(play())

@@ -1,0 +1,41 @@
+from modules.cache.stall import Stall
+
+
+def test_it_is_down_when_nothing_moves_and_up_when_something_does() -> None:
+    stall = Stall()
+    assert stall.link == "unknown"
+    assert stall.moved(0.0, 0.1)
+    assert stall.link == "up"
+    assert not stall.moved(0.2, 0.3), "it was up before"
+    assert not stall.waits(10.0, 10.0 + stall.patience - 0.01)
+    assert stall.waits(10.0, 10.0 + stall.patience)
+    assert stall.link == "down"
+    assert not stall.waits(10.0, 60.0), "it was down before"
+    assert stall.moved(10.0, 61.0)
+    assert stall.link == "up"
+
+
+def test_what_moves_again_gets_its_patience_again() -> None:
+    stall = Stall()
+    stall.moved(0.0, 0.1)
+    stall.moved(0.0, 5.0)
+    assert not stall.waits(0.0, 5.0 + stall.patience - 0.1), "the oldest is old, but one has just left"
+
+
+def test_a_slow_link_is_not_called_down() -> None:
+    stall = Stall()
+    now = 0.0
+    for _ in range(5):
+        stall.moved(now, now + 8.0)
+        now += 8.0
+    assert not stall.waits(now, now + 12.0)
+    assert stall.link == "up"
+
+
+def test_an_outage_does_not_make_the_link_look_slow() -> None:
+    stall = Stall()
+    stall.moved(0.0, 0.1)
+    before = stall.patience
+    stall.waits(1.0, 3600.0)
+    stall.moved(1.0, 3600.0)
+    assert stall.patience == before
