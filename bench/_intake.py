@@ -22,7 +22,7 @@ from localhub import sas
 from localhub.control.client import ControlError
 from localhub.identity import Identities, Identity
 from localhub.testing import Hub, running, write_manifest
-from localhub.testing.load import WINDOW, BenchError, Client, Login, connected
+from localhub.testing.load import WINDOW, Client, LoadError, Login, connected
 from localhub.wire import topics, writer
 from modules.common.messages import Message, encode_member, json_message, new_id, pack
 
@@ -78,7 +78,7 @@ class Intake:
         self._sent = 0
 
     def records_per_s(self, in_message: int, messages: int) -> float:
-        """Records a second while `messages` messages of `in_message` records go in. Raises BenchError."""
+        """Records a second while `messages` messages of `in_message` records go in. Raises LoadError."""
         packets = [self._packet(in_message) for _ in range(WARM_UP + messages)]
         return asyncio.run(self._measure(packets, in_message))
 
@@ -113,7 +113,7 @@ class Intake:
         end = time.monotonic() + 120
         while await asyncio.to_thread(self._figure, "accepted") < self._sent:
             if time.monotonic() > end:
-                raise BenchError(f"the cache has {self._figure('accepted')} of {self._sent} records")
+                raise LoadError(f"the cache has {self._figure('accepted')} of {self._sent} records")
             await asyncio.sleep(0.02)
 
     def _figure(self, name: str) -> int:

@@ -47,6 +47,11 @@ class Records:
         if self._living.pop(name, None):
             self._save()
 
+    def pid(self, name: str) -> int | None:
+        """The process that was recorded under a name, if it still lives."""
+        pid, started = self._load().get(name, (0, ""))
+        return pid if pid and proc.started(pid) == started else None
+
     def end_leftovers(self, *, grace_s: float = 2.0) -> list[str]:
         """End what an earlier run left; the names of what was found. Call before anything is started."""
         found: dict[str, list[int]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,12 @@ def started(pid: int) -> str | None:
         return facts.started if facts and facts.state not in "ZX" else None
     answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
+
+
+def age(pid: int) -> float:
+    """Seconds since a process was started; 0 for one that is gone."""
+    facts = stat(pid)
+    return 0.0 if facts is None else max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(facts.started) / _TICKS)
 
 
 def children(pid: int) -> list[int]:

@@ -8,6 +8,7 @@ import platform
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from localhub.agent import metrics, proc
 from localhub.agent.edge import Edge
 from localhub.agent.keeper import Keeper
+from localhub.agent.orphans import Records
 from localhub.agent.wrongclock import NoWrongClockError
 from localhub.control.server import Call, Refused, application, get, post
 
@@ -109,7 +111,7 @@ class Service:
         state = self._edge.state
         common = {"iothub": state.hub_name, "edge_device": state.gateway, "instance_number": self._instance}
         modules = [self._metrics(keeper) for keeper in self._edge.modules.values()]
-        return metrics.render([*modules, self._own()], host, self._edge.deeds, common)
+        return metrics.render([*modules, *self._system()], host, self._edge.deeds, common)
 
     def _facts(self, keeper: Keeper, *, pss: bool) -> dict[str, Any]:
         usage = keeper.usage(pss=pss)
@@ -149,27 +151,30 @@ class Service:
             network_out=usage.network_out,
         )
 
-    def _own(self) -> metrics.ModuleFacts:
-        """The agent itself, without the modules below it."""
-        alone = proc.stat(os.getpid())
-        gauge = self._cpu.setdefault("edgeAgent", metrics.CpuGauge())
+    def _system(self) -> Iterator[metrics.ModuleFacts]:
+        """EdgeAgent and edgeHub: this process without the modules below it, and the hub's."""
+        hub = Records(self._edge.state.root / "living.json", str(self._edge.state.root)).pid("hub")
         uptime = time.monotonic() - self._began
-        if alone is not None:
+        for name, pid in (("edgeAgent", os.getpid()), ("edgeHub", hub)):
+            alone = None if pid is None else proc.stat(pid)
+            if pid is None or alone is None:
+                continue  # the hub restarts
+            gauge = self._cpu.setdefault(name, metrics.CpuGauge())
             gauge.sample(time.monotonic(), alone.cpu_s)
-        read, written = proc.storage(os.getpid())
-        return metrics.ModuleFacts(
-            name="edgeAgent",
-            version=metrics.VERSION,
-            cpu_percent=tuple(gauge.samples),
-            memory=0 if alone is None else alone.rss,
-            processes=1,
-            starts=1,
-            stops=0,
-            correct_s=uptime,
-            expected_s=uptime,
-            disk_read=read,
-            disk_written=written,
-        )
+            read, written = proc.storage(pid)
+            yield metrics.ModuleFacts(
+                name=name,
+                version=metrics.VERSION,
+                cpu_percent=tuple(gauge.samples),
+                memory=alone.rss,
+                processes=1,
+                starts=1,
+                stops=0,
+                correct_s=min(uptime, proc.age(pid)),
+                expected_s=uptime,
+                disk_read=read,
+                disk_written=written,
+            )
 
 
 def _host(folder: Path, agent_uptime_s: float) -> metrics.HostFacts:

@@ -41,7 +41,8 @@ def main() -> int:
                 (Path(folder) / f"{number}-{way}").write_bytes(bytes((way,)) + seed)
         command = [sys.executable, "-m", "tests.fuzz.guided", f"-max_total_time={arguments.seconds}"]
         command += [f"-seed={arguments.seed}", f"-rss_limit_mb={MEMORY_LIMIT_MB}", f"-max_len={LONGEST_INPUT}"]
-        command += ["-print_final_stats=1", "-verbosity=0", "-timeout=60", f"-artifact_prefix={tempfile.gettempdir()}/", folder]
+        command += ["-print_final_stats=1", "-verbosity=0", "-timeout=60"]
+        command += [f"-artifact_prefix={tempfile.gettempdir()}/", folder]
         print(f"fuzzing with atheris for {arguments.seconds} s, seed {arguments.seed}", flush=True)
         return subprocess.run(command, check=False).returncode
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from localhub.hub.backlog import Place
 from localhub.hub.broker import Broker, Client
+from localhub.hub.clock import Clock
 from localhub.hub.connection import MAX_PENDING, Connection
 from localhub.hub.login import Verifier
 from localhub.hub.message import Entry, QueuedMessage
@@ -208,7 +209,7 @@ class Target:
             services=nobody,
             uplink=nobody,
             metrics=Metrics("hub", "gw1", lambda: 1000.0),
-            clock=lambda: 1000.0,
+            clock=Clock(lambda: 1000.0),
         )
         broker.commits.start()
         return broker
