@@ -62,7 +62,9 @@ ENV = st.dictionaries(st.sampled_from("ABCD"), st.text("xy=", max_size=3))
 @given(ENV, ENV)
 def test_what_edge_agent_gives_wins_over_the_options(theirs: dict[str, str], ours: dict[str, str]) -> None:
     config = made({"Env": [f"{key}={value}" for key, value in theirs.items()]}, **ours)
-    assert dict(line.split("=", 1) for line in config["Env"]) == {**theirs, **ours}
+    lines = [tuple(line.split("=", 1)) for line in config["Env"]]
+    assert dict(lines) == {**theirs, **ours}
+    assert len(lines) == len({**theirs, **ours}), "a variable stands twice"
 
 
 def test_a_digest_tells_documents_apart() -> None:
