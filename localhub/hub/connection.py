@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 CONNECT_WITHIN_S: Final = 60.0
 LONGEST_SILENCE_S: Final = 600.0
 MAX_PENDING: Final = 16  # publishes that wait for their PUBACK; with more the hub stops reading
+MAX_PENDING_BYTES: Final = 512 << 10  # or as much of them: who sends pictures would hold up everybody's commit
+PACKETS_A_TURN: Final = 64  # handled before the other clients have their turn
 FIRST_SERVICE_ID: Final = 8_193  # packet ids of $iothub/... topics; those of deliveries are below
 
 
@@ -37,6 +39,7 @@ class Connection(asyncio.Protocol):
         self._parser = Parser()
         self._out: list[bytes] = []
         self._pending = 0
+        self._pending_bytes = 0
         self._blocked = False  # nothing more is handled for now
         self._paused = False  # nothing more is read for now
         self._broken = False  # nothing more can be understood
@@ -122,12 +125,14 @@ class Connection(asyncio.Protocol):
             self._consume()
 
     def pause_writing(self) -> None:
-        """The socket's buffer is full."""
+        """The client does not read what it gets: it is not heard either until it does."""
         self.congested = True
+        self._pause()
 
     def resume_writing(self) -> None:
         """The socket's buffer is empty enough again."""
         self.congested = False
+        self._resume()
         self._broker.writable(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,10 +145,17 @@ class Connection(asyncio.Protocol):
             self._broker.intake.event(self.origin, topic, payload, _ignore)
 
     def _consume(self) -> None:
-        """Handle whole packets until none is left or too many wait for their PUBACK."""
+        """Handle whole packets until none is left, too many wait for their PUBACK, or it is somebody else's turn."""
+        left = PACKETS_A_TURN
         try:
             while not self._ended:
-                if self._pending >= MAX_PENDING:
+                left -= 1
+                if not left:
+                    self._blocked = True
+                    self._pause()  # the end of the connection is not to overtake what it said
+                    self._broker.loop.call_soon(self._continue)
+                    return
+                if self._pending >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
                     self._blocked = True
                     return
                 packet = self._parser.next()
@@ -162,6 +174,18 @@ class Connection(asyncio.Protocol):
         if self.transport is not None and not self._paused:
             self._paused = True
             self.transport.pause_reading()
+
+    def _continue(self) -> None:
+        """Go on after a pause."""
+        if self._blocked and not self._broken:
+            self._blocked = False
+            self._consume()
+            self._resume()
+
+    def _resume(self) -> None:
+        if self._paused and not self._blocked and not self.congested and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
 
     def _handle(self, packet: Packet) -> None:
         if self.session is None:
@@ -226,9 +250,12 @@ class Connection(asyncio.Protocol):
         packet_id = packet.packet_id
 
         def done(error: Exception | None) -> None:
+            self._pending_bytes -= size
             self._durable(packet_id, packet.topic, error)
 
+        size = len(packet.payload)
         self._pending += 1
+        self._pending_bytes += size
         if not service and self._broker.intake.event(self.origin, packet.topic, packet.payload, done):
             return
         if self._pending == 1:
@@ -244,12 +271,7 @@ class Connection(asyncio.Protocol):
             self._broker.not_stored(self, topic)
             return
         self._acknowledge(packet_id)
-        if self._blocked and not self._broken:
-            self._blocked = False
-            self._consume()
-            if self._paused and not self._blocked and self.transport is not None:
-                self._paused = False
-                self.transport.resume_reading()
+        self._continue()
 
     def _acknowledge(self, packet_id: int) -> None:
         """Send PUBACK: at once, unless a fault on command says later; in order in any case."""

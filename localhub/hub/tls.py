@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Final
 
 RECORD: Final = 16_384  # the most a TLS record holds
-RECORDS: Final = 16  # read or written in a row before others have their turn: a packet of the largest size
+RECORDS: Final = 16  # read or written in a row, a packet of the largest size, before others have their turn
+TURN_S: Final = 0.001  # or fewer, if what is read takes time
 HIGH_WATER: Final = 64 << 10  # bytes that wait for the socket, from which on the protocol should send no more
 LOW_WATER: Final = 16 << 10
 MOST_HELD: Final = 2 << 20  # bytes that wait for a peer that does not read: more end the connection
@@ -129,6 +131,7 @@ class TlsTransport(asyncio.Transport):
         self._protocol.connection_made(self)
 
     def _read(self) -> None:
+        until = 0.0
         try:
             for _ in range(RECORDS):
                 data = self._receive(RECORD)
@@ -138,6 +141,10 @@ class TlsTransport(asyncio.Transport):
                 self._protocol.data_received(data)
                 if len(data) < RECORD or not self._reading or self._closing:
                     return
+                now = time.monotonic()
+                if until and now > until:
+                    return
+                until = until or now + TURN_S
         except _WAIT:
             return
         except OSError as error:

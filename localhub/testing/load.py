@@ -17,6 +17,7 @@ from localhub.wire import writer
 from localhub.wire.packets import Connect
 
 WINDOW = 16  # what edgeHub takes unacknowledged from one client
+NUMBER = "########"
 CONNACK_BYTES = 4
 SUBACK_BYTES = 5
 
@@ -91,12 +92,12 @@ class Client(asyncio.Protocol):
 
 
 class Sender(Client):
-    """Publishes numbered messages to one topic."""
+    """Publishes numbered messages to one topic; NUMBER in it becomes the message's number."""
 
     def __init__(self, login: Login, topic: str, size: int) -> None:
         super().__init__(login)
         whole = writer.publish(topic.encode(), bytes(size), 1, 1)
-        self._before = whole[: -size - 2]
+        self._before = whole[: -size - 2].split(NUMBER.encode())
         self._body = bytes(size - 4)
         self.sent = self.acknowledged = self._limit = 0
 
@@ -128,7 +129,8 @@ class Sender(Client):
         parts: list[bytes] = []
         for _ in range(min(WINDOW - (self.sent - self.acknowledged), self._limit - self.sent)):
             self.sent += 1
-            parts += (self._before, _NUMBERED.pack(self.sent % 65_535 + 1, self.sent), self._body)
+            before = (b"%08d" % self.sent).join(self._before)
+            parts += (before, _NUMBERED.pack(self.sent % 65_535 + 1, self.sent), self._body)
         if parts:
             self.transport.write(b"".join(parts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -92,15 +93,11 @@ class Keyring:
 
     def encode(self) -> str:
         """keys.json."""
-        return json.dumps(
-            {
-                "format": FORMAT,
-                "keys": [
-                    {"number": key.number, "wrapped": _text(key.wrapped), "iv": _text(key.iv)} | _second(key.operator)
-                    for key in self.keys
-                ],
-            }
-        )
+        keys = [
+            {"number": key.number, "wrapped": _text(key.wrapped), "iv": _text(key.iv)} | _second(key.operator)
+            for key in self.keys
+        ]
+        return json.dumps({"format": FORMAT, "sha256": _digest(keys), "keys": keys})
 
     @classmethod
     def decode(cls, text: str | bytes) -> Keyring:
@@ -109,9 +106,16 @@ class Keyring:
             document = json.loads(text)
             if document["format"] != FORMAT:
                 raise KeyringDamagedError(f"keys.json has format {document['format']}; this program reads {FORMAT}")
+            if document["sha256"] != _digest(document["keys"]):
+                raise KeyringDamagedError("keys.json is not what was written")
             return cls([_key(each) for each in document["keys"]])
         except (ValueError, KeyError, TypeError) as error:
             raise KeyringDamagedError(f"keys.json cannot be read: {error}") from error
+
+
+def _digest(keys: list[dict[str, Any]]) -> str:
+    """Tells a damaged file from a key store that refuses: the former is restored from its copy."""
+    return hashlib.sha256(json.dumps(keys).encode()).hexdigest()
 
 
 def _second(second: SecondWrapping | None) -> dict[str, object]:

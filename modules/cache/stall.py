@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 _LEAST_PATIENCE_S = 2.0  # a message over a good link is gone in well under a second
 _LONGEST_PATIENCE_S = 60.0
-_TIMES = 3.0  # as long as it took last
+_TIMES = 3.0  # as long as the quickest of the last few took: one slow message does not make a slow link
+_FEW = 3
 
 
 @dataclass(slots=True)
@@ -16,17 +18,18 @@ class Stall:
 
     link: str = "unknown"
     _moved: float = -math.inf
-    _took: float = 0.0
+    _took: deque[float] = field(default_factory=lambda: deque(maxlen=_FEW))
 
     @property
     def patience(self) -> float:
         """How long nothing may move: longer where the link is known to be slow, so that it is not called down."""
-        return min(max(_LEAST_PATIENCE_S, _TIMES * self._took), _LONGEST_PATIENCE_S)
+        usual = min(self._took) if len(self._took) == _FEW else 0.0
+        return min(max(_LEAST_PATIENCE_S, _TIMES * usual), _LONGEST_PATIENCE_S)
 
     def moved(self, handed: float, now: float) -> bool:
         """A message handed at `handed` has left edgeHub; True when the link is another than before."""
         if self.link == "up":  # else it waited for the link, which says nothing about how fast it is
-            self._took = now - max(handed, self._moved)
+            self._took.append(now - max(handed, self._moved))
         self._moved = now
         return self._become("up")
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-Severity = Literal["info", "warning", "critical"]
-State = Literal["raised", "updated", "cleared"]
+from modules.common.messages import AlertState, Severity
 
 SCHEDULE = "schedule inspection"
 SHUT_DOWN = "immediate shutdown required"
@@ -14,12 +12,15 @@ NOTHING_TO_DO = "no action needed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One finding about one sensor. `time`: Unix seconds of the sample that decided; `value` and `limit` in `unit`."""
+    """One finding about one sensor, on its way to becoming an alert: in the cores' own terms, times as numbers.
+
+    `time`: Unix seconds of the sample that decided; `value` and `limit` in `unit`.
+    """
 
     sensor: str
     rule: str
     severity: Severity
-    state: State
+    state: AlertState
     time: float
     text: str
     advice: str

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modules.vibration.finding import NOTHING_TO_DO, Finding, State
+from modules.common.messages import AlertState
+from modules.vibration.finding import NOTHING_TO_DO, Finding
 
 MOST = 20  # findings of one rule within WITHIN seconds that are still told one by one
 WITHIN = 10.0
@@ -38,7 +39,7 @@ class Storms:
             before = bool(rule.absorbed)
             if self._absorbs(rule, finding, now):
                 first = changed.get(finding.rule)
-                state: State = "updated" if before else "raised"
+                state: AlertState = "updated" if before else "raised"
                 changed[finding.rule] = replace(finding, state=first.state if first else state)
             else:
                 told.append(finding)

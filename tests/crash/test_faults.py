@@ -250,7 +250,7 @@ def test_some_fail_in_a_full_store(name: str, full: Scene) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_nth_fails_for_every_n_at_length(name: str, more: int, small: Scene, full: Scene) -> None:
     assert check_all(small, name, more, 1)
-    assert check_all(full, name, more, 1)
+    assert check_all(full, name, more, 7)
 
 
 def test_a_disk_that_stays_full_refuses_and_recovers(small: Scene) -> None:

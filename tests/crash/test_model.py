@@ -327,4 +327,4 @@ def test_what_once_failed(number: int, new_disk: Any, folder: Path) -> None:
 def test_store_against_lists_at_length(new_disk: Any, folder: Path, show: Callable[[str], None]) -> None:
     number = random.SystemRandom().randrange(1 << 32)
     show(f"seed {number}: put it into SEEDS when this fails")
-    run(new_disk, folder, number, max_examples=1000, stateful_step_count=60)
+    run(new_disk, folder, number, max_examples=500, stateful_step_count=50)

@@ -197,7 +197,7 @@ def finish(state: State, order: Erasure) -> None:
 
 
 def _fitting(rows: Sequence[tuple[int, int]], room: int) -> list[tuple[int, int]]:
-    """As many of the rows as can be deleted and overwritten within `room` pages, one at least."""
+    """As many of the rows as can be deleted within `room` written pages, one at least."""
     fitting: list[tuple[int, int]] = []
     for row in rows:
         room -= -(-pages_for(row[1]) // 16) + _AROUND

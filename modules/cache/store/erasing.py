@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from modules.cache.store import erase, upkeep
@@ -50,19 +48,9 @@ class Erasing:
     def _delete(self, order: Erasure) -> None:
         step = erase.look(self._state, order, self._cursors)
         after: list[Erasure] = []
-        with self._overwriting():
-            self._transactions.commit(
-                lambda: after.append(erase.carry_out(self._state, order, step)), self._state.budget.most_frames
-            )
+        self._transactions.commit(
+            lambda: after.append(erase.carry_out(self._state, order, step)), self._state.budget.most_frames
+        )
         (self._order,) = after
         if step.priority is not None:
             self._cursors[step.priority] = step.until
-
-    @contextmanager
-    def _overwriting(self) -> Iterator[None]:
-        """Also the pages that a deleted row gives up are overwritten, which costs writing them."""
-        self._state.connection.execute("PRAGMA secure_delete=ON")
-        try:
-            yield
-        finally:
-            self._state.connection.execute("PRAGMA secure_delete=FAST")

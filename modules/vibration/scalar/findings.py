@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from modules.common.messages import Severity
 from modules.vibration.columns import FloatArray, IntArray
-from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN, Finding, Severity
+from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN, Finding
 from modules.vibration.scalar.baseline import Baseline
 from modules.vibration.scalar.clock import Clock
 from modules.vibration.scalar.levels import CRITICAL, NORMAL, Levels, Moves

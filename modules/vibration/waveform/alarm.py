@@ -1,10 +1,9 @@
 """One condition of one sensor: raised when k of n windows agree, cleared when none does, quiet for a while after."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-Severity = Literal["info", "warning", "critical"]
-State = Literal["raised", "updated", "cleared"]
+from modules.common.messages import AlertState, Severity
+
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 _BY_RANK: tuple[Severity, ...] = ("info", "warning", "critical")
 
@@ -26,7 +25,7 @@ class Alarm:
     recent: list[int] = field(default_factory=list)
     held_until: float = 0.0
 
-    def step(self, severity: Severity, time: float, patience: Patience) -> tuple[State, Severity] | None:
+    def step(self, severity: Severity, time: float, patience: Patience) -> tuple[AlertState, Severity] | None:
         """Take in one window's judgement; return what changed, if anything. `time` in Unix seconds."""
         self.recent = [*self.recent, RANK[severity]][-patience.of :]
         agreed = sorted(self.recent, reverse=True)[patience.needed - 1] if len(self.recent) >= patience.needed else 0
@@ -38,6 +37,6 @@ class Alarm:
             return None
         if not self.standing and time < self.held_until:
             return None
-        state: State = "updated" if self.standing else "raised"
+        state: AlertState = "updated" if self.standing else "raised"
         self.standing = agreed
         return state, _BY_RANK[agreed]

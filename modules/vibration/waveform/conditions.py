@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from modules.common.messages import Severity
 from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN, Finding
-from modules.vibration.waveform.alarm import Alarm, Severity
+from modules.vibration.waveform.alarm import Alarm
 from modules.vibration.waveform.features import Float64
 from modules.vibration.waveform.orders import PARTS
 from modules.vibration.waveform.rules import WaveformRule

@@ -1,10 +1,11 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.cache.batching import MOST_MEMBERS, divide
 from modules.common.messages import METERED
 
 
+@settings(deadline=None, max_examples=60)
 @given(sizes=st.lists(st.integers(1, 9000), max_size=600), most=st.integers(4096, 60_000))
 def test_all_are_in_their_order_and_none_is_too_large(sizes: list[int], most: int) -> None:
     full, rest = divide(sizes, most)

@@ -39,3 +39,12 @@ def test_an_outage_does_not_make_the_link_look_slow() -> None:
     stall.waits(1.0, 3600.0)
     stall.moved(1.0, 3600.0)
     assert stall.patience == before
+
+
+def test_one_slow_message_does_not_make_a_slow_link() -> None:
+    stall = Stall()
+    for number in range(5):
+        stall.moved(float(number), number + 0.1)
+    before = stall.patience
+    stall.moved(5.0, 15.0)
+    assert stall.patience == before

@@ -1,6 +1,6 @@
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.cache.turn import Turns
@@ -15,6 +15,7 @@ def test_alerts_go_first() -> None:
     assert turns.next(set()) is None
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.floats(0.5, 20), st.floats(0.5, 20), st.lists(st.integers(1, 5000), min_size=400, max_size=400))
 def test_bytes_follow_the_weights_and_nobody_starves(heavy: float, light: float, sizes: list[int]) -> None:
     turns = Turns({1: heavy, 2: light})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.cache.windows import LONGEST_SHUT_S, OPENED_FOR_S, Schedule, Window
@@ -56,6 +56,7 @@ def test_it_asks_again_before_long_for_the_clock_may_be_set() -> None:
     assert 0 < schedule(NOON).wait(DAY.replace(hour=14), 0.0) <= 60
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     stuck=st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 -- given its zone below
     steps=st.lists(st.floats(1, 4000), min_size=60, max_size=120),

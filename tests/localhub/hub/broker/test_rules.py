@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localhub.hub.connection import MAX_PENDING_BYTES, PACKETS_A_TURN
+from localhub.hub.tls import MOST_HELD
 from localhub.identity import Identity
 from localhub.wire import packets, writer
 from localhub.wire.packets import Acknowledge, Bare, Connack, Connect, Packet, Publish, Suback
@@ -237,6 +239,54 @@ def test_with_16_unacknowledged_messages_the_hub_stops_reading(
     client.socket.settimeout(10)
     hub.call(go_on)
     assert [client.hear() for _ in range(100)] == [Acknowledge(packets.PUBACK, number) for number in range(1, 101)]
+
+
+def test_a_client_that_says_much_at_once_waits_for_the_others_turn(hub: Hub, raw: Callable[..., Raw]) -> None:
+    client = raw()
+    client.say(client.connect)
+    assert client.hear() == Connack(0)
+    (connection,) = hub.call(hub.broker.clients)
+
+    def feed() -> int:
+        connection.data_received(writer.PINGREQ * 1_000)
+        return len(connection._out)
+
+    assert 0 < hub.call(feed) <= PACKETS_A_TURN
+    assert [client.hear() for _ in range(1_000)] == [Bare(packets.PINGRESP)] * 1_000
+
+
+def test_a_client_that_does_not_read_its_answers_is_not_heard(
+    hub: Hub, raw: Callable[..., Raw], eventually: Eventually
+) -> None:
+    client = raw()
+    client.say(client.connect, writer.subscribe(1, [("$iothub/answer/#", 1)]))
+    assert client.hear() == Connack(0)
+    assert client.hear() == Suback(1, b"\x01")
+    (connection,) = hub.call(hub.broker.clients)
+    client.socket.settimeout(2)
+    question = writer.publish(b"$iothub/echo", bytes(200_000))
+    with pytest.raises(TimeoutError):
+        client.say(question * 200)
+    eventually(lambda: connection.congested)
+    assert hub.call(lambda: len(connection.transport._held)) < MOST_HELD
+
+
+def test_as_much_as_a_picture_or_two_waits_for_the_disk(hub: Hub, raw: Callable[..., Raw]) -> None:
+    client = raw()
+    client.say(client.connect)
+    assert client.hear() == Connack(0)
+    (connection,) = hub.call(hub.broker.clients)
+    most: list[int] = []
+    durable = connection._durable
+
+    def watch(*facts: Any) -> None:
+        most.append(connection._pending_bytes)
+        durable(*facts)
+
+    hub.call(lambda: setattr(connection, "_durable", watch))
+    client.say(*(writer.publish(EVENTS.encode() + b"%24.on=x", bytes(200_000), 1, number) for number in range(1, 17)))
+    assert [client.hear() for _ in range(16)] == [Acknowledge(packets.PUBACK, number) for number in range(1, 17)]
+    assert max(most) <= MAX_PENDING_BYTES + 200_000
 
 
 def test_an_ungraceful_end_sends_the_will(hub: Hub, raw: Callable[..., Raw], eventually: Eventually) -> None:

@@ -85,18 +85,19 @@ class Client(threading.Thread):
         """Go on until it is enough."""
         while not self._stop_wanted.is_set():
             try:
-                plain = socket.create_connection((self._address, 8883), 2)
-                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with self._wrapped(plain) as self._socket:
-                    self._socket.do_handshake()
+                with self._unconnected() as self._socket:
                     self._socket.settimeout(5)
+                    self._socket.connect((self._address, 8883))
                     self._socket.sendall(self._connect)
                     self._talk()
             except OSError:
                 time.sleep(0.01)
 
-    def _wrapped(self, plain: socket.socket) -> ssl.SSLSocket:
-        return self._context.wrap_socket(plain, server_hostname=self._address, do_handshake_on_connect=False)
+    def _unconnected(self) -> ssl.SSLSocket:
+        """TLS first and the connection afterwards: it is closed in any case then."""
+        plain = socket.socket()
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._context.wrap_socket(plain, server_hostname=self._address)
 
     def _talk(self) -> None:
         parser = Parser()

@@ -166,13 +166,14 @@ def test_a_proof_that_does_not_do_is_answered_with_code_5_and_a_line_says_why(
     [("another CA", "self-signed certificate in c"), ("itself", "self-signed certificate)")],
 )
 def test_a_certificate_from_nobody_known_fails_in_the_handshake_and_a_line_says_why(
-    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, issuer: str, why: str
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, issuer: str, why: str, eventually: Eventually
 ) -> None:
     made = (
         certs.Authority.create(NOW).leaf("press4", NOW) if issuer == "another CA" else certs.self_signed("press4", NOW)
     )
     with pytest.raises(OSError, match=r"EOF|reset|alert"):
         knock(hub, "press4", written(tmp_path, made))
+    eventually(lambda: "handshake" in caplog.text)
     (line,) = [record.getMessage() for record in caplog.records if "handshake" in record.getMessage()]
     assert f"comes from nobody known here ({why}" in line
 

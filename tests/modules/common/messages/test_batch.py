@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.common.messages import (
@@ -76,6 +76,7 @@ def over_the_wire(message: Message) -> Message:
     )
 
 
+@settings(deadline=None, max_examples=60)
 @given(found=st.lists(messages(), min_size=1, max_size=5), compress=st.booleans())
 def test_members_come_out_as_they_were(found: list[Message], compress: bool) -> None:
     arrival = over_the_wire(packed(found, compress=compress))
@@ -83,6 +84,7 @@ def test_members_come_out_as_they_were(found: list[Message], compress: bool) -> 
     assert arrival.properties["members"] == str(len(found))
 
 
+@settings(deadline=None, max_examples=60)
 @given(found=st.lists(messages(), min_size=2, max_size=4))
 def test_the_id_is_the_bytes(found: list[Message]) -> None:
     assert packed(found) == packed(found)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from devices.crowd import FAULT_KINDS, Crowd
+from modules.common.health import resident_bytes
 from modules.vibration.scalar.core import ScalarCore
 from modules.vibration.scalar.outcome import Outcome
 
@@ -71,18 +72,22 @@ def test_twenty_four_faults_among_ten_thousand_sensors_over_a_day_are_found(watc
 def test_a_week_of_five_hundred_sensors_neither_drifts_nor_grows(watch: Any) -> None:
     crowd = Crowd(500, seed=7)
     sizes: list[int] = []
+    resident: list[int] = []
     means: list[float] = []
 
     def look(second: int, core: ScalarCore) -> None:
         if second % 21_600 == 21_599:
             rows = np.arange(500)
             sizes.append(sum(column.nbytes for column in core.saved().values()))
+            resident.append(resident_bytes())
             means.append(float((core.baseline.sigma(rows) / crowd.noise).mean()))
 
     first, core = watch(crowd, 7 * 86_400, look)
     _say("mean deviation over the true one, every six hours:", [round(mean, 4) for mean in means])
+    _say("resident MB, every six hours:", [round(size / 1e6, 1) for size in resident])
     assert len(first) <= 1
     assert len(set(sizes)) == 1
+    assert max(resident) - resident[1] < 4e6
     assert means == pytest.approx([1.0] * len(means), abs=0.01)
     off = (core.baseline.mean[:500] - crowd.level) / crowd.noise
     assert np.abs(off).max() < 0.15  # a memory of 1000 readings scatters by 1 / sqrt(2000) deviations
