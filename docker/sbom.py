@@ -1,6 +1,6 @@
 """A bill of materials (CycloneDX 1.6, JSON) of each image, made from its lock file: nothing has to be built for it.
 
-`python docker/sbom.py FOLDER`, with cyclonedx-bom installed (`make sbom` does that), writes one for every module, as
+`python docker/sbom.py FOLDER [NAME...]`, with cyclonedx-bom installed (`make sbom` does that), writes each to
 FOLDER/millwatch-NAME.cdx.json. Packages come with the hashes that the build insists on; the image and its base stand as
 the component that they make up.
 """
@@ -52,14 +52,14 @@ def bill(name: str, root: Path = ROOT) -> dict[str, Any]:
     return document
 
 
-def main(folder: Path) -> None:
-    """Write all."""
+def main(folder: Path, names: list[str]) -> None:
+    """Write those of the named modules, of all where none is named."""
     folder.mkdir(parents=True, exist_ok=True)
-    for module in sorted((ROOT / "modules").glob("*/module.json")):
-        file = folder / f"millwatch-{module.parent.name}.cdx.json"
-        file.write_text(json.dumps(bill(module.parent.name), indent=2) + "\n")
+    for name in names or sorted(path.parent.name for path in (ROOT / "modules").glob("*/module.json")):
+        file = folder / f"millwatch-{name}.cdx.json"
+        file.write_text(json.dumps(bill(name), indent=2) + "\n")
         sys.stdout.write(f"{file}\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -32,7 +32,7 @@ from modules.vibration.waveform.core import BadBlockError, WaveformCore
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
-_SILENT = 2.5  # seconds without a block after which a waveform sensor's windows are summed up
+_SILENT = 5.0  # seconds without a block after which a waveform sensor's windows are summed up
 
 
 class VibrationModule:

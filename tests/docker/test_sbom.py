@@ -24,9 +24,7 @@ sys.exit(str(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read
 def test_a_bill_of_materials_is_the_lock_file(tmp_path: Path) -> None:
     if not PYTHON.exists():
         pytest.skip("no .venv-tools/cyclonedx: run make sbom")
-    subprocess.run([PYTHON, ROOT / "docker" / "sbom.py", tmp_path], check=True, capture_output=True)
-    names = {path.name.removesuffix(".cdx.json") for path in tmp_path.iterdir()}
-    assert names == {f"millwatch-{path.parent.name}" for path in (ROOT / "modules").glob("*/module.json")}
+    subprocess.run([PYTHON, ROOT / "docker" / "sbom.py", tmp_path, "cache"], check=True, capture_output=True)
     text = (tmp_path / "millwatch-cache.cdx.json").read_text()
     document = json.loads(text)
     libraries = {each["name"]: each for each in document["components"] if each["type"] == "library"}

@@ -36,6 +36,7 @@ class Trend:
     skewness: float = 0.0
     shape: float = 0.0
     impulse: float = 0.0
+    integrated: int = 0  # windows long enough to tell velocity
     velocity: float = 0.0
     zone: str | None = None
     rpm: float | None = None
@@ -64,7 +65,9 @@ class Trend:
         self.skewness += float(time.skewness[0])
         self.shape += float(time.shape[0])
         self.impulse = max(self.impulse, float(time.impulse[0]))
-        self.velocity += float(spectrum.velocity[0]) ** 2
+        if np.isfinite(spectrum.velocity[0]):
+            self.integrated += 1
+            self.velocity += float(spectrum.velocity[0]) ** 2
         self.zone = max((each for each in (self.zone, judged.zone) if each), default=None)
         self.rpm, self.estimated = judged.rpm, judged.estimated
         self.bands = self.bands + spectrum.band_rms[0] ** 2
@@ -95,7 +98,7 @@ class Trend:
 
     def rms_levels(self) -> Float64:
         """Return RMS of acceleration, of velocity where told, and of the bands."""
-        squares = np.array([self.square, self.velocity if np.isfinite(self.velocity) else 0.0, *self.bands])
+        squares = np.array([self.square, self.velocity, *self.bands])
         return np.asarray(np.sqrt(squares / max(self.count, 1)))
 
     def lines(self) -> Float64:
@@ -135,7 +138,7 @@ class Trend:
             "skewness": figure(self.skewness / n),
             "shape": figure(self.shape / n),
             "impulse": figure(self.impulse),
-            "velocity": figure((self.velocity / n) ** 0.5) if np.isfinite(self.velocity) else None,
+            "velocity": figure((self.velocity / self.integrated) ** 0.5) if self.integrated else None,
             "zone": self.zone,
             "rpm": None if self.rpm is None else figure(self.rpm),
             "estimated": self.estimated,

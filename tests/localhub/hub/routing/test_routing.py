@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localhub.hub.backlog import Place
 from localhub.hub.message import NEVER, QueuedMessage
@@ -40,6 +42,30 @@ def test_places_have_priority_and_expiry(tmp_path: Path) -> None:
     assert router.places(message())[0].expiry == NEVER
     router.take(desired_of(manifest(tmp_path / "m.json", {"b": to_b}, ttl=0)))
     assert router.places(message())[0].expiry == 1000.0
+
+
+@given(
+    everywhere=st.integers(-2, 10**9), route=st.integers(-2, 10**9) | st.none(), priority=st.integers(0, 9) | st.none()
+)
+def test_a_time_to_live_is_in_seconds_and_the_routes_own_goes_first(
+    everywhere: int, route: int | None, priority: int | None
+) -> None:
+    spec: dict[str, object] = {"route": "FROM /* INTO $upstream"}
+    if route is not None:
+        spec["timeToLiveSecs"] = max(route, 0)
+    if priority is not None:
+        spec["priority"] = priority
+    router = ManifestRouter("gw1")
+    router.take(
+        {
+            "schemaVersion": "1.1",
+            "routes": {"r": spec},
+            "storeAndForwardConfiguration": {"timeToLiveSecs": everywhere},
+        }
+    )
+    seconds = max(route or 0, 0) or everywhere
+    expiry = NEVER if seconds < 0 else 1000.0 + seconds
+    assert router.places(message()) == [Place("iothub", 2_000_000_000 if priority is None else priority, expiry)]
 
 
 def test_what_is_remembered_of_an_output_is_what_the_routes_say(tmp_path: Path) -> None:

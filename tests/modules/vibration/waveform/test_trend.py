@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import orjson
 import pytest
 
 from devices.rolling_bearing import Bearing, Machine
@@ -75,3 +76,16 @@ def test_a_slow_shaft_is_judged_over_several_windows_and_a_slower_one_not_at_all
     assert lines[300.0] == (1, 0.0)
     assert lines[1200.0][1] > 20
     assert lines[660.0][1] > 20
+
+
+def test_short_windows_are_summed_up_without_velocity_across_a_restart() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, 8 * 2000).astype(np.float32)
+    before = WaveformCore(cutting=Cutting(window_s=0.5, hop_s=0.25), every=1e9)
+    list(summaries(before, noise))
+    after = WaveformCore(cutting=Cutting(window_s=0.5, hop_s=0.25), every=1e9)
+    after.restore(orjson.loads(orjson.dumps(before.saved())))
+    list(summaries(after, noise))
+    (summary,) = after.tick(START + 100, silent=1.0)
+    document = summary.trend.document()
+    assert (document["velocity"], document["zone"], document["partial"]) == (None, None, True)
+    assert document["count"] == 2 * 31
