@@ -40,8 +40,10 @@ class Said:
     value: Any = None
 
     def changed_to(self, now: "Said") -> bool:
-        """Whether the cloud has spoken: another value, or something above the setting is gone."""
-        return now.depth < self.depth or canonical(now.value) != canonical(self.value)
+        """Whether the cloud has spoken: another value, or something above the setting is gone or another."""
+        if now.depth < self.depth or (now.depth > self.depth and self.value is not None):
+            return True
+        return canonical(now.value) != canonical(self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modules.common.local import (
@@ -174,6 +174,7 @@ PATCHES = st.dictionaries(NAMES, TREES, min_size=1, max_size=2)
 
 
 @given(PATCHES, DOCUMENTS, st.lists(DOCUMENTS, max_size=4))
+@example({"a": {"a": 0}}, {"a": 0}, [{"a": {"a": 0}}])  # what stood in the way held the value that came to be there
 def test_nothing_set_here_disappears_and_what_is_in_force_is_what_the_cloud_left_alone(
     patch: dict[str, Any], base: dict[str, Any], later: list[dict[str, Any]]
 ) -> None:
