@@ -161,8 +161,10 @@ export function showCameras(cameras, newestOf) {
         make("figcaption", {}, make("b", { textContent: camera.name }), picture.note)));
     }
     const alert = newestOf(`camera/${camera.name}`);
-    picture.seen.hidden = !alert;
-    if (alert) {
+    // The verdict of another part must not stand over this one.
+    const ofThis = alert && (alert.item ? alert.item === camera.item : alert.sampled === camera.shown);
+    picture.seen.hidden = !ofThis;
+    if (ofThis) {
       picture.seen.dataset.severity = alert.severity;
       const sure = typeof alert.probability === "number" ? ` ${Math.round(alert.probability * 100)} %` : "";
       picture.seen.textContent = `${alert.label ?? alert.text}${sure}`;

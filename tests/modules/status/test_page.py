@@ -98,3 +98,18 @@ def test_it_fits_a_phone(play_line: Play) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
     browse(play_line, part, width=390)
+
+
+def test_the_verdict_of_one_part_does_not_stand_over_the_next(play_line: Play) -> None:
+    def shows(item: str) -> dict[str, object]:
+        return {"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4, "item": item}}}
+
+    async def part(line: "Line", page: Page) -> None:
+        line.heartbeat("camera", facts=shows("part-3"))
+        line.alert(source="camera/line1", rule="tile", item="part-3", label="defect", probability=0.98)
+        await expect(page.locator("figure .seen")).to_have_text("defect 98 %", timeout=15_000)
+        line.heartbeat("camera", facts=shows("part-4"))
+        await expect(page.locator("figcaption")).to_contain_text("part-4", timeout=15_000)
+        await expect(page.locator("figure .seen")).to_be_hidden()
+
+    browse(play_line, part)
