@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import socket
 import ssl
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from azure.iot.device import X509, IoTHubDeviceClient, Message
+from azure.iot.device.exceptions import NoConnectionError
 
 from localhub import certs
 from localhub.hub import contexts
@@ -220,7 +222,8 @@ def test_who_is_no_identity_any_more_or_another_one_is_disconnected(hub: Hub, mo
     assert beta.gone.wait(10)
     assert [str(one.identity) for one in hub.call(hub.broker.clients)] == ["gw1/alpha"]
     assert not alpha.gone.is_set()
-    device.shutdown()
+    with contextlib.suppress(NoConnectionError):  # it was thrown out, and may just be between two tries
+        device.shutdown()
 
 
 def test_certificates_are_kept_and_renewed_before_they_expire(hub: Hub) -> None:
