@@ -183,8 +183,7 @@ def test_restart_and_logs(line: Line) -> None:
 def test_a_layer_has_added_a_camera(line: Line, images: dict[str, str], engine: Engine) -> None:
     if "camera" not in images:
         pytest.skip("the camera's image was not built")
-    heard = {each["name"]: each for each in line.api("/api/v1/modules")["modules"]}
-    assert heard["camera2"]["state"]
+    line.wait("its heartbeat", lambda: "camera2" in {each["name"] for each in line.api("/api/v1/modules")["modules"]})
     host = containers(engine, line)["camera2"]["HostConfig"]
     assert [device["PathInContainer"] for device in host["Devices"]] == ["/dev/video0"]
     assert host["GroupAdd"] == ["video"]
