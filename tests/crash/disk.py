@@ -8,7 +8,7 @@ some is torn, in any order. `disk.fail` may raise for an operation before it is 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -296,3 +296,15 @@ class File(apsw.VFSFile):
 
     def xDeviceCharacteristics(self) -> int:  # noqa: N802
         return apsw.SQLITE_IOCAP_POWERSAFE_OVERWRITE  # as SQLite takes every disk to be, unless told otherwise
+
+
+def crashes(
+    events: Sequence[Event], places: Iterable[int], dice: random.Random
+) -> Iterator[tuple[int, dict[str, bytearray]]]:
+    """Each of `places` (numbers of events done, rising) with the files that are left when the power goes there."""
+    platter, fed = Platter(), 0
+    for place in places:
+        while fed < place:
+            platter.feed(events[fed])
+            fed += 1
+        yield place, platter.crash(dice)

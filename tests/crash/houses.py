@@ -10,9 +10,8 @@ from pathlib import Path
 from modules.cache.record import PRIORITIES
 from modules.cache.store import LEAST_BOUND, Append, Appended, Clock, Confirm, Hand, Limits, Store, StoreDamagedError
 from modules.cache.store.house import House
-from tests.crash.disk import Platter
 from tests.crash.life import again, payload_of
-from tests.crash.recorder import Recorder, lay_out, recording
+from tests.crash.recorder import Recorder, crashed_folders, recording
 from tests.crash.tally import Tally
 
 NOW_MS = 1_700_000_000_000
@@ -145,17 +144,9 @@ def crash_houses(folder: Path, seed: int, moves: int, points: int) -> Tally:
         life = HouseLife(root, recorder, random.Random(seed))
         life.live(moves)
         life.store.abandon()
-    platter, fed = Platter(), 0
-    for place in places(life, points, dice):
-        while fed < place:
-            platter.feed(recorder.events[fed])
-            fed += 1
-        left = folder / "left"
-        left.mkdir()
-        lay_out(platter.crash(dice), left)
+    for place, left in crashed_folders(recorder, places(life, points, dice), dice, folder / "left"):
         with recording(left):
             check(left, life, place, tally)
-        shutil.rmtree(left)
     shutil.rmtree(root)
     return tally
 

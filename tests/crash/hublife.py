@@ -18,8 +18,7 @@ from unittest.mock import patch
 from localhub.hub import store
 from localhub.hub.message import NEVER, QueuedMessage, pack
 from localhub.hub.store import Batch, Store
-from tests.crash.disk import Platter
-from tests.crash.recorder import Recorder, lay_out, recording
+from tests.crash.recorder import Recorder, crashed_folders, recording
 from tests.crash.tally import Tally
 
 QUEUES = {1: ("gw1/beta/in", 0), 2: ("gw1/gamma/in", 5), 3: ("iothub", 0)}
@@ -175,16 +174,8 @@ def crash_hub(folder: Path, seed: int, commits: int, points: int) -> Tally:
     with tidy_often(), recording(root) as recorder:
         life = Life(root / "hub.db", recorder, random.Random(seed))
         life.live(commits)
-    platter, fed = Platter(), 0
-    for place in places(life, points, dice):
-        while fed < place:
-            platter.feed(recorder.events[fed])
-            fed += 1
-        left = folder / "left"
-        left.mkdir()
-        lay_out(platter.crash(dice), left)
+    for place, left in crashed_folders(recorder, places(life, points, dice), dice, folder / "left"):
         check(left / "hub.db", life, place, tally)
-        shutil.rmtree(left)
     shutil.rmtree(root)
     return tally
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modules.cache.record import PRIORITIES
 from modules.cache.store import LEAST_BOUND, Append, Appended, Store
-from tests.crash.disk import Disk, Platter
+from tests.crash.disk import Disk, crashes
 from tests.crash.life import LARGE, SMALL, Contents, Life, Step, again, payload_of
 from tests.crash.tally import Tally
 
@@ -38,12 +38,8 @@ def crash(kind: str, seed: int, points: int) -> Tally:
         life.live(moves)
         tally.blame("append", "over", max(0, made.most_bytes - LEAST_BOUND), f"{kind} life of seed {seed}")
         dice = random.Random(seed)
-        platter, fed = Platter(), 0
-        for place in places(life, points, dice, FOCUS.get(kind)):
-            while fed < place:
-                platter.feed(made.events[fed])
-                fed += 1
-            check(life, place, platter.crash(dice), dice, tally)
+        for place, files in crashes(made.events, places(life, points, dice, FOCUS.get(kind)), dice):
+            check(life, place, files, dice, tally)
         life.store.abandon()
     return tally
 

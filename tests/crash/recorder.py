@@ -1,14 +1,16 @@
 """A real folder in which all that is done is noted, and nothing is synced: SQLite's files and ours alike.
 
 While a recorder is on, SQLite's default VFS and the calls of `os` by which our own files are made tell it of each
-write, truncation, sync, creation, deletion and renaming under its folder. A `Platter` fed with those events gives
-what a power cut may leave, and `lay_out` puts that into another folder.
+write, truncation, sync, creation, deletion and renaming under its folder. `crashed_folders` lays out what a power cut
+may leave of it, place by place.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import random
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -17,7 +19,7 @@ from unittest.mock import patch
 
 import apsw
 
-from tests.crash.disk import Event, parent
+from tests.crash.disk import Event, crashes, parent
 
 _numbers = count()
 
@@ -190,6 +192,17 @@ def recording(root: Path) -> Iterator[Recorder]:
             yield recorder
     finally:
         vfs.unregister()
+
+
+def crashed_folders(
+    recorder: Recorder, places: Iterable[int], dice: random.Random, folder: Path
+) -> Iterator[tuple[int, Path]]:
+    """Each of `places` with `folder`, which then holds what is left when the power goes there, and is gone after it."""
+    for place, files in crashes(recorder.events, places, dice):
+        folder.mkdir()
+        lay_out(files, folder)
+        yield place, folder
+        shutil.rmtree(folder)
 
 
 def lay_out(files: dict[str, bytearray], root: Path) -> None:
