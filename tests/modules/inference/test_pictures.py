@@ -104,10 +104,11 @@ def test_the_quick_way_sees_what_the_exact_one_sees(
     assert np.median(np.abs(seen[inner] - wanted[inner])) <= 6
 
 
-def test_every_second_column_is_seen_by_the_quick_way_and_skipped_by_the_linear_one() -> None:
-    stripes = np.tile(np.array([0, 200, 0, 200], np.uint8), (30, 40))
-    quick = prepare_pixels(stripes, QUICK, "uint8")
-    assert (quick == 100).all()
+def test_every_column_is_seen_by_the_quick_way_while_the_linear_one_skips_some() -> None:
+    stripes = np.tile(np.array([0, 200, 200, 0], np.uint8), (30, 40))
+    linear = QUICK.model_copy(update={"interpolation": "linear"})
+    assert (prepare_pixels(stripes, QUICK, "uint8") == 100).all()
+    assert (prepare_pixels(stripes, linear, "uint8") == 200).all()
 
 
 @pytest.mark.parametrize("cut", [3, 8, 12, 21])
