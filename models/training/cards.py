@@ -42,7 +42,7 @@ def tile_card() -> Card:
             advice="Take the part out and look at it; the heat map says where.",
         ),
         golden=Golden(fp32=1e-3, int8=0.05),
-        training={**sources.TERMS["magnetic_tile"], "rendered": _RENDERED, "how": _HOW},
+        training={**sources.TERMS["magnetic_tile"], "rendered": _RENDERED, "how": _HOW, "transfer": lite.origin()},
     )
 
 

@@ -1,8 +1,6 @@
-"""What all fits share: seeds, the running average of weights, and prediction in pieces."""
+"""What all fits share: seeds, batches, and prediction in pieces."""
 
-import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,37 +15,13 @@ def seed(number: int) -> np.random.Generator:
     return np.random.default_rng(number)
 
 
-@dataclass
-class Average:
-    """A running average of a network's weights, which generalises better than the last step's (Polyak, Izmailov)."""
-
-    net: nn.Module
-    keep: float = 0.99
-    steps: int = 0
-    model: nn.Module = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.model = copy.deepcopy(self.net)
-
-    def update(self) -> None:
-        """Take the weights of now into account."""
-        self.steps += 1
-        keep = min(self.keep, (1 + self.steps) / (10 + self.steps))
-        with torch.no_grad():
-            for mean, now in zip(self.model.state_dict().values(), self.net.state_dict().values(), strict=True):
-                if mean.dtype.is_floating_point:
-                    mean.mul_(keep).add_(now, alpha=1 - keep)
-                else:
-                    mean.copy_(now)
-
-
 def batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """Whole batches of an order; what is left over is dropped, batch norm dislikes it."""
     for start in range(0, len(order) - size + 1, size):
         yield order[start : start + size]
 
 
-def scores(net: nn.Module, inputs: NDArray[np.float32], size: int = 128) -> NDArray[np.float64]:
+def scores(net: nn.Module, inputs: NDArray[np.float32], size: int = 32) -> NDArray[np.float64]:
     """Scores (n, labels) of prepared inputs."""
     pieces = each_batch(net, inputs, size, lambda answer: answer[0] if isinstance(answer, tuple) else answer)
     return np.concatenate(pieces).astype(np.float64)

@@ -26,7 +26,7 @@ from modules.inference import orders
 from modules.inference.runner import FILES, Model
 
 FOLDS: Final = sources.FOLDS
-EASY_FOLDS: Final = 1  # of the easy split: enough to show the difference
+EASY_FOLDS: Final = {"steel": 1, "tile": 0}  # of the easy split: one shows the difference
 SIZES: Final = (7, 14, 21)
 PICTURES: Final[Mapping[str, ModuleType]] = {"tile": tile, "steel": steel}
 
@@ -51,7 +51,7 @@ def jobs_of(package: str) -> list[Job]:
         honest = [Job(package, split, size) for split in ("honest", "plain", "unseen normal") for size in SIZES]
         return [Job(package, "final"), *honest, Job(package, "easy", 0)]
     honest = [Job(package, "honest", fold) for fold in range(FOLDS)]
-    return [Job(package, "final"), *honest, *(Job(package, "easy", fold) for fold in range(EASY_FOLDS))]
+    return [Job(package, "final"), *honest, *(Job(package, "easy", fold) for fold in range(EASY_FOLDS[package]))]
 
 
 def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick: bool) -> None:
@@ -60,8 +60,8 @@ def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick:
     missing = [job for job in jobs if not (work / job.file).exists()]
     if any(job.package == bearing.NAME for job in missing):
         bearing_windows(data, work, quick=quick)
-    if any(job.package == steel.NAME for job in missing):
-        steel.seen(steel.load(data), work, quick=quick)
+    for package in {job.package for job in missing} & PICTURES.keys():
+        PICTURES[package].seen(PICTURES[package].load(data), work, quick=quick)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         waiting = [pool.submit(run, job, data, work, quick=quick) for job in missing]
@@ -94,14 +94,14 @@ def picture_folds(package: str, split: str, dataset: Any) -> NDArray[np.int64]:
 def _picture(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
     module = PICTURES[job.package]
     dataset = module.load(data)
-    learnt = (steel.seen(dataset, work, quick=quick),) if job.package == steel.NAME else ()
+    learnt = module.seen(dataset, work, quick=quick)
     everything = np.arange(len(dataset.files))
     epochs = 2 if quick else module.EPOCHS
     if job.split == "final":
-        return _kept(module.fit(dataset, everything, *learnt, epochs=epochs))
+        return _kept(module.fit(dataset, everything, learnt, epochs=epochs))
     fold = picture_folds(job.package, job.split, dataset)
     rows, held = everything[fold != job.fold], everything[fold == job.fold]
-    net = module.fit(dataset, rows, *learnt, epochs=epochs)
+    net = module.fit(dataset, rows, learnt, epochs=epochs)
     inputs = module.inputs(dataset, held)
     result = {"rows": held, "scores": scores(net, inputs)}
     if job.split == "honest":

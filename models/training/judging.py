@@ -27,23 +27,24 @@ def judged_picture_card(package: str, dataset: Any, work: Path) -> Card:
     """The card of a picture package with temperature, reference and accuracy."""
     card = cards.picture_card(package, dataset)
     honest = [result(work, Job(package, "honest", fold)) for fold in range(FOLDS)]
-    easy = [result(work, Job(package, "easy", fold)) for fold in range(EASY_FOLDS)]
+    easy = [result(work, Job(package, "easy", fold)) for fold in range(EASY_FOLDS[package])]
     rows, scores, int8 = (np.concatenate([each[key] for each in honest]) for key in ("rows", "scores", "int8"))
     truth = dataset.bad.astype(int) if package == tile.NAME else dataset.truth
     heat = temperature(scores, truth[rows])
-    easy_rows, easy_scores = (np.concatenate([each[key] for each in easy]) for key in ("rows", "scores"))
     table = _tile_figures if package == tile.NAME else _steel_figures
     figures = table(dataset, rows, softmax(scores, heat))
     int8_figures = table(dataset, rows, softmax(int8, heat))
     fold = picture_folds(package, "honest", dataset)
-    accuracy = {
+    accuracy: dict[str, Any] = {
         "honest": {"split": _split_text(package), **figures, "int8": _headline(int8_figures)},
         "by_fold": [_headline(table(dataset, np.flatnonzero(fold == k), _fold(honest[k], heat))) for k in range(FOLDS)],
-        "easy": {
-            "split": "picture by picture: other pictures of the same tile or strip are among those learnt from",
-            **_headline(table(dataset, easy_rows, softmax(easy_scores, heat))),
-        },
     }
+    if easy:
+        easy_rows, easy_scores = (np.concatenate([each[key] for each in easy]) for key in ("rows", "scores"))
+        accuracy["easy"] = {
+            "split": "picture by picture: other pictures of the same strip are among those learnt from",
+            **_headline(table(dataset, easy_rows, softmax(easy_scores, heat))),
+        }
     probability = softmax(scores, heat)
     watched = probability[:, 1] if package == tile.NAME else probability.max(axis=1)
     return card.model_copy(
@@ -65,7 +66,7 @@ def judged_bearing_card(table: bearing.Windows, work: Path) -> Card:
     card = card.model_copy(update={"output": card.output.model_copy(update={"temperature": heat})})
     honest_probability = softmax(scores, heat)
     watched = 1 - honest_probability[:, 0]
-    accuracy = {
+    accuracy: dict[str, Any] = {
         "honest": {
             "split": "leave one fault size out: none of the three bearings that are judged was learnt from",
             **{how: _bearing_figures(table, honest, how, card) for how in (bearing.AS_IS, *bearing.CHECKS)},
