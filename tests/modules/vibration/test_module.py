@@ -350,9 +350,11 @@ def test_the_page_can_look_at_sensors(run_module: Run) -> None:
             pages["slow"] = (await client.get("/view/sensor", params={"source": "press1/temperature"})).json()
             pages["wave"] = (await client.get("/view/sensor", params={"source": "motor1"})).json()
             pages["lines"] = (await client.get("/view/spectrum", params={"source": "motor1"})).json()
-            pages["slow lines"] = (
+            pages["no lines"] = (
                 await client.get("/view/spectrum", params={"source": "press1/temperature"})
             ).status_code
+            pages["second"] = (await client.get("/view/sensors", params={"offset": "1", "limit": "1"})).json()
+            pages["wrong"] = (await client.get("/view/sensors", params={"offset": "-1"})).status_code
             pages["none"] = (await client.get("/view/sensor", params={"source": "nobody"})).status_code
             pages["metrics"] = (await client.get("/metrics")).text
 
