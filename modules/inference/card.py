@@ -57,12 +57,21 @@ class WavePrepare(Part):
     shape_hz: tuple[float, ...] = ()  # edges of the pieces whose share of power is one figure each
 
 
+class Constant(Part):
+    """A further input that is always the same: a sampling rate, an empty state."""
+
+    shape: tuple[Annotated[int, Field(ge=0, le=1 << 20)], ...] = ()
+    dtype: Literal["float32", "float16", "int64", "int32", "uint8", "bool"] = "float32"
+    value: float = 0.0
+
+
 class Input(Part):
     """The model's input tensor, without the batch axis."""
 
     name: str
     shape: tuple[int, ...]
     dtype: Literal["float32", "float16", "uint8"] = "float32"
+    constants: dict[str, Constant] = Field(default_factory=dict)  # with any, a run of the network takes one item
 
 
 class Output(Part):

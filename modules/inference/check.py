@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from modules.inference.bare import facts_of
 from modules.inference.card import Card, CardError, read_card
 from modules.inference.engine import Engine
 from modules.inference.errors import ChildGoneError, ModelError
@@ -21,7 +22,7 @@ from modules.inference.golden import read_golden
 from modules.inference.onnxfile import NotOnnxError, read_onnx
 from modules.inference.runner import FILES
 from modules.inference.sizing import LEAST_MB, Sizing
-from modules.inference.skeleton import PLACEHOLDER, facts_of
+from modules.inference.skeleton import PLACEHOLDER
 
 
 @dataclass(slots=True)

@@ -41,7 +41,10 @@ class Model:
         self._check_names(path.name)
         first = next(each for each in self.session.get_inputs() if each.name == card.input.name).shape[:1]
         self._fixed = first[0] if first and isinstance(first[0], int) else None
-        self.batch = self._fixed or sizing.batch
+        self.batch = self._fixed or (1 if card.input.constants else sizing.batch)
+        self._constants = {
+            name: np.full(each.shape, each.value, each.dtype) for name, each in card.input.constants.items()
+        }
 
     def probabilities(self, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
         """Probabilities, shape (n, labels), of prepared inputs (n, ...). Raises ModelError."""
@@ -71,7 +74,7 @@ class Model:
 
     def _run(self, inputs: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
         try:
-            answers = self.session.run(self._outputs, {self.card.input.name: inputs})
+            answers = self.session.run(self._outputs, {self.card.input.name: inputs, **self._constants})
         except Exception as error:  # as above
             said = without_paths(error)
             if _MEMORY.search(said):
@@ -113,6 +116,8 @@ class Model:
         outputs = {each.name for each in self.session.get_outputs()}
         if self.card.input.name not in inputs:
             raise ModelError(f"{file} has no input {self.card.input.name!r}; it has {', '.join(inputs)}")
+        if extra := set(inputs) - {self.card.input.name} - set(self.card.input.constants):
+            raise ModelError(f"{file} takes {', '.join(sorted(extra))}, too: say input.constants")
         if missing := [name for name in self._outputs if name not in outputs]:
             raise ModelError(f"{file} has no output {missing[0]!r}; it has {', '.join(sorted(outputs))}")
         shape = inputs[self.card.input.name].shape[1:]

@@ -141,6 +141,8 @@ def _answers(options: argparse.Namespace, name: str) -> Answers:
         std=_numbers(options.std),
         activation=options.activation,
         rate=options.rate,
+        count=options.samples,
+        constants=_constants(options.constant),
     )
 
 
@@ -148,6 +150,13 @@ def _labels(text: str) -> tuple[str, ...]:
     if text and Path(text).is_file():
         text = Path(text).read_text(encoding="utf-8").replace("\n", ",")
     return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _constants(texts: list[str]) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, _, value in (text.partition("=") for text in texts)}
+    except ValueError as error:
+        raise ModelError("--constant takes NAME=NUMBER") from error
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -184,4 +193,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--std", default="", help="per channel")
     parser.add_argument("--activation", choices=("softmax", "sigmoid", "none", "probability"))
     parser.add_argument("--rate", type=float, help="Hz, of a waveform model")
+    parser.add_argument("--samples", type=int, help="of a window, where the file leaves it open")
+    parser.add_argument("--constant", action="append", default=[], help="NAME=VALUE of a further input; repeatable")
     return parser

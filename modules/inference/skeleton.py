@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,78 +12,13 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort
 
+from modules.inference.bare import CONSTANTS, PICTURE_RANK, TYPES, Tensor, facts_in, session_of
 from modules.inference.errors import ModelError, without_paths
 
 PLACEHOLDER: Final = "label-"
-_TYPES: Final = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 _CHANNELS: Final = {1: "grey", 3: "rgb"}
 _SIDE: Final = 224  # where the file leaves width and height open
-_PICTURE_RANK, _WAVE_RANKS = 4, (2, 3)
 _SUM: Final = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An input or output: sides are numbers, or None where the file leaves them open."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a file takes and gives."""
-
-    inputs: list[Tensor]
-    outputs: list[Tensor]
-
-    def told(self, tensors: Sequence[Tensor]) -> str:
-        """In words."""
-        return ", ".join(
-            f"{each.name} ({', '.join('?' if side is None else str(side) for side in each.shape)}) {each.type}"
-            for each in tensors
-        )
-
-    def obstacles(self) -> list[str]:
-        """What the module could not do with this file, and what to do about it."""
-        found = []
-        if len(self.inputs) != 1:
-            names = self.told(self.inputs) or "none"
-            found.append(f"the module gives one input, this takes {names}: export it with the others as constants")
-        first = self.inputs[0] if self.inputs else None
-        if first is not None and first.type not in _TYPES:
-            found.append(f"input {first.name} is {first.type}; float32, float16 and uint8 can be given")
-        if first is not None and len(first.shape) not in (*_WAVE_RANKS, _PICTURE_RANK):
-            found.append(f"input {first.name} has {len(first.shape)} axes; pictures have 4, waveforms 2 or 3")
-        if self.scores is None:
-            found.append(
-                f"no output of scores, shape (n, labels), among {self.told(self.outputs)}: only classifiers run"
-            )
-        return found
-
-    @property
-    def scores(self) -> Tensor | None:
-        """The output that can be scores: two axes, or more of length one; the last number is the labels'."""
-        fitting = [
-            each
-            for each in self.outputs
-            if each.type in ("tensor(float)", "tensor(float16)")
-            and len(each.shape) > 1
-            and each.shape[1] is not None
-            and all(side == 1 for side in each.shape[2:])
-        ]
-        return fitting[0] if fitting else None
-
-    @property
-    def heat(self) -> Tensor | None:
-        """The output that can be a heat map."""
-        maps = [
-            each
-            for each in self.outputs
-            if len(each.shape) == 3 or (len(each.shape) == _PICTURE_RANK and each.shape[1] == 1)
-        ]
-        return next((each for each in maps if each is not self.scores and each.type == "tensor(float)"), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +37,8 @@ class Answers:
     std: tuple[float, ...] = ()
     activation: str | None = None
     rate: float | None = None  # Hz, of a waveform model
+    count: int | None = None  # samples of a window, where the file leaves it open
+    constants: Mapping[str, float] = field(default_factory=dict)  # values of further inputs
 
 
 @dataclass(slots=True)
@@ -113,15 +50,10 @@ class Draft:
     asked: list[str] = field(default_factory=list)
 
 
-def facts_of(path: Path) -> Facts:
-    """What the file takes and gives, by ONNX Runtime. Raises ModelError when it does not load."""
-    return _facts(_session(path))
-
-
 def draft(path: Path, answers: Answers) -> Draft:
     """A card for `path`. Raises ModelError with every obstacle in words."""
-    session = _session(path)
-    facts = _facts(session)
+    session = session_of(path)
+    facts = facts_in(session)
     if obstacles := facts.obstacles():
         raise ModelError("; ".join(obstacles))
     scores = facts.scores
@@ -130,15 +62,15 @@ def draft(path: Path, answers: Answers) -> Draft:
         {"format": 1, "name": answers.name, "version": "1.0.0", "title": answers.title or f"{path.stem}, as it came"}
     )
     entrance = facts.inputs[0]
-    shape = (
-        _picture(entrance, answers, made) if len(entrance.shape) == _PICTURE_RANK else _wave(entrance, answers, made)
-    )
-    dtype = _TYPES[entrance.type]
+    shape = _picture(entrance, answers, made) if len(entrance.shape) == PICTURE_RANK else _wave(entrance, answers, made)
+    dtype = TYPES[entrance.type]
     made.card["input"] = {"name": entrance.name, "shape": list(shape), "dtype": dtype}
+    if len(facts.inputs) > 1:
+        made.card["input"]["constants"] = _constants(facts.inputs[1:], answers, made)
     made.card["sources"] = list(answers.sources)
     if not answers.sources:
         made.asked.append("which sources it judges: --sources 'camera/line2,camera/line3' (patterns)")
-    count = max(2, int(scores.shape[1] or 0))
+    count = max(2, int(scores.shape[1] or 0) if len(scores.shape) > 1 else 1)
     made.card["output"] = {"scores": scores.name, "activation": _activation(session, made, answers)}
     if facts.heat is not None and made.card["task"] == "picture":
         made.card["output"]["heat"] = facts.heat.name
@@ -146,26 +78,6 @@ def draft(path: Path, answers: Answers) -> Draft:
     _labels(count, answers, made)
     made.asked.append("what it was trained on and under which terms, and how well it does: training, accuracy")
     return made
-
-
-def _session(path: Path) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime raises many types of its own
-        raise ModelError(f"{path.name} does not load: {without_paths(error, path.parent)[:300]}") from error
-
-
-def _facts(session: ort.InferenceSession) -> Facts:
-    inputs, outputs = (
-        [
-            Tensor(each.name, tuple(side if isinstance(side, int) else None for side in each.shape), each.type)
-            for each in some
-        ]
-        for some in (session.get_inputs(), session.get_outputs())
-    )
-    return Facts(inputs, outputs)
 
 
 def _picture(entrance: Tensor, answers: Answers, made: Draft) -> tuple[int, ...]:
@@ -206,10 +118,11 @@ def _picture(entrance: Tensor, answers: Answers, made: Draft) -> tuple[int, ...]
 def _wave(entrance: Tensor, answers: Answers, made: Draft) -> tuple[int, ...]:
     """Fill in `prepare` of a waveform model."""
     sides = entrance.shape[1:]
-    count = sides[-1]
+    count = sides[-1] or answers.count
     if count is None or any(side != 1 for side in sides[:-1]):
         raise ModelError(
             f"input {entrance.name} is {', '.join(map(str, sides))}: one channel of a fixed number of samples is wanted"
+            ": say --samples N"
         )
     rate = answers.rate or float(count)
     if answers.rate is None:
@@ -223,7 +136,7 @@ def _wave(entrance: Tensor, answers: Answers, made: Draft) -> tuple[int, ...]:
         "standardise": False,
     }
     made.guessed.append("samples are given as they come: set prepare.standardise if training standardised each window")
-    return tuple(1 if side is None else side for side in sides)
+    return (*(1 for _ in sides[:-1]), count)
 
 
 def _activation(session: ort.InferenceSession, made: Draft, answers: Answers) -> str:
@@ -234,10 +147,14 @@ def _activation(session: ort.InferenceSession, made: Draft, answers: Answers) ->
     first = session.get_inputs()[0].shape[0]
     shape = (first if isinstance(first, int) else 1, *entrance["shape"])
     noise = np.random.default_rng(0).random(shape) * (255 if entrance["dtype"] == "uint8" else 1)
-    scores = _facts(session).scores
+    scores = facts_in(session).scores
     assert scores is not None
     try:
-        found = session.run([scores.name], {entrance["name"]: noise.astype(entrance["dtype"])})[0]
+        given = {
+            name: np.full(each["shape"], each["value"], each["dtype"])
+            for name, each in entrance.get("constants", {}).items()
+        }
+        found = session.run([scores.name], {entrance["name"]: noise.astype(entrance["dtype"]), **given})[0]
     except Exception as error:  # as above
         raise ModelError(f"it refuses an input of shape {shape}: {without_paths(error)[:300]}") from error
     rows = np.asarray(found, np.float64).reshape(shape[0], -1)
@@ -253,6 +170,18 @@ def _activation(session: ort.InferenceSession, made: Draft, answers: Answers) ->
         return "none" if adds_up else "probability"
     made.guessed.append("scores become probabilities by softmax: --activation sigmoid if each label stands by itself")
     return "sigmoid" if rows.shape[1] == 1 else "softmax"
+
+
+def _constants(further: Sequence[Tensor], answers: Answers, made: Draft) -> dict[str, Any]:
+    """What the other inputs are always given: nought, where nothing else was said."""
+    found = {}
+    for each in further:
+        shape = [1 if side is None else side for side in each.shape]
+        value = answers.constants.get(each.name, 0.0)
+        found[each.name] = {"shape": shape, "dtype": CONSTANTS[each.type], "value": value}
+        if each.name not in answers.constants:
+            made.asked.append(f"what input {each.name}, {shape}, is to be always: --constant {each.name}=VALUE (0 now)")
+    return found
 
 
 def _labels(count: int, answers: Answers, made: Draft) -> None:
