@@ -219,6 +219,24 @@ def test_a_stalled_drain_is_told_at_once(line: Line, make_message: Make, until: 
     asyncio.run(play())
 
 
+def test_what_edgehub_knows_of_its_link_is_told_at_once_though_nothing_is_sent(line: Line, until: Until) -> None:
+    def says(text: str) -> bool:
+        beats = line.transport.outputs("health")
+        return bool(beats) and text in beats[-1].body.decode()
+
+    async def play() -> None:
+        async with line.running():
+            line.away = False
+            await until(lambda: says('"link":"up"'))
+            line.away = True
+            await until(lambda: says('"link":"down"'))
+            assert says("the cloud takes nothing: nothing waits yet")
+            line.away = False
+            await until(lambda: says('"link":"up"'))
+
+    asyncio.run(play())
+
+
 def test_an_operator_s_key_from_the_twin(line: Line, house: House, until: Until) -> None:
     private = X25519PrivateKey.generate()
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
