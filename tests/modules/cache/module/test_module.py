@@ -91,7 +91,7 @@ def test_a_repeat_is_acknowledged_and_not_sent_again(line: Line, make_message: M
 
     asyncio.run(play())
     assert len(line.transport.outputs("upstream0")) == 1
-    assert line.edge.metrics.total(line.module._duplicates) == 2
+    assert line.edge.metrics.total(line.module._meters.duplicates) == 2
 
 
 def test_a_wrong_kind_is_counted_and_the_next_one_handled(line: Line, make_message: Make, until: Until) -> None:
