@@ -1,9 +1,10 @@
-"""The gateway explains itself: `python -m modules.status`."""
+"""The gateway explains itself: `python -m modules.status`; with a verb, on the command line."""
 
 import sys
 
 from modules.common.edge import Edge
 from modules.common.main import run_module
+from modules.status import commandline
 from modules.status.module import StatusModule
 from modules.status.server import StatusServer
 from modules.status.settings import StatusSettings
@@ -17,4 +18,4 @@ async def start() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_module(start))
+    sys.exit(commandline.main(sys.argv[1:]) if sys.argv[1:] else run_module(start))

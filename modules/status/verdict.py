@@ -14,7 +14,7 @@ Reason = Literal["waiting", "act_now", "not_watched", "look_soon", "note", "hand
 class Verdict:
     """`level` colours the page; `headline` is read across the room; `details` say what to do, worst first.
 
-    `reason` and `names` (of sources or modules, the worst first) are the headline for those who have words of their own.
+    `reason` and `names` (of sources or modules, the worst first) are the headline for whoever has words of their own.
     """
 
     level: Level

@@ -67,12 +67,13 @@ class State:
     measure: Callable[[], int]
     pages_in_wal: Callable[[int], int]
     """How many different pages are among so many frames of the WAL: a checkpoint writes each once."""
-    started: int
-    base: int
+    offset: int
+    """Of the store's own clock against the monotonic one, ms."""
     seq: int
     memory: Memory
     now: int = 0  # the store's clock when the open transaction began
     claimed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PRIORITIES, 0))
+    """Up to which seq records are about to be sent."""
     free: int = 0  # pages known to be free; a lower bound, read again when it is used up
     spare: int = 0  # pages that estimates were once short of
     frames: int = 0  # pages in the WAL
@@ -86,16 +87,15 @@ class State:
 
     def tick(self) -> int:
         """The store's own clock in ms: it runs only while a store is open, and never back."""
-        return self.base + self.clock.monotonic() - self.started
+        return self.offset + self.clock.monotonic()
 
     def untouchable(self, priority: int) -> int:
         """Records up to here are in edgeHub or about to be sent there."""
         return max(self.marks[priority].handed, self.claimed[priority])
 
-    def claim(self, priority: int, seq: int) -> None:
-        """Records up to `seq` are about to be sent. What is let go of by a lower one may expire, so look again."""
-        if seq < self.claimed[priority]:
-            self.expired = {name: cursor for name, cursor in self.expired.items() if name[0] != priority or name[2]}
+    def let_go(self, priority: int, seq: int) -> None:
+        """Records behind `seq` are not about to be sent after all: they may expire, so they are looked at again."""
+        self.expired = {name: cursor for name, cursor in self.expired.items() if name[0] != priority or name[2]}
         self.claimed[priority] = seq
 
     def read_free(self) -> int:

@@ -12,6 +12,7 @@ from typing import Self
 from modules.cache.record import ALERTS, Entry, Stored
 from modules.cache.sealing import Sealer
 from modules.cache.store import batch, erase, expire, outgoing, report, schema, upkeep
+from modules.cache.store.alone import Alone
 from modules.cache.store.append import Append, Appended
 from modules.cache.store.ballast import Ballast
 from modules.cache.store.batch import Batch
@@ -43,8 +44,9 @@ class Store:
         self._state = state
         self._transactions = Transactions(state, ballast)
         self._guard = self._transactions.guard
-        self._jobs = Jobs(state, self._transactions)
         self._erasing = Erasing(state, self._transactions)
+        self._jobs = Jobs(state, self._transactions, self._erasing)
+        self._alone = Alone(state, self._transactions)
 
     @property
     def disk_full(self) -> bool:
@@ -85,8 +87,7 @@ class Store:
                 budget=budget,
                 measure=partial(_bytes_in, folder),
                 pages_in_wal=partial(pages_in_wal, folder / DATABASE),
-                started=clock.monotonic(),
-                base=max(mark.clock for mark in marks.all()),
+                offset=max(mark.clock for mark in marks.all()) - clock.monotonic(),
                 seq=max(mark.last_seq for mark in marks.all()),
                 memory=Memory(eras),
                 quarantined=len(connection.execute("SELECT seq FROM quarantine").fetchall()),
@@ -114,11 +115,11 @@ class Store:
 
         A job that fails does not harm its neighbours. Raises StoreDamagedError.
         """
-        results = self._jobs.apply(jobs)
-        for result in results:
-            if isinstance(result, Erasure):
-                self._erasing.begin(result)
-        return results
+        if len(jobs) == 1:
+            done = self._alone.append(jobs[0])
+            if done is not None:
+                return [done]
+        return self._jobs.apply(jobs)
 
     def peek(self, priority: int, after: int, *, most: int, most_bytes: int) -> list[Stored]:
         """The next records of a priority behind seq `after`, in order, and claimed: eviction no longer touches them.
@@ -138,7 +139,7 @@ class Store:
 
     def release(self, priority: int, until: int) -> None:
         """What was peeked behind seq `until` is not about to be sent after all: it may be evicted, or expire."""
-        self._state.claim(priority, until)
+        self._state.let_go(priority, until)
 
     def batches(self, priority: int, after: int) -> list[Batch]:
         """What is bound to be sent together and ends behind seq `after`, in order."""
@@ -294,6 +295,8 @@ class Store:
     def set_limits(self, limits: Limits) -> None:
         """Horizon, times to live and retention take effect at once; for the bound see `resize`."""
         self._state.limits = replace(limits, bound=self._state.limits.bound)
+        self._state.memory.quiet = 0
+        self._state.expired.clear()
 
     def close(self) -> None:
         """Checkpoint and let go of the lock. A closed store cannot be used, also where this raises StoreError."""

@@ -110,6 +110,7 @@ PlayLine = Callable[[Callable[[Line], Awaitable[None]]], None]
 def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -> PlayLine:
     """Run the status module and the test's part beside it; a second call is a restart on the same state."""
     monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
+    monkeypatch.setenv("MILLWATCH_AGENT_METRICS", '""')
 
     @asynccontextmanager
     async def running() -> AsyncIterator[Line]:
@@ -122,7 +123,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         module = StatusModule(edge)
         StatusServer(module)
         view = ViewServer(lambda: b"", host="127.0.0.1", port=0, name="view")
-        view.handlers["last.jpg"] = lambda query: ("image/jpeg", {"line1": JPEG}[query["camera"]])
+        view.handlers["picture"] = lambda query: ("image/jpeg", {"line1": JPEG}[query["source"]])
         view.handlers["sensors"] = lambda _query: ("application/json", orjson.dumps({"sensors": SENSORS}))
         view.handlers["sensor"] = lambda query: (
             "application/json",
@@ -130,7 +131,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         )
         await view.start()
         run = asyncio.create_task(edge.run())
-        token = (tmp_path / "token").read_text().strip()
+        token = (tmp_path / "tokens" / "operate").read_text().strip()
         line = Line(module, transport, view, f"http://127.0.0.1:{port}", token)
         try:
             async with asyncio.timeout(5):

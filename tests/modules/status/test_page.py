@@ -16,7 +16,7 @@ LEVEL = "data-level"
 def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4}}})
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4}}})
         await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
         message = line.alert()
         await expect(page.locator("body")).to_have_attribute(LEVEL, "stop")
@@ -71,7 +71,7 @@ def test_what_modules_say_is_text_and_never_markup(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat(NASTY, text=f"<b>bold</b>{NASTY}", version=NASTY)
         line.heartbeat("vibration")
-        line.heartbeat("camera", facts={"cameras": {NASTY: {"phase": "dead", "error": NASTY, "item": NASTY}}})
+        line.heartbeat("camera", facts={"cameras": {NASTY: {"state": "dead", "trouble": NASTY, "item": NASTY}}})
         line.heartbeat("cache", facts={"depth": 1, "dropped": {NASTY: 3}, "link": NASTY})
         sensor = {"source": f"a/{NASTY}", "value": 1.0, "unit": NASTY, "state": "critical"}
         show_sensors(line, [sensor])
@@ -121,7 +121,7 @@ def test_a_broken_connection_is_said_at_once_and_mends_itself(play_line: Play) -
 
 def test_the_verdict_of_one_part_does_not_stand_over_the_next(play_line: Play) -> None:
     def shows(item: str) -> dict[str, object]:
-        return {"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4, "item": item}}}
+        return {"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4, "item": item}}}
 
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("camera", facts=shows("part-3"))

@@ -25,7 +25,7 @@ async def busy(line: "Line") -> None:
         "cache", facts={"depth": 12, "bytes": 4096, "link": "up", "outage_hours_left": 30.5, "dropped": {"evicted": 2}}
     )
     line.heartbeat(
-        "camera", state="warn", text="line2 is dark", facts={"cameras": {"line1": {"phase": "ok", "item": "part-3"}}}
+        "camera", state="warn", text="line2 is dark", facts={"cameras": {"line1": {"state": "ok", "item": "part-3"}}}
     )
     line.alert()
     line.alert(source=LONG, severity="warning")
