@@ -252,9 +252,7 @@ class Line(BaseModel):
     reason: Literal["waiting", "act_now", "not_watched", "look_soon", "note", "handled", "all_right"] = Field(
         description="The headline for those who have words of their own, with `names`"
     )
-    names: list[str] = Field(
-        description="Sources or modules, the worst first", examples=[["press3/oil"]]
-    )
+    names: list[str] = Field(description="Sources or modules, the worst first", examples=[["press3/oil"]])
     details: list[str]
     active: list[Condition] = Field(description="Conditions that hold, the worst first")
 

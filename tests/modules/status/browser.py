@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line
 
+expect.set_options(timeout=20_000)  # a laden machine is slow, and a page that never comes is what is looked for
 CHROMIUM = shutil.which("chromium")
 Play = Callable[[Callable[["Line"], Awaitable[None]]], None]
 Part = Callable[["Line", Page], Awaitable[None]]
@@ -44,7 +45,7 @@ def browse(
             page = await browser.new_page(
                 viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale, reduced_motion="reduce"
             )
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(20_000)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
             page.on("request", lambda request: None if request.url.startswith(line.url) else wrong.append(request.url))
@@ -70,6 +71,11 @@ async def violations(page: Page) -> list[str]:
         for each in result["violations"]
         for node in each["nodes"]
     ]
+
+
+def show(line: "Line", view: str, document: Mapping[str, Any]) -> None:
+    """From now on the modules' view of that name is this."""
+    line.view.handlers[view] = lambda _query: ("application/json", orjson.dumps(document))
 
 
 def show_sensors(line: "Line", sensors: Sequence[Mapping[str, Any]]) -> None:

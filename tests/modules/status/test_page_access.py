@@ -4,10 +4,9 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
-from tests.modules.status.browser import Play, browse, needs_chromium, show_sensors, violations
+from tests.modules.status.browser import Play, browse, needs_chromium, show, show_sensors, violations
 from tests.modules.status.test_words import catalogue
 
 if TYPE_CHECKING:
@@ -17,8 +16,52 @@ pytestmark = needs_chromium
 LONG = "hall-7/line-3/press-12/gearbox-output-shaft/drive-end-bearing/radial-horizontal-acceleration-envelope"
 
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SPECTRUM = {
+    "source": LONG,
+    "unit": "m/s2",
+    "fs_hz": 12_000.0,
+    "resolution_hz": 3.0,
+    "step_hz": 15.0,
+    "amplitude": [0.01, 0.02, 0.5] * 133,
+    "speed_hz": 29.5,
+    "speed_estimated": True,
+    "orders": {"BPFO": 105.7, "BPFI": 159.9, "2xBSF": 139.1, "FTF": 11.7},
+    "envelope": {
+        "resolution_hz": 1.5,
+        "step_hz": 1.5,
+        "first_hz": 3.0,
+        "amplitude": [0.1, 0.2, 0.05] * 120,
+        "band_hz": [2000.0, 4000.0],
+    },
+}
+GATE = {
+    "threshold": 18.0,
+    "noise": 2.1,
+    "min_area": 0.002,
+    "areas": [[second, second % 7 / 500] for second in range(120)],
+    "calibrated": True,
+    "triggers": 4,
+    "regions": [],
+    "masks": [],
+}
+
+
 async def busy(line: "Line") -> None:
     """Something on every card."""
+    wave = {
+        "source": LONG,
+        "kind": "waveform",
+        "unit": "m/s2",
+        "waveform": {"step_s": 0.01, "values": [0.1, -0.2] * 99},
+    }
+    views: dict[str, Any] = {
+        "sensor": wave | {"orders": {"outer race": 12.5}, "state": "warning"},
+        "spectrum": SPECTRUM,
+        "gate": GATE,
+    }
+    for name, document in views.items():
+        show(line, name, document)
     line.heartbeat("vibration", settings={"version": 2, "ok": False, "error": "limit: must be above 0", "local": 2})
     line.heartbeat("inference", facts={"models": {"bearing": {"state": "ok", "version": "1.0.0", "precision": "int8"}}})
     line.heartbeat(
@@ -40,42 +83,52 @@ async def busy(line: "Line") -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong_with_the_page_and_its_dialogs(
-    play_line: Play, scheme: Literal["light", "dark"]
-) -> None:
+async def shown(page: Page) -> None:
+    """What `busy` told is on the page."""
+    await expect(page.locator("body")).to_have_attribute("data-level", "stop")
+    await expect(page.locator("#alert-list .alert")).to_have_count(3)
+    await expect(page.locator(".tile")).to_have_count(3)
+
+
+def dialogs(page: Page) -> list[tuple[str, Locator, Locator]]:
+    """Each dialog: what opens it, and what shows that all of it is there."""
+    dialog = page.get_by_role("dialog")
+    return [
+        ("alert", page.locator(".holding button").first, dialog.locator(".judging")),
+        ("sensor", page.locator(".tile", has_text="gearbox").locator(".open"), dialog.locator(".orders")),
+        ("camera", page.locator(".look"), dialog.locator(".tuner .chart")),
+    ]
+
+
+def test_axe_finds_nothing_wrong_with_the_page_and_its_dialogs(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         await busy(line)
-        await expect(page.locator("body")).to_have_attribute("data-level", "stop")
-        await expect(page.locator("#alert-list .alert")).to_have_count(3)
-        await expect(page.locator(".tile")).to_have_count(3)
-        await expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-        found = {"page": await violations(page)}
-        for name, opener in {
-            "alert": page.locator(".holding button").first,
-            "waveform sensor": page.locator(".tile .open").nth(0),
-            "camera": page.locator(".look"),
-        }.items():
-            await opener.click()
-            await page.get_by_role("dialog").wait_for()
-            await page.wait_for_timeout(300)
-            found[name] = await violations(page)
-            if name == "alert":
-                await page.get_by_label("Your name").fill("Ada")
-                await page.keyboard.press("Enter")
-                await page.get_by_label("Token").wait_for()
-                found["token"] = await violations(page)
+        await shown(page)
+        found: dict[str, list[str]] = {}
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=scheme)
+            await expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+            found[f"{scheme} page"] = await violations(page)
+            for name, opener, sign in dialogs(page):
+                await opener.click()
+                await sign.wait_for()
+                found[f"{scheme} {name}"] = await violations(page)
+                if name == "alert":
+                    await page.get_by_label("Your name").fill("Ada")
+                    await page.keyboard.press("Enter")
+                    await page.get_by_label("Token").wait_for()
+                    found[f"{scheme} token"] = await violations(page)
+                    await page.keyboard.press("Escape")
+                    await page.get_by_label("Token").wait_for(state="detached")
                 await page.keyboard.press("Escape")
-                await page.get_by_label("Token").wait_for(state="detached")
-            await page.keyboard.press("Escape")
-            await expect(page.get_by_role("dialog")).to_have_count(0)
+                await expect(page.get_by_role("dialog")).to_have_count(0)
         line.module.events.close()
         await page.context.set_offline(True)
         await expect(page.locator("body")).to_have_class("stale")
         found["stale"] = await violations(page)
         assert found == {name: [] for name in found}
 
-    browse(play_line, part, scheme=scheme)
+    browse(play_line, part)
 
 
 def test_no_visible_word_stands_outside_the_catalogues(play_line: Play) -> None:
@@ -96,13 +149,11 @@ def test_no_visible_word_stands_outside_the_catalogues(play_line: Play) -> None:
 
     async def part(line: "Line", page: Page) -> None:
         await busy(line)
-        await expect(page.locator("#alert-list .alert")).to_have_count(3)
-        await expect(page.locator(".tile")).to_have_count(3)
+        await shown(page)
         foreign = await stray(page)
-        for opener in (page.locator(".holding button").first, page.locator(".tile .open").first, page.locator(".look")):
+        for _, opener, sign in dialogs(page):
             await opener.click()
-            await page.get_by_role("dialog").wait_for()
-            await page.wait_for_timeout(300)
+            await sign.wait_for()
             foreign += await stray(page)
             await page.keyboard.press("Escape")
         assert foreign == []
@@ -155,21 +206,23 @@ def test_the_language_is_the_browsers_until_one_is_chosen(play_line: Play) -> No
     browse(play_line, part, locale="de-AT")
 
 
-@pytest.mark.parametrize("width", [360, 800, 2560])
-def test_nothing_sticks_out(play_line: Play, width: int) -> None:
+def test_nothing_sticks_out_from_phone_to_wall(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         for name in ("No camera has reported", "No alert yet", "No module has reported"):
             await page.get_by_text(name).wait_for()
         assert await overflow(page) == []
         await busy(line)
-        await expect(page.locator("#alert-list .alert")).to_have_count(3)
-        await expect(page.locator(".tile")).to_have_count(3)
-        assert await overflow(page) == []
-        await page.locator(".tile .open").first.click()
-        await page.get_by_role("dialog").wait_for()
-        assert await overflow(page) == []
+        await shown(page)
+        for width in (360, 800, 1280, 2560):
+            await page.set_viewport_size({"width": width, "height": 900})
+            assert (width, await overflow(page)) == (width, [])
+            for name, opener, sign in dialogs(page):
+                await opener.click()
+                await sign.wait_for()
+                assert (width, name, await overflow(page)) == (width, name, [])
+                await page.keyboard.press("Escape")
 
-    browse(play_line, part, width=width)
+    browse(play_line, part, width=360)
 
 
 OVERFLOW = """() => {

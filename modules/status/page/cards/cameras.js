@@ -1,13 +1,14 @@
 // The cameras: the newest picture of each with what the model saw in it; more in its dialog.
 import { data, keyed, make, said, setText, when } from "../lib/draw.js";
 import { duration, number, percent } from "../lib/format.js";
-import { get, lastOf, on, part, picture } from "../lib/gateway.js";
+import { get, lastOf, on, part, picture, Refused } from "../lib/gateway.js";
 import { say, sayOr } from "../lib/words.js";
 import { newestOf } from "./alerts.js";
 import { openCamera } from "../dialogs/camera.js";
 
 const at = (id) => document.getElementById(id);
 const EVERY_MS = 1000;
+const NO_VERDICT_MS = 30_000;
 const pictures = new Map();
 
 function show(overview) {
@@ -59,6 +60,7 @@ function frame(each) {
     seen: make("span", { className: "seen", hidden: true }),
     trouble: make("p", { className: "trouble", hidden: true }),
     note: make("span", { className: "soft" }),
+    askAgain: 0,
   };
   parts.image.addEventListener("error", () => { parts.image.hidden = true; });
   parts.image.addEventListener("load", () => { parts.image.hidden = false; });
@@ -82,8 +84,14 @@ async function refresh() {
   if (document.visibilityState !== "visible" || lastOf("connection") !== "live") return;
   for (const [name, parts] of pictures) {
     parts.image.src = `${picture(name, "picture")}?at=${Date.now()}`;
-    const verdict = await get(`cameras/${part(name)}/verdict`).catch(() => null); // no model looks at this camera
-    showBoxes(parts.boxes, verdict);
+    if (parts.askAgain > Date.now()) continue;
+    try {
+      showBoxes(parts.boxes, await get(`cameras/${part(name)}/verdict`));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      parts.askAgain = Date.now() + NO_VERDICT_MS; // no model looks at this camera
+      parts.boxes.replaceChildren();
+    }
   }
 }
 

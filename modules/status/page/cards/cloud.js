@@ -6,7 +6,8 @@ import { get, lastOf, on, Refused, tell } from "../lib/gateway.js";
 import { say, sayOr } from "../lib/words.js";
 
 const at = (id) => document.getElementById(id);
-const DAY_S = 24 * 3600;
+const LEAST_S = 600;
+const MOST_S = 24 * 3600;
 const LISTED = 6;
 let links = [];
 
@@ -57,7 +58,11 @@ function takeLink(link) {
 
 function showLinks(all) {
   links = all;
-  const since = Date.now() - DAY_S * 1000;
+  // A day, or as much as is known.
+  const known = links.length ? (Date.now() - new Date(links.at(-1).since)) / 1000 : 0;
+  const span = Math.min(MOST_S, Math.max(LEAST_S, known));
+  const since = Date.now() - span * 1000;
+  setText(at("links-title"), say("links.title", { span: duration(span) }));
   const names = [...new Set(links.map((each) => each.link))].sort();
   at("timeline").replaceChildren(...names.map((name) => strip(name, since)));
   setText(at("links-said"), links.length ? "" : say("links.none"));
@@ -68,7 +73,7 @@ function strip(name, since) {
   const total = Date.now() - since;
   const x = (time) => Math.max(0, ((time - since) / total) * 1000);
   const mine = links.filter((each) => each.link === name);
-  const svg = shape("svg", { class: "strip", viewBox: "0 0 1000 20", preserveAspectRatio: "none", role: "img", "aria-label": say("links.strip", { link: sayOr(`link.${name}`, name) }) });
+  const svg = shape("svg", { class: "strip", viewBox: "0 0 1000 20", preserveAspectRatio: "none", role: "img", "aria-label": say("links.strip", { link: sayOr(`link.${name}`, name), span: duration(total / 1000) }) });
   for (const each of mine) {
     const [from, to] = [x(new Date(each.since)), x(each.until ? new Date(each.until) : Date.now())];
     if (to <= 0) continue;

@@ -65,9 +65,10 @@ function showModels(models) {
 
 function model(each, before) {
   const item = before ?? make("li");
-  const why = each.error || each.refused || each.trying || "";
-  const latency = each.latency_ms ?? each.latency?.p50_ms;
-  const facts = [each.precision, each.provider, typeof latency === "number" ? milliseconds(latency) : null].filter(Boolean);
+  const why = [each.error, each.because, each.instead_of && say("model.instead_of", { version: each.instead_of })].filter(Boolean).join("; ");
+  const latency = each.latency?.mean_ms;
+  const provider = each.provider ?? each.providers?.[0];
+  const facts = [each.precision, provider, typeof latency === "number" ? milliseconds(latency) : null].filter(Boolean);
   item.replaceChildren(make("b", {}, data(each.name)), " ", data(each.version ?? none, { className: "soft" }), " ",
     pill(each.state, sayOr(`model.${each.state}`, each.state)),
     make("p", {}, data(facts.join(" · "))), ...(why ? [make("p", {}, said(String(why)))] : []));

@@ -94,7 +94,7 @@ function tick() {
   const state = lastOf("connection");
   if (state === "live") return;
   const seconds = age();
-  showReasons([make("li", { textContent: seconds === null ? say("connection.never") : say("connection.old", { age: duration(seconds) }) })]);
+  showReasons([make("li", { textContent: seconds === null ? say("connection.never") : say("connection.old", { age: duration(Math.round(seconds)) }) })]);
 }
 
 export function startVerdict() {

@@ -88,7 +88,7 @@ function tunerOf(camera) {
       [say("tuner.triggers"), number(gate.triggers)],
       [say("tuner.calibrated"), make("span", { textContent: say(gate.calibrated ? "yes" : "no") })],
     ]));
-    area.replaceChildren(chartOf(gate, Math.max(280, area.clientWidth)));
+    area.replaceChildren(chartOf(gate, Math.max(220, area.clientWidth)));
   };
   const turn = async () => {
     if (asking) return;

@@ -23,7 +23,7 @@ export function openSensor(sensor) {
       if (!open) return;
       setText(wrong, "");
       facts.replaceChildren(...pairs(rows(detail, spectrum)));
-      curves.replaceChildren(...drawn(detail, spectrum, Math.max(280, curves.clientWidth)));
+      curves.replaceChildren(...drawn(detail, spectrum, Math.max(220, curves.clientWidth)));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       setText(wrong, say("sensor.failed"));
@@ -61,7 +61,7 @@ function drawn(detail, spectrum, width) {
   const found = [];
   if (detail.recent?.length > 1) found.push(titled(say("sensor.recent"), recent(detail, unit, scale, width)));
   if (detail.waveform?.values?.length > 1) found.push(titled(say("sensor.waveform"), waveform(detail.waveform, unit, scale, width)));
-  if (spectrum?.envelope) found.push(titled(say("sensor.envelope"), envelope(spectrum, detail, unit, scale, width), orders(spectrum, detail)));
+  if (spectrum?.envelope) found.push(titled(say("sensor.envelope"), envelope(spectrum, width), orders(spectrum, detail)));
   if (spectrum?.amplitude?.length > 1) found.push(titled(say("sensor.spectrum"), amplitude(spectrum, unit, scale, width)));
   return found.length ? found : [make("p", { className: "empty", textContent: say("sensor.nothing") })];
 }
@@ -114,7 +114,7 @@ export function marksOf(spectrum, high) {
   for (const [name, hertz] of Object.entries(orders ?? {})) {
     for (let harmonic = 1; harmonic <= HARMONICS && harmonic * hertz <= high; harmonic += 1) {
       const at = harmonic * hertz;
-      marks.push({ x: at, label: harmonic === 1 ? name : `${harmonic}×`, kind: name.toLowerCase() });
+      marks.push({ x: at, label: harmonic === 1 ? name : `${harmonic}× ${name}`, kind: name.toLowerCase() });
       if (name === "2xBSF" && orders.FTF) marks.push(...[-1, 1].map((side) => ({ x: at + side * orders.FTF, label: "", kind: "sideband" })));
     }
     if (name === "FTF") marks.splice(marks.findIndex((each) => each.kind === "ftf") + 1, marks.filter((each) => each.kind === "ftf").length - 1);
@@ -122,16 +122,16 @@ export function marksOf(spectrum, high) {
   return marks;
 }
 
-function envelope(spectrum, detail, unit, scale, width) {
+function envelope(spectrum, width) {
   const { first_hz: first, step_hz: step, amplitude: heights } = spectrum.envelope;
-  const values = heights.map((value) => value * scale);
+  const values = heights.map((value) => value * 100);
   const high = first + values.length * step;
   return chart({
     points: values.map((value, place) => [first + place * step, value]), width, height: 290,
     x: { low: 0, high, label: say("axis.hz") },
-    y: { low: 0, high: Math.max(...values) * 1.1 || 1, label: unit },
+    y: { low: 0, high: Math.max(...values) * 1.1 || 1, label: say("axis.envelope") },
     marks: marksOf(spectrum, high),
-    label: say("chart.envelope", { unit, low: number(spectrum.envelope.band_hz[0]), high: number(spectrum.envelope.band_hz[1]) }),
+    label: say("chart.envelope", { low: number(spectrum.envelope.band_hz[0]), high: number(spectrum.envelope.band_hz[1]) }),
   });
 }
 

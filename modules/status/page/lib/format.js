@@ -37,7 +37,7 @@ export function bytes(count) {
 
 export function duration(seconds) {
   if (missing(seconds)) return none;
-  if (seconds < 120) return inUnit(Math.round(seconds), "second", 0);
+  if (seconds < 120) return inUnit(seconds, "second", seconds < 10 && seconds > 0 ? 1 : 0);
   if (seconds < 2 * 3600) return inUnit(Math.round(seconds / 60), "minute", 0);
   if (seconds < 48 * 3600) return inUnit(seconds / 3600, "hour", 1);
   return inUnit(Math.round(seconds / 86400), "day", 0);
@@ -68,7 +68,7 @@ export const shownUnit = (unit) => (SHOWN[unit] ?? [unit ?? ""])[0];
 export const scaleOf = (unit) => (SHOWN[unit] ?? ["", 1])[1];
 
 export function ago(seconds) {
-  return missing(seconds) ? none : say("time.ago", { age: duration(Math.max(0, seconds)) });
+  return missing(seconds) ? none : say("time.ago", { age: duration(Math.max(0, Math.round(seconds))) });
 }
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
