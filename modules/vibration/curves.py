@@ -28,8 +28,8 @@ def spectra(channel: Channel) -> dict[str, object]:
 
     `amplitude` (m/s2) has a point every `step_hz` from 0, each the largest of the lines (`resolution_hz` apart) that it
     stands for, so that no line gets lost; empty until a window is whole. `envelope` is the same of the squared envelope
-    in `band_hz`, from `first_hz`, as shares of its mean, or None until a band was chosen. `orders`: Hz by BPFO, BPFI, 2xBSF and FTF, empty where
-    speed or bearing is not known; the sidebands of 2xBSF stand FTF away from it.
+    in `band_hz`, from `first_hz`, as shares of its mean, or None until a band was chosen. `orders`: Hz by BPFO, BPFI,
+    2xBSF and FTF, empty where speed or bearing is not known; the sidebands of 2xBSF stand FTF away from it.
     """
     rate = channel.assembler.rate_hz
     document: dict[str, object] = {
