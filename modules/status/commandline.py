@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--format", choices=("text", "json"), default="text", help="json: as GET /api/v1/summary, once")
     shown.set_defaults(run=_top)
     packed = verbs.add_parser("bundle", parents=[where], help="what support needs, without secrets, in one zip file")
-    packed.add_argument("--out", type=Path, metavar="FILE", help="(millwatch-DATE.zip)")
+    packed.add_argument("--out", type=Path, metavar="FILE", help="(millwatch-DATE.zip); - for standard output")
     packed.add_argument("--state", type=Path, default=Path(os.environ.get("MILLWATCH_STATE", "/data")), metavar="DIR")
     packed.add_argument(
         "--logs", type=Path, nargs="+", default=[], metavar="PATH", help="log files, or folders of them"
@@ -80,9 +81,14 @@ def _top(options: argparse.Namespace) -> int:
 def _bundle(options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     path = options.out or Path(f"millwatch-{now:%Y%m%d-%H%M%S}.zip")
-    with _client(options) as client:
-        missing = bundle.write(path, client, options.state, options.logs, now)
-    sys.stdout.write(f"{path}\n")
+    with _client(options) as client, tempfile.TemporaryDirectory(prefix="millwatch-") as folder:
+        if os.fspath(path) == "-":  # out of a container whose root cannot be written
+            packed = Path(folder) / "bundle.zip"
+            missing = bundle.write(packed, client, options.state, options.logs, now)
+            sys.stdout.buffer.write(packed.read_bytes())
+        else:
+            missing = bundle.write(path, client, options.state, options.logs, now)
+            sys.stdout.write(f"{path}\n")
     for each in missing:
         sys.stderr.write(f"missing: {each}\n")
     return EXIT_OK

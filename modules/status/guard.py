@@ -121,10 +121,11 @@ class Guard:
             return _later(seconds, "too many requests"), nobody
         if not _ours(scope["method"], headers):
             return problem(403, "Another site", "requests for other sites are not answered"), nobody
-        seconds = self._failures.wait(client, now)
-        if seconds > 0 and (headers.get("authorization") or _logs_in(scope)):
-            return _later(seconds, "too many wrong tokens"), nobody
         asker = self._asker(headers)
+        if asker is None or _logs_in(scope):
+            seconds = self._failures.wait(client, now)
+            if seconds > 0:
+                return _later(seconds, "too many wrong tokens"), nobody
         if asker is None:
             self._failures.failed(client, now)
             return problem(401, "Wrong token", "a token goes as `Authorization: Bearer TOKEN`"), nobody

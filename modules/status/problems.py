@@ -6,6 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from modules.status.views import ViewError
 
@@ -27,10 +28,18 @@ def problem(status: int, title: str, detail: str = "", headers: Mapping[str, str
     return ProblemResponse(document, status, headers={**more, **(headers or {})})
 
 
-async def http_problem(_request: Request, error: Exception) -> ProblemResponse:
+async def http_problem(request: Request, error: Exception) -> ProblemResponse:
     """For HTTPException, the framework's and ours."""
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the framework names the methods of the first of a path's routes alone
+        headers["Allow"] = ", ".join(sorted(_methods(request))) or headers.get("Allow", "")
+    return problem(error.status_code, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    routes: list[Route] = request.app.state.routes
+    return {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
 
 
 async def invalid_problem(_request: Request, error: Exception) -> ProblemResponse:

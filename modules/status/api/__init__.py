@@ -51,7 +51,9 @@ def make_app(module: StatusModule | None) -> FastAPI:
         },
     )
     app.state.module = module
-    for part in (state, gateway, alerts, sensors, cameras, session, events):
+    parts = (state, gateway, alerts, sensors, cameras, session, events)
+    app.state.routes = [route for part in parts for route in part.router.routes]
+    for part in parts:
         app.include_router(part.router)
     schema: dict[str, Any] = {}
 

@@ -1,12 +1,13 @@
 """What REST is asked: bodies, parameters, and how a request finds the module."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 from fastapi import Depends, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from modules.status.desk import Caller, Desk
@@ -15,21 +16,33 @@ from modules.status.kept.alerts import Judgement
 from modules.status.module import StatusModule
 from modules.status.screen import Screen
 
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 Line = StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")
 Who = Annotated[str, Line, Field(min_length=1, max_length=80, examples=["Ada"])]
 Why = Annotated[str, Line, Field(max_length=400, examples=["bearing ordered, shutdown at 14:00"])]
 Name = Annotated[str, Path(min_length=1, max_length=200)]
 Source = Annotated[str, Path(min_length=1, max_length=400, examples=["press3/vibration-velocity"])]
 Text = Annotated[str | None, Query(max_length=200)]
-Time = Annotated[AwareDatetime | None, Query(description="RFC 3339", examples=["2026-01-02T03:04:05.678Z"])]
+
+
+def _written(value: object) -> object:
+    if isinstance(value, str) and not _DATE.match(value):
+        raise ValueError("not a time as 2026-01-02T03:04:05Z")
+    return value
+
+
+Time = Annotated[
+    Annotated[AwareDatetime, BeforeValidator(_written)] | None,
+    Query(description="RFC 3339", examples=["2026-01-02T03:04:05.678Z"]),
+]
 Cursor = Annotated[int | None, Query(ge=1, le=2**53, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Ask(BaseModel):
-    """A field that is not known is an error, not a typo that passes."""
+    """A field that is not known is an error, not a typo that passes; so is a truth value where a number belongs."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Signed(Ask):

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from modules.status.api.answers import Problem
 
 _WHY: Final = {
+    "400": "The body cannot be read",
     "401": "A token is needed, or the one given is wrong",
     "403": "The role, or the page it comes from, does not allow it",
     "404": "No such thing",
@@ -21,7 +22,7 @@ _WHY: Final = {
     "503": "The module that knows does not answer now",
 }
 _ALWAYS: Final = ("401", "403", "421", "422", "429", "503")
-_ACTING: Final = ("411", "413", "415")
+_ACTING: Final = ("400", "411", "413", "415")
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 
 

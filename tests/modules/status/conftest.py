@@ -129,6 +129,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
             "application/json",
             orjson.dumps({each["source"]: each for each in SENSORS}[query["source"]]),
         )
+        view.handlers |= VIEWS
         await view.start()
         run = asyncio.create_task(edge.run())
         token = (tmp_path / "tokens" / "operate").read_text().strip()
@@ -157,6 +158,20 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
 
     return play
 
+
+def _json(document: object) -> Callable[[Any], tuple[str, bytes]]:
+    return lambda _query: ("application/json", orjson.dumps(document))
+
+
+VIEWS: dict[str, Any] = {
+    "gate": _json({"threshold": 18.0, "noise": 2.0, "areas": [[1767323045.0, 0.02]], "calibrated": True}),
+    "gate.jpg": lambda _query: ("image/jpeg", JPEG),
+    "heatmap": lambda _query: ("image/jpeg", JPEG),
+    "last": _json({"source": "camera/line1", "label": "crack", "boxes": []}),
+    "spectrum": _json({"source": "motor2", "fs_hz": 12000.0, "amplitude": [0.1], "orders": {"BPFO": 105.7}}),
+    "models": _json({"models": {"tile": {"version": "1.0.0", "state": "ok"}}}),
+    "settings": _json({"version": 3, "ok": True, "error": "", "local": {}, "values": {"limit": 1, "password": "x"}}),
+}
 
 SENSORS: list[dict[str, Any]] = [
     {"source": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "state": "critical"},
