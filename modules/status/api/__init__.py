@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import Response
 
 from modules.common.version import VERSION
 from modules.status import problems
@@ -17,7 +18,17 @@ from modules.status.api.document import described
 from modules.status.module import StatusModule
 from modules.status.views import ViewError, ViewQueryError
 
+_ASK_AGAIN: Final = {"Cache-Control": "no-cache"}
 PAGE: Final = Path(__file__).parents[1] / "page"
+
+
+class _Files(StaticFiles):
+    """A browser asks each time whether a file has changed: one page is never made of two versions."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers.update(_ASK_AGAIN)
+        return response
 
 
 def make_app(module: StatusModule | None) -> FastAPI:
@@ -52,10 +63,10 @@ def make_app(module: StatusModule | None) -> FastAPI:
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.mount("/page", _Files(directory=PAGE), name="page")
 
     @app.get("/", include_in_schema=False)
     async def index(_request: Request) -> FileResponse:
-        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(PAGE / "index.html", headers=_ASK_AGAIN)
 
     return app

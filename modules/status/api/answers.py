@@ -249,6 +249,10 @@ class Line(BaseModel):
 
     level: Literal["ok", "warn", "stop", "unknown"]
     headline: str = Field(examples=["Act now: press3/vibration-velocity"])
+    reason: Literal["waiting", "act_now", "not_watched", "look_soon", "note", "handled", "all_right"] = Field(
+        description="The headline for those who have words of their own, with `names`"
+    )
+    names: list[str] = Field(description="Sources or modules, the worst first", examples=[["press3/oil"]])
     details: list[str]
     active: list[Condition] = Field(description="Conditions that hold, the worst first")
 
