@@ -1,4 +1,4 @@
-"""`localhub cloud tail|count`, `twin get|set` and `method`: what one would ask IoT Hub.
+"""`localhub apply`, `cloud tail|count`, `twin get|set` and `method`: what one would ask IoT Hub.
 
 `tail` and `count` also work when nothing runs any more: they then read the file that the cloud has left.
 """
@@ -8,11 +8,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_to_read
 from localhub.control.client import Client, ControlError, NotRunningError, start_hint
+from localhub.exits import CannotStartError, Exit
 from localhub.state import State
 
 OK, FAILED = 0, 1  # of localhub.exits
@@ -22,7 +24,11 @@ Command = Callable[[argparse.Namespace, State], int]
 
 
 def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add the three commands to the subparsers of `localhub`; `parent` brings --state and --format."""
+    """Add the commands to the subparsers of `localhub`; `parent` brings --state and --format."""
+    apply = _command(commands, "apply", "deploy another manifest to what runs, as set-modules does", parent)
+    apply.add_argument("manifest", type=Path, help="deployment.template.json or a deployment manifest")
+    apply.add_argument("--layer", type=Path, action="append", default=[], help="a layered deployment, lowest first")
+
     cloud = _command(commands, "cloud", "what has arrived in the cloud").add_subparsers(
         dest="verb", required=True, metavar="VERB"
     )
@@ -47,6 +53,24 @@ def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
     method.add_argument("payload", nargs="?", default="null", help="JSON")
     method.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for the answer (5 to 300)")
     method.add_argument("--local", action="store_true", help="past the cloud, also while the link is down")
+
+
+def apply_command(options: argparse.Namespace, state: State) -> int:
+    """`localhub apply ...`: what `run` would refuse is refused with its line, and nothing changes."""
+    from localhub.manifest.deployment import load_deployment  # noqa: PLC0415  the other commands need none of it
+    from localhub.manifest.problem import ManifestError  # noqa: PLC0415
+
+    try:
+        deployment = load_deployment(options.manifest, options.layer)
+    except ManifestError as error:
+        raise CannotStartError(str(error)) from error
+    except OSError as error:
+        raise CannotStartError(f"{error.filename}: {error.strerror}", Exit.USAGE) from error
+    for warning in deployment.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201
+    answer = _client(state, "cloud").post("/apply", {"modulesContent": deployment.effective()})
+    _print(options, answer, f"changed: {', '.join(answer['changed']) or 'nothing'}")
+    return OK
 
 
 def cloud_command(options: argparse.Namespace, state: State) -> int:
@@ -79,7 +103,12 @@ def method_command(options: argparse.Namespace, state: State) -> int:
     return OK if answer["status"] < 300 else FAILED
 
 
-COMMANDS: dict[str, Command] = {"cloud": cloud_command, "twin": twin_command, "method": method_command}
+COMMANDS: dict[str, Command] = {
+    "apply": apply_command,
+    "cloud": cloud_command,
+    "twin": twin_command,
+    "method": method_command,
+}
 
 
 def parse_patch(words: list[str]) -> Any:

@@ -1,7 +1,8 @@
 """Twins as the cloud keeps them: it owns the desired half, and has a copy of the reported half.
 
 Desired properties start as the manifest's section of the module. When that section changes they are replaced by it
-whole, as `az iot edge set-modules` does; as long as it stays the same, what `twin set` changed is kept.
+whole; as long as it stays the same, what `twin set` changed is kept. What is applied while localhub runs replaces them
+in any case, as `az iot edge set-modules` does.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,11 @@ from typing import Any
 import apsw
 import msgspec
 
+from localhub.cloud.database import transaction
+from localhub.deployed import desired_sections
 from localhub.identity import Identity
 from localhub.link import TwinState
 from localhub.twin import Document, Properties, Twin, canonical, check_patch, difference, without_service_names
-
-SECTION = "properties.desired"
-SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,27 @@ class CloudTwins:
             identity = Identity(self.gateway, module)
             seed = canonical(desired).decode()
             known = self._row(identity)
-            if known is None:
-                self._insert(identity, Twin(Properties(desired, 1), Properties({}, 1)), seed)
-                changes.append(DesiredPatch(identity, desired, 1))
-            elif known[0] != seed:
-                before = known[1].desired
-                values = (seed, _json(desired), before.version + 1)
-                self._update(identity, "seed = ?, desired = ?, desired_version = ?", *values)
-                patch = difference(before.document, desired)
-                changes.append(DesiredPatch(identity, patch, before.version + 1))
+            if known is None or known[0] != seed:
+                changes.append(self._replace(identity, desired, seed, None if known is None else known[1]))
         return changes
+
+    def deploy(self, modules_content: Mapping[str, Any]) -> list[DesiredPatch]:
+        """Replace the desired properties of every section, whatever `twin set` changed; gives what is different now."""
+        changes = []
+        with transaction(self._database):
+            for module, desired in desired_sections(modules_content).items():
+                identity = Identity(self.gateway, module)
+                seed = canonical(desired).decode()
+                twin = self.get(identity)
+                if twin is None or canonical(twin.desired.document).decode() != seed:
+                    changes.append(self._replace(identity, desired, seed, twin))
+                else:
+                    self._update(identity, "seed = ?", seed)
+        return changes
+
+    def deployed(self, identity: Identity) -> None:
+        """Take desired properties as they are for the manifest's, which has followed them."""
+        self._update(identity, "seed = ?", canonical(self._known(identity).desired.document).decode())
 
     def get(self, identity: Identity) -> Twin | None:
         """A twin, None when there is none of that name."""
@@ -87,6 +98,15 @@ class CloudTwins:
             for device, module, desired, desired_version, reported, reported_version in cursor
         ]
 
+    def _replace(self, identity: Identity, desired: Document, seed: str, known: Twin | None) -> DesiredPatch:
+        if known is None:
+            self._insert(identity, Twin(Properties(desired, 1), Properties({}, 1)), seed)
+            return DesiredPatch(identity, desired, 1)
+        before = known.desired
+        values = (seed, _json(desired), before.version + 1)
+        self._update(identity, "seed = ?, desired = ?, desired_version = ?", *values)
+        return DesiredPatch(identity, difference(before.document, desired), before.version + 1)
+
     def _known(self, identity: Identity) -> Twin:
         twin = self.get(identity)
         if twin is None:
@@ -120,13 +140,6 @@ class CloudTwins:
     def _update(self, identity: Identity, columns: str, *values: str | int) -> None:
         statement = f"UPDATE twins SET {columns} WHERE device = ? AND module = ?"  # noqa: S608  columns are literals above
         self._database.execute(statement, (*values, *_key(identity)))
-
-
-def desired_sections(modules_content: Mapping[str, Any]) -> dict[str, Document]:
-    """Desired properties by module: one for every section, and an empty one for every module without."""
-    agent = modules_content.get("$edgeAgent", {}).get(SECTION, {})
-    names = dict.fromkeys((*SYSTEM_MODULES, *agent.get("modules", {}), *modules_content))
-    return {name: without_service_names(modules_content.get(name, {}).get(SECTION, {})) for name in names}
 
 
 def _key(identity: Identity) -> tuple[str, str]:

@@ -64,7 +64,9 @@ async def serve(state: State, store: Store) -> None:
     authority = certs.ensure(state)
     identities = Identities.load(state.identities)
     clock = Clock()
-    verifier = IdentityVerifier(identities, state.hub_names, authority.certificate, clock)
+    verifier = IdentityVerifier(
+        identities, state.hub_names, authority.certificate, clock, lambda: Identities.load(state.identities)
+    )
     router = ManifestRouter(state.gateway)
     configuration = Configuration(router, state.manifest)
     services = Services(state, clock)

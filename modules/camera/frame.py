@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,20 +27,50 @@ class BadPicture(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A decoded picture and where it came from.
+class Lazy:
+    """A picture that is made when somebody first wants it: most frames are looked at in grey and never sent."""
 
-    ``captured`` is the wall clock (UTC) at which the source handed the picture over. ``encoded`` holds the source's
-    own JPEG bytes where it had them, so that an untouched picture is forwarded bit for bit. ``item`` names the part
-    or file shown, where the source knows it. ``source_bytes`` is what the source itself spent on the picture.
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Picture]) -> None:
+        self._make: Callable[[], Picture] | None = make
+        self._made: Picture | None = None
+
+    def get(self) -> Picture:
+        """The picture; raises what `make` raises."""
+        if self._made is None:
+            assert self._make is not None
+            self._made, self._make = self._make(), None
+        return self._made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A picture and where it came from.
+
+    ``captured`` is the wall clock (UTC) at which the picture was taken, as near as the source can tell. ``encoded``
+    holds the source's own JPEG bytes where it had them, so that an untouched picture is forwarded bit for bit.
+    ``item`` names the part or file shown, where the source knows it. ``source_bytes`` is what the source itself spent
+    on the picture. ``luma`` is the picture's grey part where the source has that for nothing: (height, width), not to
+    be written to, for the decoder may still need it.
     """
 
-    picture: Picture
+    pixels: Picture | Lazy
     captured: datetime
     encoded: bytes | None = None
     item: str | None = None
     source_bytes: int = 0
+    luma: Picture | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """The picture in colour where the source has colour."""
+        return self.pixels.get() if isinstance(self.pixels, Lazy) else self.pixels
+
+    @property
+    def look(self) -> Picture:
+        """What is cheapest to look at: grey where the source has that for nothing, else the picture itself."""
+        return self.picture if self.luma is None else self.luma
 
 
 def decode(encoded: bytes) -> Picture:

@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from datetime import UTC, datetime
 
 import orjson
 
+from modules.camera.frame import encode
 from modules.camera.messages import Numbering, sample
 from modules.camera.settings import CameraSettings
 from modules.camera.watch import Taken, Watch
@@ -33,6 +35,7 @@ class CameraModule:
         edge.on_method("captureNow", self._capture_method)
         edge.on_input("commands", self._command)
         edge.view("last.jpg", self._view_last)
+        edge.view("picture", self._view_picture)
         edge.view("cameras", self._view_cameras)
         edge.health(self.facts)
         edge.on_stop(self.stop)
@@ -44,7 +47,7 @@ class CameraModule:
         await asyncio.gather(*(asyncio.to_thread(self._watches.pop(name).stop) for name in stopped))
         for name, wanted in settings.cameras.items():
             if name not in self._watches:
-                self._watches[name] = Watch(name, wanted, self._deliver, self._show)
+                self._watches[name] = Watch(name, wanted, self._deliver, self._show, self._beat_soon)
                 self._watches[name].start()
 
     async def stop(self) -> None:
@@ -55,8 +58,13 @@ class CameraModule:
         """Called on a watch's thread. The page takes a new picture when a heartbeat tells of one."""
         self._latest[taken.camera] = taken
         now = time.monotonic()
-        if self._loop is not None and not self._loop.is_closed() and now - self._told >= TOLD_EVERY_S:
+        if now - self._told >= TOLD_EVERY_S:
             self._told = now
+            self._beat_soon()
+
+    def _beat_soon(self) -> None:
+        """Called on a watch's thread."""
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._edge.beat)
 
     def _deliver(self, taken: Taken) -> None:
@@ -116,30 +124,47 @@ class CameraModule:
             raise KeyError("no picture yet")
         return "image/jpeg", taken.jpeg
 
+    async def _view_picture(self, query: Mapping[str, str]) -> tuple[str, bytes]:
+        """The newest frame itself, sent or not."""
+        name = query.get("source", next(iter(self._watches), ""))
+        frame = self._watches[name].newest if name in self._watches else None
+        if frame is None:
+            raise LookupError(f"no picture of camera {name!r}")
+        quality = self._watches[name].wanted.quality
+        return "image/jpeg", await asyncio.to_thread(lambda: encode(frame.picture, quality=quality))
+
     def _view_cameras(self, _query: Mapping[str, str]) -> tuple[str, bytes]:
         return "application/json", orjson.dumps(self._cameras())
 
     def _cameras(self) -> dict[str, dict[str, object]]:
-        now = time.monotonic()
+        return {name: self._camera(name, watch) for name, watch in self._watches.items()}
+
+    def _camera(self, name: str, watch: Watch) -> dict[str, object]:
+        state, (condition, trouble) = watch.state, watch.condition
+        shown = self._latest.get(name)
+        age = None if state.captured is None else (datetime.now(UTC) - state.captured).total_seconds()
         return {
-            name: {
-                "phase": watch.state.phase,
-                "error": watch.state.error,
-                "frames": watch.state.frames,
-                "sent": watch.state.sent,
-                "skipped": watch.skipped,
-                "outages": watch.state.outages,
-                "rejected": dict(watch.state.bad),
-                "age_s": None if watch.state.last_frame is None else round(now - watch.state.last_frame, 3),
-                "shown": rfc3339(self._latest[name].captured) if name in self._latest else None,
-                "item": self._latest[name].item if name in self._latest else None,
-            }
-            for name, watch in self._watches.items()
+            "state": condition,
+            "trouble": trouble,
+            "fps": round(state.fps(time.monotonic()), 2),
+            "age_s": None if age is None else round(max(0.0, age), 3),
+            "sleeping": watch.sleeping,
+            "last_event": None if state.last_event is None else rfc3339(state.last_event),
+            "frames": state.frames,
+            "sent": state.sent,
+            "skipped": watch.skipped,
+            "outages": state.outages,
+            "rejected": dict(state.bad),
+            "shown": rfc3339(shown.captured) if shown else None,
+            "item": shown.item if shown else None,
         }
 
     def facts(self) -> dict[str, object]:
-        """What health tells about the cameras."""
+        """What health tells about the cameras; the module's own state is warn while one of them is not well."""
+        cameras = self._cameras()
+        unwell = [f"{name}: {each['trouble']}" for name, each in cameras.items() if each["trouble"]]
         return {
-            "cameras": self._cameras(),
+            "cameras": cameras,
             "bytes_in": sum(watch.state.source_bytes for watch in self._watches.values()),
+            **({"state": "warn", "text": "; ".join(unwell)[:300]} if unwell else {}),
         }

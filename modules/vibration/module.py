@@ -67,6 +67,7 @@ class VibrationModule:
         edge.background("lists", lambda: self._lists.report(edge.report))
         edge.view("sensors", views.sensors)
         edge.view("sensor", views.sensor)
+        edge.view("spectrum", views.spectrum)
         edge.health(self._facts)
 
     def _make_cores(self) -> None:

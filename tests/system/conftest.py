@@ -1,10 +1,12 @@
+import io
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from devices.line import MANIFEST, Line
+from devices.line import MANIFEST, ROOT, Line
 from localhub.agent.engine import Engine, EngineError
 from localhub.manifest import load_deployment
 
@@ -40,10 +42,33 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def images(engine: Engine) -> dict[str, str]:
-    """The images that have been built on this machine, by module."""
+    """The images on this machine that were built from this very tree, by module.
+
+    One that an earlier tree left behind under the same version is not what is to be tested: `make build` makes it anew.
+    """
     there = {tag for image in engine.api.images() for tag in image["RepoTags"] or ()}
     modules = load_deployment(MANIFEST, variables={"CONTAINER_REGISTRY_SERVER": REGISTRY}).modules
-    return {name: module.image for name, module in modules.items() if module.image in there}
+    found = {name: module.image for name, module in modules.items() if module.image in there}
+    return {name: image for name, image in found.items() if sources_in(engine, image) == sources_here(name)}
+
+
+def sources_in(engine: Engine, image: str) -> dict[str, bytes]:
+    """The Python files below /app/modules of an image, by path."""
+    made = engine.api.create_container(image)["Id"]
+    try:
+        packed = b"".join(engine.api.get_archive(made, "/app/modules")[0])
+    finally:
+        engine.api.remove_container(made, force=True, v=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        files = ((each.name, archive.extractfile(each)) for each in archive if each.name.endswith(".py"))
+        return {name: file.read() for name, file in files if file is not None}
+
+
+def sources_here(name: str) -> dict[str, bytes]:
+    """The same of this tree: what the Dockerfile of a module copies."""
+    folder = ROOT / "modules"
+    files = [folder / "__init__.py", *(folder / "common").rglob("*.py"), *(folder / name).rglob("*.py")]
+    return {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,8 @@ def line(images: dict[str, str], registry: str, tmp_path_factory: pytest.TempPat
     """The default line, without those modules that were not built, and with a second camera where cameras were."""
     built = set(images)
     if not built >= LEAST:
-        pytest.skip(f"no images of {', '.join(sorted(LEAST - built))} here: docker/engine registry, then make build")
+        missing = ", ".join(sorted(LEAST - built))
+        pytest.skip(f"no images of {missing} from this tree here: docker/engine registry, then make build")
     folder = tmp_path_factory.mktemp("containers")
     layers = []
     if "camera" in built:

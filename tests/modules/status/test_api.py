@@ -116,7 +116,7 @@ def test_acting_needs_the_token_and_is_kept_and_told(play_line: Play, tmp_path: 
 
 def test_an_acknowledgement_and_a_capture_reach_their_modules(play_line: Play, transport: Any) -> None:
     async def part(line: "Line") -> None:
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok"}}})
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok"}}})
         message = line.alert()
         await line.settled()
         await line.client.post(
@@ -195,7 +195,7 @@ def test_details_come_from_the_modules_view(play_line: Play) -> None:
     async def part(line: "Line") -> None:
         assert (await line.client.get("/api/v1/sensors")).status_code == 503
         line.heartbeat("vibration")
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok", "frames": 5}, "gone": {}}})
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok", "frames": 5}, "gone": {}}})
         await line.settled()
         assert [each["source"] for each in (await line.get("/api/v1/sensors"))["sensors"]] == [
             "press3/vibration-velocity",

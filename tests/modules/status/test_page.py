@@ -44,7 +44,7 @@ def browse(play_line: Play, part: Callable[["Line", Page], Awaitable[None]], *, 
 def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4}}})
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4}}})
         await expect(page.locator("body")).to_have_attribute("data-level", "ok", timeout=15_000)
         message = line.alert()
         await expect(page.locator("h1")).to_contain_text("press3/vibration\u2011velocity")
@@ -102,7 +102,7 @@ def test_it_fits_a_phone(play_line: Play) -> None:
 
 def test_the_verdict_of_one_part_does_not_stand_over_the_next(play_line: Play) -> None:
     def shows(item: str) -> dict[str, object]:
-        return {"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4, "item": item}}}
+        return {"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4, "item": item}}}
 
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("camera", facts=shows("part-3"))

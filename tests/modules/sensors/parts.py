@@ -1,0 +1,162 @@
+"""Real servers in processes of their own: told by lines, killed, hung and started again on the same port."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tty
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt import publish
+
+SERVERS = Path(__file__).parent / "servers"
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as found:
+        found.bind((host, 0))
+        return int(found.getsockname()[1])
+
+
+class Process:
+    """A server of `servers/`, or any program: up when it has said `ready`, or when its port answers."""
+
+    def __init__(self, command: Sequence[str], *, port: tuple[str, int] | None = None) -> None:
+        self._command = command
+        self._port = port
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+
+    @classmethod
+    def of(cls, server: str, *words: object) -> Process:
+        return cls([sys.executable, str(SERVERS / f"{server}.py"), *map(str, words)])
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        if self._port is None:
+            self._hear("ready")
+        else:
+            while True:
+                with contextlib.suppress(ConnectionRefusedError), socket.create_connection(self._port):
+                    return
+                assert self._process.poll() is None, "it ended"
+
+    def say(self, what: object) -> None:
+        """Send one line and wait for its answer."""
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        self._hear("done")
+
+    def hang(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
+
+    def _hear(self, wanted: str) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        while (line := self._process.stdout.readline().strip()) != wanted:
+            assert line or self._process.poll() is None, f"{self._command} ended"
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            os.kill(self._process.pid, number)
+
+
+class Broker:
+    """Mosquitto that asks for a password."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.secret = folder / "secret"
+        self.secret.write_text("press:guess\n")
+        (folder / "users").write_text("press:guess\n")
+        subprocess.run(["mosquitto_passwd", "-U", str(folder / "users")], check=True, stderr=subprocess.DEVNULL)
+        config = folder / "mosquitto.conf"
+        config.write_text(
+            f"user root\nlistener {self.port} 127.0.0.1\nallow_anonymous false\n"
+            f"password_file {folder}/users\nset_tcp_nodelay true\n"
+        )
+        self.process = Process(["mosquitto", "-c", str(config)], port=("127.0.0.1", self.port))
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        return {
+            "type": "mqtt",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "keepalive_s": 1,
+            "credentials_file": str(self.secret),
+        } | more
+
+    def publish(self, *messages: tuple[str, bytes | str], retain: bool = False) -> None:
+        publish.multiple(
+            [{"topic": topic, "payload": payload, "qos": 1, "retain": retain} for topic, payload in messages],
+            hostname="127.0.0.1",
+            port=self.port,
+            auth={"username": "press", "password": "guess"},
+        )
+
+
+class Wire:
+    """A serial line: what is written at `end` comes out at the device `path`, which stays the same when unplugged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.end = -1
+        self.plug()
+
+    def plug(self) -> None:
+        self.end, device = os.openpty()
+        tty.setraw(self.end)
+        tty.setraw(device)
+        self.path.unlink(missing_ok=True)
+        self.path.symlink_to(os.ttyname(device))
+        os.close(device)
+
+    def unplug(self) -> None:
+        os.close(self.end)
+        self.end = -1
+
+    def write(self, data: bytes) -> None:
+        os.write(self.end, data)
+
+    def close(self) -> None:
+        if self.end >= 0:
+            self.unplug()
+
+
+@contextlib.contextmanager
+def cable(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Two serial devices joined to each other."""
+    ends = folder / "a", folder / "b"
+    joined = subprocess.Popen(
+        [sys.executable, str(SERVERS / "cable.py"), *map(str, ends)], stdout=subprocess.PIPE, text=True
+    )
+    assert joined.stdout is not None
+    joined.stdout.readline()
+    try:
+        yield ends
+    finally:
+        joined.kill()
+        joined.wait()
+        joined.stdout.close()
