@@ -110,6 +110,7 @@ PlayLine = Callable[[Callable[[Line], Awaitable[None]]], None]
 def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -> PlayLine:
     """Run the status module and the test's part beside it; a second call is a restart on the same state."""
     monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
+    monkeypatch.setenv("MILLWATCH_AGENT_METRICS", '""')
 
     @asynccontextmanager
     async def running() -> AsyncIterator[Line]:
@@ -122,15 +123,16 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         module = StatusModule(edge)
         StatusServer(module)
         view = ViewServer(lambda: b"", host="127.0.0.1", port=0, name="view")
-        view.handlers["last.jpg"] = lambda query: ("image/jpeg", {"line1": JPEG}[query["camera"]])
+        view.handlers["picture"] = lambda query: ("image/jpeg", {"line1": JPEG}[query["source"]])
         view.handlers["sensors"] = lambda _query: ("application/json", orjson.dumps({"sensors": SENSORS}))
         view.handlers["sensor"] = lambda query: (
             "application/json",
             orjson.dumps({each["source"]: each for each in SENSORS}[query["source"]]),
         )
+        view.handlers |= VIEWS
         await view.start()
         run = asyncio.create_task(edge.run())
-        token = (tmp_path / "token").read_text().strip()
+        token = (tmp_path / "tokens" / "operate").read_text().strip()
         line = Line(module, transport, view, f"http://127.0.0.1:{port}", token)
         try:
             async with asyncio.timeout(5):
@@ -156,6 +158,20 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
 
     return play
 
+
+def _json(document: object) -> Callable[[Any], tuple[str, bytes]]:
+    return lambda _query: ("application/json", orjson.dumps(document))
+
+
+VIEWS: dict[str, Any] = {
+    "gate": _json({"threshold": 18.0, "noise": 2.0, "areas": [[1767323045.0, 0.02]], "calibrated": True}),
+    "gate.jpg": lambda _query: ("image/jpeg", JPEG),
+    "heatmap": lambda _query: ("image/jpeg", JPEG),
+    "last": _json({"source": "camera/line1", "label": "crack", "boxes": []}),
+    "spectrum": _json({"source": "motor2", "fs_hz": 12000.0, "amplitude": [0.1], "orders": {"BPFO": 105.7}}),
+    "models": _json({"models": {"tile": {"version": "1.0.0", "state": "ok"}}}),
+    "settings": _json({"version": 3, "ok": True, "error": "", "local": {}, "values": {"limit": 1, "password": "x"}}),
+}
 
 SENSORS: list[dict[str, Any]] = [
     {"source": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "state": "critical"},
