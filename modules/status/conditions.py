@@ -59,6 +59,10 @@ class Conditions:
             if condition.alert_id == alert_id:
                 self._by_key[key] = replace(condition, acknowledged=True)
 
+    def resolve(self, alert_id: str) -> None:
+        """A person says that the condition whose newest alert this is is over; it stands again when reported again."""
+        self._by_key = {key: each for key, each in self._by_key.items() if each.alert_id != alert_id}
+
     def active(self, now: float, event_holds: float) -> list[Condition]:
         """Those that hold at epoch second `now`, the worst first, machines before parts, then the newest."""
         for key, condition in list(self._by_key.items()):

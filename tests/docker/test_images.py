@@ -33,7 +33,7 @@ def test_a_version_is_changed_in_one_place(images: ModuleType, tmp_path: Path) -
             copy = tmp_path / file.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(file.read_text())
-    for name in ("deployment.template.json", "deployment.camera2.template.json"):
+    for name in ("deployment.template.json", *(f"deployment.{layer}.template.json" for layer in images.LAYERS)):
         (tmp_path / name).write_text((ROOT / name).read_text())
     project = tmp_path / "pyproject.toml"
     project.write_text(project.read_text().replace(f'version = "{VERSION}"', 'version = "7.8.9"', 1))
@@ -41,7 +41,7 @@ def test_a_version_is_changed_in_one_place(images: ModuleType, tmp_path: Path) -
     for path, text in made.items():
         assert "7.8.9" in text, path
         assert f'version": "{VERSION}' not in text, path
-    assert len(made) == 4 * len(MODULES) + 5
+    assert len(made) == 4 * len(MODULES) + 4 + len(images.LAYERS)
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: f"{file.parent.name}-{file.name}")

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from modules.common.messages import new_id
-from modules.status.guard import default_gateway, host_name
+from modules.status.guard import host_name
+from modules.status.near import default_gateway
 
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line
@@ -54,7 +55,7 @@ def test_alerts_are_filtered_and_paged(play_line: Play) -> None:
             seen += [each["source"] for each in page["alerts"]]
             if page["next"] is None:
                 break
-            query["before"] = page["next"]
+            query["cursor"] = page["next"]
         assert seen == [f"press{number}/x" for number in (4, 3, 2, 1, 0)]
 
     play_line(part)
@@ -102,8 +103,8 @@ def test_acting_needs_the_token_and_is_kept_and_told(play_line: Play, tmp_path: 
         again = await line.client.post(path, json={"who": "Bob"}, headers=line.acting)
         assert again.json()["acknowledged"]["who"] == "Ada"
         assert (await line.get("/api/v1/line"))["level"] != "stop"
-        actions = (await line.get("/api/v1/actions"))["actions"]
-        assert [each["who"] for each in actions] == ["Bob", "Ada"]
+        actions = (await line.get("/api/v1/audit"))["actions"]
+        assert [each["who"] for each in actions if each["result"] == "done"] == ["Bob", "Ada"]
         for wrong, status in (({}, 422), ({"who": ""}, 422), ({"who": "A", "x": 1}, 422)):
             refused = await line.client.post(path, json=wrong, headers=line.acting)
             assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
@@ -111,7 +112,8 @@ def test_acting_needs_the_token_and_is_kept_and_told(play_line: Play, tmp_path: 
         assert nobody.status_code == 404
 
     play_line(part)
-    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    for name in ("read", "operate"):
+        assert stat.S_IMODE((tmp_path / "tokens" / name).stat().st_mode) == 0o600
 
 
 def test_an_acknowledgement_and_a_capture_reach_their_modules(play_line: Play, transport: Any) -> None:
@@ -122,14 +124,16 @@ def test_an_acknowledgement_and_a_capture_reach_their_modules(play_line: Play, t
         await line.client.post(
             f"/api/v1/alerts/{message.message_id}/acknowledge", json={"who": "Ada"}, headers=line.acting
         )
-        answer = await line.client.post("/api/v1/cameras/line1/capture", headers=line.acting, content=b"")
+        body = {"who": "Ada", "why": "looks odd"}
+        answer = await line.client.post("/api/v1/cameras/line1/captureNow", headers=line.acting, json=body)
         assert answer.status_code == 202
-        assert (await line.client.post("/api/v1/cameras/none/capture", headers=line.acting)).status_code == 404
+        nowhere = await line.client.post("/api/v1/cameras/none/captureNow", headers=line.acting, json=body)
+        assert nowhere.status_code == 404
 
     play_line(part)
     first, second = transport.outputs("commands")
     assert (first.kind, first.properties["target"], first.document()["verb"]) == ("command", "vibration", "acknowledge")
-    assert (second.properties["target"], second.document()["verb"], second.document()["camera"]) == (
+    assert (second.properties["target"], second.document()["verb"], second.document()["source"]) == (
         "camera",
         "captureNow",
         "line1",
@@ -144,7 +148,7 @@ def test_foreign_names_and_large_bodies_are_refused_and_nothing_leaks(play_line:
         assert (await line.client.get("/", headers={"Host": "LOCALHOST:1234"})).status_code == 200
         large = await line.client.post("/api/v1/alerts/x/acknowledge", content=b"x" * 20_000, headers=line.acting)
         assert large.status_code == 413
-        for path in ("/api/v1/alerts?limit=0", "/api/v1/alerts?before=x", "/nothing", "/page/../settings.py"):
+        for path in ("/api/v1/alerts?limit=0", "/api/v1/alerts?cursor=x", "/nothing", "/page/../settings.py"):
             answer = await line.client.get(path)
             assert answer.status_code in (404, 422)
             assert answer.headers["content-type"] == "application/problem+json"
@@ -180,7 +184,7 @@ def test_the_queue_is_what_the_cache_says(play_line: Play) -> None:
             "known": False,
             "depth": 0,
             "bytes": 0,
-            "oldest_s": None,
+            "oldest_s": 0.0,
             "link": "unknown",
         }
         line.heartbeat("cache", facts={"depth": 7, "bytes": 900, "link": "down", "outage_hours_left": 60.5})
@@ -255,7 +259,7 @@ def test_the_gateway_reports_itself_to_the_fleet(play_line: Play, transport: Any
             await line.settled()
 
     play_line(part)
-    gateways = [patch["gateway"] for patch in transport.reported if "gateway" in patch]
+    gateways = [patch["gateway"] for patch in transport.reported if patch.get("gateway")]
     assert gateways
     assert {"level", "headline", "modules", "alerts", "queue"} <= set(gateways[0])
 
