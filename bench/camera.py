@@ -34,7 +34,7 @@ REST_HZ = 1
 def _belt(*, moving: bool) -> Iterator[Picture]:
     """Frames of the belt as a 1080p camera would give them."""
     belt, rng = Belt(seed=3, defect_share=0.25), np.random.default_rng(3)
-    noise = [rng.integers(-3, 4, (SIZE[1], SIZE[0], 3), np.int16) for _ in range(7)]
+    noise = [rng.integers(-6, 7, (SIZE[1], SIZE[0], 3), np.int16) for _ in range(7)]
     for index in range(SECONDS_OF_FILM * RATE):
         large = cv2.resize(belt.frame(index if moving else 0)[0], SIZE, interpolation=cv2.INTER_CUBIC)
         yield np.clip(large.astype(np.int16) + noise[index % 7], 0, 255).astype(np.uint8)
@@ -43,7 +43,7 @@ def _belt(*, moving: bool) -> Iterator[Picture]:
 def _film(path: Path, frames: Iterator[Picture]) -> None:
     """H.264 as cameras encode it: a key frame a second, no frame that refers to a later one."""
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "26", "bf": "0"})
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "20", "bf": "0"})
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = RATE
