@@ -186,6 +186,8 @@ def _distance(track: _Track, thing: Thing, reach: float) -> float:
     """How far a thing is from where the track expects its own; below 1 where it may be the same."""
     x, y = _centre(thing.region)
     expected = track.expected()
+    if track.way is not None:
+        reach /= 2  # it is known how it goes
     across = reach + max(thing.region.width, track.thing.region.width) / 2
     down = reach + max(thing.region.height, track.thing.region.height) / 2
     return max(abs(x - expected[0]) / across, abs(y - expected[1]) / down)
