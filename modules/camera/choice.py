@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from modules.camera.event import EventRules
-from modules.camera.gate import GateRules
+from modules.camera.motion import GateRules
 from modules.camera.shapes import Polygons
 
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from modules.camera.frame import Frame
-from modules.camera.gate import Motion, Region, Thing
+from modules.camera.motion import Motion, Region, Thing
 
 _SHARPNESS_SIDE: Final = 240  # pixels: more does not tell sharp from soft any better
 _REACH: Final = 0.04  # of the picture's width: how far from where it was expected a thing is still the same

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from modules.camera.conveyor import PITCH, Belt, part
 from modules.camera.event import Event, EventRules, Shot
 from modules.camera.frame import Frame
-from modules.camera.gate import STILL, Gate, Motion, Region, Thing
+from modules.camera.gate import Gate
+from modules.camera.motion import STILL, Motion, Region, Thing
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
