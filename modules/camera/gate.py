@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from modules.camera.background import Background, Grey, Mask
 from modules.camera.frame import Picture
-from modules.camera.motion import STILL, Figures, GateRules, Look, Motion, Region, Thing
+from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
 from modules.camera.patches import Marks, Patch, marks, patches
 from modules.camera.shapes import Point, inside
 from modules.camera.shift import hide_new, moved, shift
@@ -41,7 +41,7 @@ class Gate:
 
     def __init__(
         self,
-        rules: GateRules = GateRules(),
+        rules: GateRules = USUAL,
         *,
         regions: Sequence[Sequence[Point]] = (),
         ignored: Sequence[Sequence[Point]] = (),

@@ -75,6 +75,7 @@ class Motion:
 
 
 STILL = Motion(0.0)
+USUAL = GateRules()
 
 
 @dataclass(frozen=True, slots=True)
