@@ -69,7 +69,7 @@ def take(browser: Browser, address: str, shot: Shot, folder: Path) -> Path:
 def settle(page: Page) -> None:
     """Wait for what the default line gets to within a minute: a bearing's warning, and a picture."""
     page.locator(".tile[data-state=warn]").first.wait_for(timeout=120_000)
-    page.locator("figure img").first.wait_for()
+    page.locator("figure .look img").first.wait_for()
     page.wait_for_timeout(2000)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.modules.sensors.conftest import Play, Source
+from tests.modules.sensors.conftest import Live, Source
 from tests.modules.sensors.parts import CoapDevice
 
 POINTS = [
@@ -21,7 +21,7 @@ def device() -> Iterator[CoapDevice]:
     device.process.kill()
 
 
-def test_what_is_observed_comes_by_itself(device: CoapDevice, play: Play) -> None:
+def test_what_is_observed_comes_by_itself(device: CoapDevice, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(device.settings(points=POINTS, renew_s=600))
         await running.phase("ok")
@@ -31,10 +31,10 @@ def test_what_is_observed_comes_by_itself(device: CoapDevice, play: Play) -> Non
         device.set("box", '[{"n": "rpm", "v": 1500, "t": 0}]')
         await running.value("box/rpm", 1500)
 
-    play(part)
+    live(part)
 
 
-def test_what_cannot_be_observed_is_asked_for(device: CoapDevice, play: Play) -> None:
+def test_what_cannot_be_observed_is_asked_for(device: CoapDevice, live: Live) -> None:
     point = {"name": "tank/quiet", "address": "/quiet", "interval_s": 1}
 
     async def part(source: Source) -> None:
@@ -44,10 +44,10 @@ def test_what_cannot_be_observed_is_asked_for(device: CoapDevice, play: Play) ->
         device.set("quiet", "2")
         await running.value("tank/quiet", 2)
 
-    play(part)
+    live(part)
 
 
-def test_what_cannot_be_used_is_counted_by_reason(device: CoapDevice, play: Play) -> None:
+def test_what_cannot_be_used_is_counted_by_reason(device: CoapDevice, live: Live) -> None:
     async def part(source: Source) -> None:
         missing = {"name": "ghost", "address": "/ghost"}
         device.set("temp", "nan")
@@ -61,10 +61,10 @@ def test_what_cannot_be_used_is_counted_by_reason(device: CoapDevice, play: Play
         await running.value("tank/temp", 20)
         assert running.watch.state.troubles == {"ghost": "ghost: the device says 4.04 Not Found"}
 
-    play(part)
+    live(part)
 
 
-def test_read_now_asks(device: CoapDevice, play: Play) -> None:
+def test_read_now_asks(device: CoapDevice, live: Live) -> None:
     async def part(source: Source) -> None:
         device.set("quiet", "5")
         running = source(device.settings(points=[{"name": "tank/quiet", "address": "/quiet", "interval_s": 600}]))
@@ -73,10 +73,10 @@ def test_read_now_asks(device: CoapDevice, play: Play) -> None:
         assert await running.watch.read_now(5)
         assert running.watch.intake.last["tank/quiet"].value == 6
 
-    play(part)
+    live(part)
 
 
-def test_a_device_that_was_restarted_is_observed_again(play: Play) -> None:
+def test_a_device_that_was_restarted_is_observed_again(live: Live) -> None:
     """It has forgotten its observers, and says nothing of it."""
     device = CoapDevice()
 
@@ -89,13 +89,13 @@ def test_a_device_that_was_restarted_is_observed_again(play: Play) -> None:
         await running.value("tank/temp", 33)
 
     try:
-        play(part)
+        live(part)
     finally:
         device.process.kill()
 
 
 @pytest.mark.parametrize("how", ["kill", "hang"])
-def test_a_device_that_dies_or_hangs_is_reported_and_comes_back(play: Play, how: str) -> None:
+def test_a_device_that_dies_or_hangs_is_reported_and_comes_back(live: Live, how: str) -> None:
     device = CoapDevice()
 
     async def part(source: Source) -> None:
@@ -110,6 +110,6 @@ def test_a_device_that_dies_or_hangs_is_reported_and_comes_back(play: Play, how:
         await running.value("tank/temp", 44)
 
     try:
-        play(part)
+        live(part)
     finally:
         device.process.kill()

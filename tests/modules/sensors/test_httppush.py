@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from modules.common.messages import PACKED, SENML, Reading, packed
-from tests.modules.sensors.conftest import Play, Source
+from tests.modules.sensors.conftest import Live, Source
 from tests.modules.sensors.parts import free_port
 
 TOKEN = "0123456789abcdef"
@@ -47,7 +47,7 @@ def receiver(tmp_path: Path) -> Receiver:
     return Receiver(tmp_path)
 
 
-def test_senml_packed_values_and_samples_are_taken(receiver: Receiver, play: Play) -> None:
+def test_senml_packed_values_and_samples_are_taken(receiver: Receiver, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(receiver.settings(prefix="hall/"))
         now = time.time()
@@ -62,10 +62,10 @@ def test_senml_packed_values_and_samples_are_taken(receiver: Receiver, play: Pla
         await running.until(lambda: running.blocks)
         assert running.blocks[0].samples == samples
 
-    play(part)
+    live(part)
 
 
-def test_what_cannot_be_taken_is_answered_and_counted(receiver: Receiver, play: Play) -> None:
+def test_what_cannot_be_taken_is_answered_and_counted(receiver: Receiver, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(receiver.settings(largest=1024))
         json = "application/json"
@@ -90,10 +90,10 @@ def test_what_cannot_be_taken_is_answered_and_counted(receiver: Receiver, play: 
         }
         assert running.readings == []
 
-    play(part)
+    live(part)
 
 
-def test_a_port_that_is_taken_and_a_poor_token_are_told(receiver: Receiver, play: Play) -> None:
+def test_a_port_that_is_taken_and_a_poor_token_are_told(receiver: Receiver, live: Live) -> None:
     async def part(source: Source) -> None:
         first = source(receiver.settings())
         await receiver.post("/readings", "{}", "application/json")
@@ -107,14 +107,14 @@ def test_a_port_that_is_taken_and_a_poor_token_are_told(receiver: Receiver, play
         assert "less than 16" in third.watch.state.why
         assert "short" not in third.watch.state.why
 
-    play(part)
+    live(part)
 
 
-def test_silence_is_reported_and_ends_with_a_value(receiver: Receiver, play: Play) -> None:
+def test_silence_is_reported_and_ends_with_a_value(receiver: Receiver, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(receiver.settings(silence_s=0.2))
         await running.phase("silent")
         await receiver.post("/readings", '{"t1": 1}', "application/json")
         await running.phase("ok")
 
-    play(part)
+    live(part)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from modules.sensors.sources.opcua import OpcUa
-from tests.modules.sensors.conftest import Play, Source
+from tests.modules.sensors.conftest import Live, Source
 from tests.modules.sensors.parts import Opc
 
 NODES = [
@@ -28,7 +28,7 @@ def opc() -> Iterator[Opc]:
     opc.process.kill()
 
 
-def test_values_come_with_the_time_of_the_source(opc: Opc, play: Play) -> None:
+def test_values_come_with_the_time_of_the_source(opc: Opc, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(opc.settings(points=NODES))
         await running.phase("ok")
@@ -43,10 +43,10 @@ def test_values_come_with_the_time_of_the_source(opc: Opc, play: Play) -> None:
         opc.set("wave", [float(n) for n in range(50)])
         await running.until(lambda: running.blocks and len(running.blocks[-1].samples) == 200)
 
-    play(part)
+    live(part)
 
 
-def test_what_cannot_be_used_is_counted_by_reason(opc: Opc, play: Play) -> None:
+def test_what_cannot_be_used_is_counted_by_reason(opc: Opc, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(opc.settings(points=NODES, interval_s=0.02))
         await running.phase("ok")
@@ -61,20 +61,20 @@ def test_what_cannot_be_used_is_counted_by_reason(opc: Opc, play: Play) -> None:
         opc.set("oil", 3.0)
         await running.value("press/oil", 3.0)
 
-    play(part)
+    live(part)
 
 
-def test_a_node_that_is_not_there_costs_only_itself(opc: Opc, play: Play) -> None:
+def test_a_node_that_is_not_there_costs_only_itself(opc: Opc, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(opc.settings(points=[NODES[0], {"name": "ghost", "address": "ns=2;s=Ghost"}]))
         await running.until(lambda: running.readings)
         assert running.watch.state.troubles == {"ghost": "ghost: the server says BadNodeIdUnknown"}
         assert running.watch.state.phase == "ok"
 
-    play(part)
+    live(part)
 
 
-def test_read_now_reads_what_has_not_changed(opc: Opc, play: Play) -> None:
+def test_read_now_reads_what_has_not_changed(opc: Opc, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(opc.settings(points=NODES[:1]))
         await running.until(lambda: running.readings)
@@ -82,11 +82,11 @@ def test_read_now_reads_what_has_not_changed(opc: Opc, play: Play) -> None:
         assert await running.watch.read_now(5)
         await running.until(lambda: running.watch.intake.readings > before)
 
-    play(part)
+    live(part)
 
 
 @pytest.mark.parametrize("how", ["hang", "kill"])
-def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(opc: Opc, play: Play, how: str) -> None:
+def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(opc: Opc, live: Live, how: str) -> None:
     async def part(source: Source) -> None:
         running = source(opc.settings(points=NODES[:1], timeout_s=1))
         await running.phase("ok")
@@ -99,11 +99,11 @@ def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(opc: Opc, play: 
         await running.value("press/oil", 7.25)
         assert running.states == ["ok", "dead", "ok"]
 
-    play(part)
+    live(part)
 
 
 def test_security_is_whole_or_absent() -> None:
     with pytest.raises(ValidationError, match="go together"):
         OpcUa(type="opcua", url="opc.tcp://host:4840", policy="Basic256Sha256")
     with pytest.raises(ValidationError, match="pattern"):
-        OpcUa(type="opcua", url="opc.tcp://me:secret@host:4840")
+        OpcUa(type="opcua", url="opc.tcp://me:secret@192.0.2.1:4840")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from modules.sensors.lines import checksum
 from modules.sensors.sources.serialline import SerialLine
-from tests.modules.sensors.conftest import Play, Source
+from tests.modules.sensors.conftest import Live, Source
 from tests.modules.sensors.parts import Wire
 
 POINTS = [
@@ -30,7 +30,7 @@ def settings(wire: Wire, **more: Any) -> dict[str, Any]:
     return {"type": "serial", "path": str(wire.path), "points": POINTS, "lines": COLUMNS} | more
 
 
-def test_columns_become_readings_and_half_a_line_does_not(wire: Wire, play: Play) -> None:
+def test_columns_become_readings_and_half_a_line_does_not(wire: Wire, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(settings(wire))
         await running.phase("ok")
@@ -40,10 +40,10 @@ def test_columns_become_readings_and_half_a_line_does_not(wire: Wire, play: Play
         wire.write(b"5,-39\r\n")
         await running.value("dryer/temp", 62.5)
 
-    play(part)
+    live(part)
 
 
-def test_nmea_sentences_are_checked(wire: Wire, play: Play) -> None:
+def test_nmea_sentences_are_checked(wire: Wire, live: Live) -> None:
     points = [{"name": "mast/air", "address": "XDR.2", "unit": "Cel"}]
 
     def sentence(text: str, total: int) -> bytes:
@@ -57,10 +57,10 @@ def test_nmea_sentences_are_checked(wire: Wire, play: Play) -> None:
         await running.value("mast/air", 19.5)
         assert running.dropped == {"checksum": 1}
 
-    play(part)
+    live(part)
 
 
-def test_a_pattern_names_its_fields(wire: Wire, play: Play) -> None:
+def test_a_pattern_names_its_fields(wire: Wire, live: Live) -> None:
     form = {"form": "pattern", "pattern": r"T:(?P<temp>[-\d.]+)C D:(?P<dew>[-\d.]+|---)"}
 
     async def part(source: Source) -> None:
@@ -70,10 +70,10 @@ def test_a_pattern_names_its_fields(wire: Wire, play: Play) -> None:
         await running.value("dryer/temp", 20.5)
         assert running.dropped == {"bad_line": 1, "wrong_type": 1}
 
-    play(part)
+    live(part)
 
 
-def test_what_cannot_be_used_is_counted_by_reason(wire: Wire, play: Play) -> None:
+def test_what_cannot_be_used_is_counted_by_reason(wire: Wire, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(settings(wire, longest=64))
         await running.phase("ok")
@@ -90,10 +90,10 @@ def test_what_cannot_be_used_is_counted_by_reason(wire: Wire, play: Play) -> Non
             "out_of_range": 1,
         }
 
-    play(part)
+    live(part)
 
 
-def test_a_line_that_is_unplugged_or_silent_is_reported_and_comes_back(wire: Wire, play: Play) -> None:
+def test_a_line_that_is_unplugged_or_silent_is_reported_and_comes_back(wire: Wire, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(settings(wire, silence_s=0.2))
         await running.phase("silent")
@@ -107,7 +107,7 @@ def test_a_line_that_is_unplugged_or_silent_is_reported_and_comes_back(wire: Wir
         await running.value("dryer/temp", 4)
         assert running.watch.state.phase == "ok"
 
-    play(part)
+    live(part)
 
 
 def test_a_point_of_a_field_that_is_not_there_is_refused() -> None:
