@@ -35,6 +35,7 @@ class Coap(SourceSettings):
     type: Literal["coap"]
     points: tuple[CoapPoint, ...] = Field((), title="Resources", max_length=200)
     uri: str = Field(title="Device", description="coap://192.0.2.7, with :port", pattern=r"^coap(\+tcp)?://[^@/\s]+$")
+    silence_s: Annotated[float, Field(title="Silence that is reported", ge=0, le=86_400)] = 0.0
     renew_s: float = Field(30.0, ge=0.2, le=3600, title="Ask again every", description="seconds; notices a hung device")
     timeout_s: float = Field(5.0, ge=0.2, le=120, title="Time for an answer", description="seconds")
     interval_s: Annotated[float, Field(title="Interval", ge=0, le=86_400)] = 0.1

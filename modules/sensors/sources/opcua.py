@@ -4,7 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from asyncua import Client, ua
 from asyncua.common.node import Node
@@ -61,6 +61,7 @@ class OpcUa(SourceSettings):
     points: tuple[OpcUaPoint, ...] = Field((), title="Nodes", max_length=500)
     url: str = Field(title="Address", description="without user and password", pattern=r"^opc\.tcp://[^@\s]+$")
     timeout_s: float = Field(4.0, ge=0.2, le=60, title="Time for an answer", description="seconds")
+    silence_s: Annotated[float, Field(title="Silence that is reported", ge=0, le=86_400)] = 0.0
     check_s: float = Field(1.0, ge=0.1, le=60, title="Look after the server every", description="seconds")
     credentials_file: Path | None = Field(None, title="Credentials", description="a mounted file, user:password")
     policy: Policy | None = Field(None, title="Security policy", description="none: neither signed nor encrypted")
