@@ -28,6 +28,7 @@ _TICK_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 60.0
 _SEEN_SECONDS: Final = 60.0
 _RENEWAL_SECONDS: Final = 2.5
+_BURST_SECONDS: Final = 0.2  # a burst of alerts is one change
 _SENSORS: Final = 200  # what a page can show, the worst first
 
 
@@ -146,7 +147,7 @@ class StatusModule:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(0.1)  # a burst of alerts is one change
+            await asyncio.sleep(_BURST_SECONDS)
 
     async def _tell_sensors(self) -> None:
         while True:
