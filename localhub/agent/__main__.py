@@ -45,6 +45,7 @@ async def run(state: State, grace_s: float) -> None:
     port = metrics.getsockname()[1]
     async with _containers(state, port, wanted=plan.containers) as runner:
         edge = Edge(state, plan, ProcessRunner(records), runner)
+        edge.metrics_port = port
         deployments = _deployments(edge, plan)
         service = Service(edge)
         service.metrics_port = port

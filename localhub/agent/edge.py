@@ -55,6 +55,7 @@ class Edge:
         self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.lent: set[str] = set()
         self.clock_offset_s = 0.0  # of the modules' clocks
+        self.metrics_port = 0  # where edgeAgent's metrics are served
         self.workload = Workload(
             trust_bundle=state.ca_certificate,
             key_of=self._key_of,
@@ -269,6 +270,7 @@ class Edge:
             "PYTHON": sys.executable,
             "STATE": str(hub.root),
             "HUB_METRICS": f"http://{hub.address}:{hub.metrics_port}/metrics",
+            "AGENT_METRICS": f"http://{hub.address}:{self.metrics_port}/metrics",
         }
 
     def _authority(self) -> Authority:

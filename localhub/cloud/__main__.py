@@ -14,6 +14,8 @@ from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_database
 from localhub.cloud.deployer import Deployer
 from localhub.cloud.server import LinkServer
+from localhub.cloud.service.api import ServiceApi
+from localhub.cloud.service.serving import make_api, serving
 from localhub.cloud.twins import CloudTwins
 from localhub.state import State, StateError
 
@@ -45,7 +47,15 @@ async def serve(state: State) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     api = CloudApi(arrivals, twins, server, deployer)
-    async with server.serving(state.link_socket), control.serving(api.app(), state.cloud_socket):
+
+    def service(port: int) -> ServiceApi:
+        return make_api(state, database, twins, deployer, server, port)
+
+    async with (
+        server.serving(state.link_socket),
+        control.serving(api.app(), state.cloud_socket),
+        serving(service, state),
+    ):
         log.info("%d messages are kept, %d distinct ids", arrivals.counts.arrivals, arrivals.counts.distinct)
         await stop.wait()
     database.close()

@@ -37,6 +37,7 @@ def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
     tail.add_argument("-f", "--follow", action="store_true", help="go on as they arrive")
     tail.add_argument("--raw", action="store_true", help="bodies always as base64")
     cloud.add_parser("count", help="messages, distinct ids, repeats", parents=[parent])
+    cloud.add_parser("login", help="the connection string for az iot --login and the service SDK", parents=[parent])
 
     twin = _command(commands, "twin", "a module's twin").add_subparsers(dest="verb", required=True, metavar="VERB")
     get = twin.add_parser("get", help="desired and reported properties", parents=[parent])
@@ -75,7 +76,7 @@ def apply_command(options: argparse.Namespace, state: State) -> int:
 
 def cloud_command(options: argparse.Namespace, state: State) -> int:
     """`localhub cloud ...`."""
-    return (_tail if options.verb == "tail" else _count)(options, state)
+    return {"tail": _tail, "count": _count, "login": _login}[options.verb](options, state)
 
 
 def twin_command(options: argparse.Namespace, state: State) -> int:
@@ -148,6 +149,17 @@ def _count(options: argparse.Namespace, state: State) -> int:
         counts = asdict(_left_behind(state).counts)
     text = "{arrivals} arrivals, {distinct} distinct ids, {repeats} repeats ({differing} not identical), {bytes} bytes"
     _print(options, counts, text.format(**counts))
+    return OK
+
+
+def _login(options: argparse.Namespace, state: State) -> int:
+    from localhub.cloud.service.serving import login  # noqa: PLC0415  the other commands need none of it
+
+    try:
+        text = login(state)
+    except FileNotFoundError:
+        raise NotRunningError(start_hint(state.root)) from None
+    _print(options, {"connectionString": text, "certificate": str(state.ca_certificate)}, text)
     return OK
 
 

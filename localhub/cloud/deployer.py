@@ -33,15 +33,25 @@ class Deployer:
         write_atomic(self._state.manifest, json.dumps(content, indent=2).encode())
         return self._pushed(self._twins.deploy(content))
 
+    def deploy_elsewhere(self, content: Mapping[str, Any], device: str) -> None:
+        """Deploy to another gateway, which does not run here: its twins are what there is of it."""
+        self._twins.deploy(content, device)
+
+    def replace(self, identity: Identity, document: Mapping[str, Any]) -> DesiredPatch:
+        """Desired properties whole; raises as `CloudTwins.replace_desired`."""
+        return self._changed(self._twins.replace_desired(identity, document))
+
     def patch(self, identity: Identity, patch: object) -> DesiredPatch:
         """Patch desired properties. Those of $edgeAgent deploy modules; raises as `CloudTwins.patch_desired`."""
-        change = self._twins.patch_desired(identity, patch)
-        if identity.module == AGENT:
-            twin = self._twins.get(identity)
+        return self._changed(self._twins.patch_desired(identity, patch))
+
+    def _changed(self, change: DesiredPatch) -> DesiredPatch:
+        if change.identity == Identity(self._state.gateway, AGENT):
+            twin = self._twins.get(change.identity)
             assert twin is not None
             self._identify({AGENT: {SECTION: twin.desired.document}})
             keep(self._state.manifest, {AGENT: twin.desired.document})
-            self._twins.deployed(identity)
+            self._twins.deployed(change.identity)
         return self._pushed([change])[0]
 
     def _identify(self, content: Mapping[str, Any]) -> None:

@@ -46,12 +46,15 @@ class CloudTwins:
                 changes.append(self._replace(identity, desired, seed, None if known is None else known[1]))
         return changes
 
-    def deploy(self, modules_content: Mapping[str, Any]) -> list[DesiredPatch]:
-        """Replace the desired properties of every section, whatever `twin set` changed; gives what is different now."""
+    def deploy(self, modules_content: Mapping[str, Any], device: str | None = None) -> list[DesiredPatch]:
+        """Replace the desired properties of every section, whatever `twin set` changed; gives what is different now.
+
+        `device` is another gateway than this one.
+        """
         changes = []
         with transaction(self._database):
             for module, desired in desired_sections(modules_content).items():
-                identity = Identity(self.gateway, module)
+                identity = Identity(device or self.gateway, module)
                 seed = canonical(desired).decode()
                 twin = self.get(identity)
                 if twin is None or canonical(twin.desired.document).decode() != seed:
@@ -59,6 +62,24 @@ class CloudTwins:
                 else:
                     self._update(identity, "seed = ?", seed)
         return changes
+
+    def ensure(self, identity: Identity) -> None:
+        """Make an empty twin where there is none."""
+        if self.get(identity) is None:
+            self._insert(identity, Twin(Properties({}, 1), Properties({}, 1)), "{}")
+
+    def replace_desired(self, identity: Identity, document: Document) -> DesiredPatch:
+        """Desired properties whole; raises KeyError for an unknown twin, PatchError for what none may hold."""
+        checked = check_patch(without_service_names(document))
+        before = self._known(identity).desired
+        version = before.version + 1
+        self._update(identity, "desired = ?, desired_version = ?", _json(checked), version)
+        return DesiredPatch(identity, difference(before.document, checked), version)
+
+    def forget(self, identity: Identity) -> None:
+        """Remove a twin; of a device, those of its modules too."""
+        device, module = _key(identity)
+        self._database.execute("DELETE FROM twins WHERE device = ? AND ? IN ('', module)", (device, module))
 
     def deployed(self, identity: Identity) -> None:
         """Take desired properties as they are for the manifest's, which has followed them."""
@@ -89,9 +110,11 @@ class CloudTwins:
         self._update(identity, "reported = ?, reported_version = ?", _json(reported.document), version)
 
     def all(self) -> list[TwinState]:
-        """Every twin, as it travels over the link."""
+        """Every twin of this gateway and its leaf devices, as it travels over the link."""
         cursor = self._database.execute(
-            "SELECT device, module, desired, desired_version, reported, reported_version FROM twins ORDER BY 1, 2"
+            "SELECT device, module, desired, desired_version, reported, reported_version FROM twins "
+            "WHERE device NOT IN (SELECT device FROM identities WHERE edge AND device <> ?) ORDER BY 1, 2",
+            (self.gateway,),
         )
         return [
             TwinState(device, module or None, desired.encode(), desired_version, reported.encode(), reported_version)

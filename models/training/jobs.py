@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from models.training import bearing, cards, export, sources, steel, tile, waves
 from models.training.fitting import scores, seed
 from modules.inference import orders
-from modules.inference.runner import FILES, Model
+from modules.inference.model import Model
+from modules.inference.runner import FILES
 
 FOLDS: Final = 5
 EASY_FOLDS: Final = 1  # of the easy split: enough to show the difference

@@ -81,9 +81,8 @@ class Intake:
 
     def refuse(self, reason: str, *, at: float, count: int = 1) -> None:
         """Count what was left out."""
-        if count:
-            self.dropped[reason] += count
-            self.dropped_at = at
+        self.dropped[reason] += count
+        self.dropped_at = at
 
     def flush(self, at: float) -> tuple[list[Reading], list[Block]]:
         """What is to be sent now."""

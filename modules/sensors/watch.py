@@ -115,6 +115,8 @@ class Watch:
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Count what could not be used."""
+        if not count:
+            return
         self.intake.refuse(reason, at=time.monotonic(), count=count)
         self._ready()
         self._limited.warning(reason, "source %s: left out: %s", self.name, reason)

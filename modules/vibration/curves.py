@@ -15,19 +15,21 @@ _TURNS = 18  # orders shown of an envelope spectrum: three harmonics of an inner
 
 
 def waveform(channel: Channel) -> dict[str, object]:
-    """Return the last window as `step_s` and `values` (m/s2), thinned."""
+    """Return the last window as `step_s` and `values` (m/s2), of each stretch the lowest and the highest."""
     window, rate = _window(channel), channel.assembler.rate_hz
-    values, stride = _thinned(window)
-    return {"step_s": stride / rate, "values": values}
+    stride = max(2, -(-2 * window.size // POINTS))
+    whole = window[: window.size // stride * stride].reshape(-1, stride)
+    both = np.stack([whole.min(axis=1), whole.max(axis=1)], axis=1) if whole.size else whole
+    return {"step_s": stride / rate / 2, "values": [figure(value) for value in both.reshape(-1).tolist()]}
 
 
 def spectra(channel: Channel) -> dict[str, object]:
     """Return amplitude spectrum, envelope spectrum and fault orders.
 
     `amplitude` (m/s2) has a point every `step_hz` from 0, each the largest of the lines (`resolution_hz` apart) that it
-    stands for, so that no line gets lost; empty until a window is whole. `envelope` is the same of the envelope in
-    `band_hz`, from `first_hz`, or None until a band was chosen. `orders`: Hz by BPFO, BPFI, 2xBSF and FTF, empty where
-    speed or bearing is not known; the sidebands of 2xBSF stand FTF away from it.
+    stands for, so that no line gets lost; empty until a window is whole. `envelope` is the same of the squared envelope
+    in `band_hz`, from `first_hz`, as shares of its mean, or None until a band was chosen. `orders`: Hz by BPFO, BPFI,
+    2xBSF and FTF, empty where speed or bearing is not known; the sidebands of 2xBSF stand FTF away from it.
     """
     rate = channel.assembler.rate_hz
     document: dict[str, object] = {
@@ -57,7 +59,8 @@ def spectra(channel: Channel) -> dict[str, object]:
         shown = channel.envelope.size
         if turns_hz is not None:
             shown = min(shown, int(_TURNS * turns_hz / resolution))
-        values, stride = _thinned(np.sqrt(channel.envelope[2:shown]))
+        gain = np.float32(2 / channel.band.length)  # a line's share of the mean, see envelope_spectrum
+        values, stride = _thinned(np.sqrt(channel.envelope[2:shown]) * gain)
         document["envelope"] = {
             "resolution_hz": resolution,
             "step_hz": resolution * stride,

@@ -10,7 +10,7 @@ import apsw
 
 from modules.cache.record import PRIORITIES, associated, pack_id
 from modules.cache.store.append import Append, Appended
-from modules.cache.store.budget import BASE_FRAMES, FEW_PAGES, leaves_for_one
+from modules.cache.store.budget import BASE_FRAMES, FEW_PAGES, RESERVE, leaves_for_one
 from modules.cache.store.errors import StoreDamagedError, StoreError
 from modules.cache.store.jobs import Job
 from modules.cache.store.state import State
@@ -26,7 +26,8 @@ _TRIGGER = (
     " INSERT INTO ids VALUES(new.id, new.seq); INSERT INTO record{0} VALUES(" + _NEW + "); END"
 )
 _INSERT = {priority: f"INSERT INTO accept{priority} VALUES(?,?,?,?,?,?,?,?,?,?)" for priority in PRIORITIES}
-_FRAMES = BASE_FRAMES + 1  # beside the leaves: the id lies on a page of its own
+_PAGES = FEW_PAGES + RESERVE  # that must be free beside the leaves
+_FRAMES = BASE_FRAMES + 1  # that may be written beside them: the id lies on a page of its own
 _STORED = Appended(1)
 
 
@@ -46,14 +47,14 @@ class Alone:
 
         That is: more records, a known id, no room for certain, a full disk, ids to forget. Raises StoreDamagedError.
         """
-        if not isinstance(job, Append) or len(job.sizes) != 1:
+        if type(job) is not Append or len(job.sizes) != 1:
             return None
         state, size = self._state, job.sizes[0]
         budget, memory = state.budget, state.memory
         tick = state.offset + state.clock.monotonic()
         leaves = leaves_for_one(size)
         if (
-            state.free < leaves + FEW_PAGES + budget.reserve + state.spare
+            state.free < leaves + _PAGES + state.spare
             or leaves + _FRAMES > budget.most_frames
             or memory.owed >= SWEEP_EVERY - 1
             or tick >= memory.quiet
@@ -72,8 +73,8 @@ class Alone:
             if state.frames + leaves + _FRAMES > budget.frames:
                 state.checkpoint()
             self._execute(_INSERT[priority], row)
-        except apsw.ConstraintError:
-            return None
+        except (apsw.ConstraintError, apsw.FullError):
+            return None  # the long way finds out which of them it is, or what is full
         except apsw.Error as error:
             return self._failed(error)
         memory.owed += 1

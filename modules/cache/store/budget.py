@@ -21,7 +21,7 @@ _ROW_OVERHEAD = 200  # columns beside the body, at their longest usual
 STEP_FRAMES = 120  # of a step of upkeep: some dozen rows or moved pages, and what leads to them
 BASE_FRAMES = 32  # written once in a transaction at most: inner pages, splits, free lists, notes
 FEW_PAGES = 6  # beside the leaves of a record or a few
-_RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
+RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,6 @@ class Budget:
         pages = (bound - wal - ballast - SMALL_FILES) // PAGE
         frames = (wal - WAL_HEADER) // FRAME
         return cls(bound, wal, ballast, pages, frames, frames // 2)
-
-    @property
-    def reserve(self) -> int:
-        """Pages that appends leave free."""
-        return _RESERVE
 
 
 def pages_for(size: int) -> int:

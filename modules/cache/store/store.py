@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,18 +21,15 @@ from modules.cache.store.erase import Erase, Erasure
 from modules.cache.store.erasing import Erasing
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError
 from modules.cache.store.evict import make_room
-from modules.cache.store.forget import Era, Memory
 from modules.cache.store.jobs import Job, Jobs, Result
-from modules.cache.store.mark import Marks
+from modules.cache.store.opening import DATABASE, read_state
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
-from modules.cache.store.pages import pages_in_wal
 from modules.cache.store.scan import Range
 from modules.cache.store.state import Limits, State
 from modules.cache.store.transactions import Transactions
 
 __all__ = ["Append", "Appended", "Batch", "Confirm", "Erase", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
 
-DATABASE = "queue.db"
 _KEPT_AT_ONCE = 32  # records read for a replay in one go
 
 
@@ -71,30 +67,12 @@ class Store:
         Raises StoreBusyError, StoreDamagedError, StoreForeignError or StoreFailingError.
         """
         limits, clock = limits or Limits(), clock or Clock()
-        budget = Budget.of(limits.bound)
-        ballast = None if vfs or look else Ballast(folder / "ballast", budget.ballast)
+        ballast = None if vfs or look else Ballast(folder / "ballast", Budget.of(limits.bound).ballast)
         connection = schema.connect(folder / DATABASE, vfs=vfs)
         try:
-            schema.limit(connection, budget)
-            marks = Marks(connection, sealer)
-            eras = [Era(*row) for row in connection.execute("SELECT seq, tick FROM era ORDER BY seq")]
-            state = State(
-                connection=connection,
-                sealer=sealer,
-                limits=limits,
-                clock=clock,
-                marks=marks,
-                budget=budget,
-                measure=partial(_bytes_in, folder),
-                pages_in_wal=partial(pages_in_wal, folder / DATABASE),
-                offset=max(mark.clock for mark in marks.all()) - clock.monotonic(),
-                seq=max(mark.last_seq for mark in marks.all()),
-                memory=Memory(eras),
-                quarantined=len(connection.execute("SELECT seq FROM quarantine").fetchall()),
-            )
-            connection.set_wal_hook(state.note_commit)
+            state = read_state(connection, folder, sealer, limits, clock)
             store = cls(state, ballast)
-            state.batched = bool(connection.execute("SELECT 1 FROM batch LIMIT 1").fetchall())
+            marks = state.marks
             if marks.fresh or marks.damaged:
                 store._transactions.commit(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
@@ -113,7 +91,8 @@ class Store:
     def apply(self, jobs: Sequence[Job]) -> list[Result]:
         """Do the jobs in their order; when this returns, those whose result is no exception are on disk.
 
-        A job that fails does not harm its neighbours. Raises StoreDamagedError.
+        A job that fails does not harm its neighbours, but appends behind one that fails do not overtake it: what is of
+        the same priority fails too. Raises StoreDamagedError.
         """
         if len(jobs) == 1:
             done = self._alone.append(jobs[0])
@@ -319,11 +298,3 @@ class Store:
     def _quarantine(self, priority: int, damaged: Sequence[outgoing.Damaged]) -> None:
         if damaged:
             self._transactions.commit(lambda: outgoing.quarantine(self._state, priority, damaged), STEP_FRAMES)
-
-
-def _bytes_in(folder: Path) -> int:
-    """What the files in a folder take; 0 for a folder that only an SQLite VFS knows."""
-    if not folder.is_dir():
-        return 0
-    with os.scandir(folder) as items:
-        return sum(item.stat().st_size for item in items)

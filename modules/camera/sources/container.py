@@ -24,6 +24,7 @@ from modules.camera.sources.swell import Swell
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
 
     VideoPacket = Packet[VideoStream]
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "gray"})
 KEPT_BYTES = 8_000_000  # of packets since the last key frame: ten seconds of a good camera
 SWELL_S = 0.2  # looks at a resting camera that its swollen frames bring about lie at least so far apart
+DUE = 0.8  # of the time between two looks: the key frame that comes a little early is taken, not the one after it
 BLIND_S = 5.0  # a resting camera whose key frames lie further apart is looked at this often none the less
 BAD_IN_A_ROW = 250  # so many undecodable packets are a dead stream, not a bad moment
 FASTEST_HZ, USUAL_HZ, LONGEST_STEP_S = 240.0, 25.0, 2.0
@@ -91,6 +93,7 @@ class ContainerSource:
     def _begin(self, stream: VideoStream) -> None:
         assert self._container is not None
         self._decoder = stream.codec_context
+        self._pixels = _pixels(self._decoder)  # as announced: the decoder forgets what it refuses
         self._packets: Iterator[VideoPacket] = self._container.demux(stream)
         self._ready: deque[tuple[VideoFrame, VideoPacket | None]] = deque()
         self._since_key: list[VideoPacket] = []
@@ -175,7 +178,7 @@ class ContainerSource:
         rest = self._rest_s if self._whole and self._kept <= KEPT_BYTES else None
         if rest is not None:
             since = time.monotonic() - self._looked
-            if since < (rest if key else SWELL_S if swollen else max(rest, BLIND_S)):
+            if since < (DUE * rest if key else SWELL_S if swollen else max(rest, BLIND_S)):
                 return
         self._advance()
         if rest is not None and key:  # the picture may wait in the decoder for those that follow it
@@ -205,8 +208,7 @@ class ContainerSource:
             if self._bad >= BAD_IN_A_ROW:
                 self.close()
                 raise SourceError(f"{self._name} gives what cannot be decoded: {_reason(error)}") from None
-            large = self._decoder.width * self._decoder.height > LARGEST_PIXELS
-            label = "too_large" if large else "corrupt"
+            label = "too_large" if max(self._pixels, _pixels(self._decoder)) > LARGEST_PIXELS else "corrupt"
             raise BadPicture(label, f"a frame does not decode: {_reason(error)}") from None
         if frames:
             self._bad = 0
@@ -256,6 +258,10 @@ def _reason(error: Exception) -> str:
         "InvalidDataError": "what comes is not a stream of that kind",
     }
     return known.get(name, getattr(error, "strerror", None) or name)
+
+
+def _pixels(decoder: VideoCodecContext) -> int:
+    return int(decoder.width * decoder.height)
 
 
 def _seconds(packet: VideoPacket) -> float | None:

@@ -41,7 +41,7 @@ class Rtsp(SourceSettings):
             options={
                 "rtsp_transport": self.transport,
                 "allowed_media_types": "video",
-                "analyzeduration": "500000",
+                "analyzeduration": "100000",
                 "timeout": str(round(self.timeout_s * 1e6)),
             },
             timeout_s=self.timeout_s,

@@ -82,6 +82,11 @@ def members(arrival: Message) -> list[Message]:
     return [_member(each) for each in found]
 
 
+def member(encoded: bytes) -> Message:
+    """The message that `encode_member` wrote. Raises BadMessage."""
+    return _member(_object(encoded))
+
+
 def _object(raw: bytes) -> dict[str, Any]:
     """A JSON object. Raises BadMessage."""
     try:

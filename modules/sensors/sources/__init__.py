@@ -6,7 +6,11 @@ from typing import Final
 from modules.sensors.sources.base import SourceSettings
 
 KINDS: Final = {
+    "opcua": "opcua.OpcUa",
     "mqtt": "mqtt.Mqtt",
+    "coap": "coap.Coap",
+    "http": "httppush.HttpPush",
+    "serial": "serialline.SerialLine",
     "modbus-tcp": "modbus.ModbusTcp",
     "modbus-rtu": "modbus.ModbusRtu",
 }

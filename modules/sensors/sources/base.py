@@ -69,9 +69,8 @@ class SourceSettings(Part):
     timestamps: Literal["source", "arrival"] = Field(
         "source", title="Time of readings", description="the source's own where it tells one, or that of arrival"
     )
-    silence_s: float = Field(
-        60.0, ge=0, le=86_400, title="Silence", description="seconds without a usable value that are reported; 0: never"
-    )
+    silence_s: Annotated[float, Field(title="Silence that is reported", ge=0, le=86_400)] = 60.0
+    """Seconds without a usable value; 0: never, right for what speaks only when something changes."""
     retry_s: float = Field(30.0, ge=0.1, le=3600, title="Longest wait between two tries of a dead source")
 
     def make(self, points: tuple[Point, ...]) -> Source:

@@ -67,11 +67,11 @@ class Running:
 
 
 Source = Callable[[dict[str, Any]], Running]
-Play = Callable[[Callable[[Source], Awaitable[None]]], None]
+Live = Callable[[Callable[[Source], Awaitable[None]]], None]
 
 
 @pytest.fixture
-def play() -> Play:
+def live() -> Live:
     """Run a test's part in the modules' event loop; sources that it makes are stopped after it."""
 
     def run(part: Callable[[Source], Awaitable[None]]) -> None:

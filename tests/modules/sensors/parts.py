@@ -39,9 +39,7 @@ class Process:
         return cls([sys.executable, str(SERVERS / f"{server}.py"), *map(str, words)])
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self._port is None:
             self._hear("ready")
         else:
@@ -115,6 +113,35 @@ class Broker:
             port=self.port,
             auth={"username": "press", "password": "guess"},
         )
+
+
+class Opc:
+    """An OPC UA server of one press."""
+
+    def __init__(self, *secrets: object) -> None:
+        self.url = f"opc.tcp://127.0.0.1:{free_port()}"
+        self.process = Process.of("opcua", self.url, *secrets)
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        return {"type": "opcua", "url": self.url, "interval_s": 0.05, "check_s": 0.5} | more
+
+    def set(self, name: str, value: Any, *, kind: str = "Double", status: str = "Good", age: float = 0) -> None:
+        self.process.say([name, value, kind, status, age])
+
+
+class CoapDevice:
+    """A CoAP server."""
+
+    def __init__(self) -> None:
+        port = free_port()
+        self.uri = f"coap://127.0.0.1:{port}"
+        self.process = Process.of("coap", "127.0.0.1", port)
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        return {"type": "coap", "uri": self.uri} | more
+
+    def set(self, path: str, text: str) -> None:
+        self.process.say([path, text])
 
 
 class Wire:

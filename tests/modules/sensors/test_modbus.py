@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.modules.sensors.conftest import Play, Running, Source
+from tests.modules.sensors.conftest import Live, Running, Source
 from tests.modules.sensors.parts import Process, cable, free_port
 
 POINTS = [
@@ -48,7 +48,7 @@ def plc(shared: Plc) -> Plc:
     return shared
 
 
-def test_values_are_scaled_and_carry_their_unit(plc: Plc, play: Play) -> None:
+def test_values_are_scaled_and_carry_their_unit(plc: Plc, live: Live) -> None:
     async def part(source: Source) -> None:
         plc.process.say(["holding", 0, [615, 0x0000, 0x42F7]])
         plc.process.say(["holding", 9, [0b100]])
@@ -61,10 +61,10 @@ def test_values_are_scaled_and_carry_their_unit(plc: Plc, play: Play) -> None:
         await running.value("press/door", 1)
         assert running.watch.state.phase == "ok"
 
-    play(part)
+    live(part)
 
 
-def test_an_array_of_registers_is_a_waveform(plc: Plc, play: Play) -> None:
+def test_an_array_of_registers_is_a_waveform(plc: Plc, live: Live) -> None:
     point = {"name": "press/bearing", "address": "holding/100", "count": 200, "rate_hz": 1000, "unit": "m/s2"}
 
     async def part(source: Source) -> None:
@@ -74,10 +74,10 @@ def test_an_array_of_registers_is_a_waveform(plc: Plc, play: Play) -> None:
         await running.until(lambda: running.blocks)
         assert memoryview(running.blocks[0].samples).cast("f").tolist() == list(range(200))
 
-    play(part)
+    live(part)
 
 
-def test_a_point_that_the_device_refuses_costs_only_itself(plc: Plc, play: Play) -> None:
+def test_a_point_that_the_device_refuses_costs_only_itself(plc: Plc, live: Live) -> None:
     points = [{"name": f"r/{n}", "address": f"holding/{n}"} for n in range(490, 510)]
 
     async def part(source: Source) -> None:
@@ -89,10 +89,10 @@ def test_a_point_that_the_device_refuses_costs_only_itself(plc: Plc, play: Play)
         assert running.watch.state.phase == "ok"
         assert running.watch.state.troubles == {"r/500": "r/500: device 1 says illegal address"}
 
-    play(part)
+    live(part)
 
 
-def test_a_device_of_a_bus_that_is_silent_leaves_the_others_alone(plc: Plc, play: Play) -> None:
+def test_a_device_of_a_bus_that_is_silent_leaves_the_others_alone(plc: Plc, live: Live) -> None:
     missing = {"name": "third/oil", "address": "holding/0", "device": 3}
 
     async def part(source: Source) -> None:
@@ -104,10 +104,10 @@ def test_a_device_of_a_bus_that_is_silent_leaves_the_others_alone(plc: Plc, play
         (why,) = running.watch.state.troubles.values()
         assert "device 3" in why
 
-    play(part)
+    live(part)
 
 
-def test_what_is_no_number_or_out_of_range_is_counted_and_never_sent(plc: Plc, play: Play) -> None:
+def test_what_is_no_number_or_out_of_range_is_counted_and_never_sent(plc: Plc, live: Live) -> None:
     points = [
         {"name": "f", "address": "holding/1", "kind": "float32"},
         {"name": "r", "address": "holding/3", "low": 0, "high": 100},
@@ -122,10 +122,10 @@ def test_what_is_no_number_or_out_of_range_is_counted_and_never_sent(plc: Plc, p
         await running.value("f", 1)
         await running.value("r", 99)
 
-    play(part)
+    live(part)
 
 
-def test_read_now_does_not_wait_for_the_interval(plc: Plc, play: Play) -> None:
+def test_read_now_does_not_wait_for_the_interval(plc: Plc, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(plc.settings(interval_s=3600))
         await running.value("press/oil", 0)
@@ -133,11 +133,11 @@ def test_read_now_does_not_wait_for_the_interval(plc: Plc, play: Play) -> None:
         assert await running.watch.read_now(5)
         assert running.watch.intake.last["press/oil"].value == 1
 
-    play(part)
+    live(part)
 
 
 @pytest.mark.parametrize("how", ["kill", "hang"])
-def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(play: Play, how: str) -> None:
+def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(live: Live, how: str) -> None:
     plc = Plc()
 
     async def part(source: Source) -> None:
@@ -154,12 +154,12 @@ def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(play: Play, how:
         assert running.watch.state.outages == 1
 
     try:
-        play(part)
+        live(part)
     finally:
         plc.process.kill()
 
 
-def test_a_serial_line_carries_the_same(play: Play, tmp_path: Path) -> None:
+def test_a_serial_line_carries_the_same(live: Live, tmp_path: Path) -> None:
     with cable(tmp_path) as (ours, theirs):
         process = Process.of("modbus", "rtu", theirs)
 
@@ -174,6 +174,6 @@ def test_a_serial_line_carries_the_same(play: Play, tmp_path: Path) -> None:
             await running.value("press/oil", 0)
 
         try:
-            play(part)
+            live(part)
         finally:
             process.kill()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modules.sensors.sources.mqtt import MqttPoint, named
-from tests.modules.sensors.conftest import Play, Source
+from tests.modules.sensors.conftest import Live, Source
 from tests.modules.sensors.parts import Broker
 
 if shutil.which("mosquitto") is None:
@@ -31,7 +31,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.process.kill()
 
 
-def test_numbers_json_and_senml_come_with_their_own_times(broker: Broker, play: Play) -> None:
+def test_numbers_json_and_senml_come_with_their_own_times(broker: Broker, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(broker.settings(points=TOPICS))
         await running.phase("ok")
@@ -48,10 +48,10 @@ def test_numbers_json_and_senml_come_with_their_own_times(broker: Broker, play: 
         found = await running.value("box/m1/rpm", 1600)
         assert (found.unit, found.time) == ("1/min", then)
 
-    play(part)
+    live(part)
 
 
-def test_samples_are_a_waveform(broker: Broker, play: Play) -> None:
+def test_samples_are_a_waveform(broker: Broker, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(broker.settings(points=TOPICS))
         await running.phase("ok")
@@ -61,10 +61,10 @@ def test_samples_are_a_waveform(broker: Broker, play: Play) -> None:
         assert (block.name, block.rate_hz, block.unit) == ("fan/bearing", 1000, "m/s2")
         assert memoryview(block.samples).cast("f")[100] == pytest.approx(1.0)
 
-    play(part)
+    live(part)
 
 
-def test_what_cannot_be_used_is_counted_by_reason(broker: Broker, play: Play) -> None:
+def test_what_cannot_be_used_is_counted_by_reason(broker: Broker, live: Live) -> None:
     async def part(source: Source) -> None:
         running = source(broker.settings(points=TOPICS))
         await running.phase("ok")
@@ -96,10 +96,10 @@ def test_what_cannot_be_used_is_counted_by_reason(broker: Broker, play: Play) ->
         assert running.dropped == wanted
         assert running.readings == []
 
-    play(part)
+    live(part)
 
 
-def test_an_old_value_of_an_unknown_time_is_left_out(broker: Broker, play: Play) -> None:
+def test_an_old_value_of_an_unknown_time_is_left_out(broker: Broker, live: Live) -> None:
     async def part(source: Source) -> None:
         broker.publish(("oven/1/temp", "77"), retain=True)
         running = source(broker.settings(points=TOPICS))
@@ -109,10 +109,10 @@ def test_an_old_value_of_an_unknown_time_is_left_out(broker: Broker, play: Play)
         assert 77 not in [reading.value for reading in running.readings]
         broker.publish(("oven/1/temp", b""), retain=True)
 
-    play(part)
+    live(part)
 
 
-def test_ten_times_the_rate_costs_the_newest_of_nobody(broker: Broker, play: Play) -> None:
+def test_ten_times_the_rate_costs_the_newest_of_nobody(broker: Broker, live: Live) -> None:
     point: dict[str, object] = {"name": "oven/temp", "address": "oven/1/temp", "interval_s": 0.2}
 
     async def part(source: Source) -> None:
@@ -124,10 +124,10 @@ def test_ten_times_the_rate_costs_the_newest_of_nobody(broker: Broker, play: Pla
         await running.until(lambda: running.readings[-1:] and running.readings[-1].value == 99)
         assert running.watch.intake.readings < 100
 
-    play(part)
+    live(part)
 
 
-def test_a_wrong_password_is_told_and_not_shown(broker: Broker, play: Play, tmp_path: Path) -> None:
+def test_a_wrong_password_is_told_and_not_shown(broker: Broker, live: Live, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("press:other-guess")
 
@@ -138,20 +138,20 @@ def test_a_wrong_password_is_told_and_not_shown(broker: Broker, play: Play, tmp_
         assert "guess" not in str(running.watch.facts())
         assert "guess" not in repr(running.watch.wanted)
 
-    play(part)
+    live(part)
 
 
-def test_a_missing_secret_is_told_by_its_path(broker: Broker, play: Play, tmp_path: Path) -> None:
+def test_a_missing_secret_is_told_by_its_path(broker: Broker, live: Live, tmp_path: Path) -> None:
     async def part(source: Source) -> None:
         running = source(broker.settings(points=TOPICS, credentials_file=str(tmp_path / "nowhere")))
         await running.phase("dead")
         assert "nowhere cannot be read" in running.watch.state.why
 
-    play(part)
+    live(part)
 
 
 @pytest.mark.parametrize("how", ["kill", "hang"])
-def test_a_broker_that_dies_or_hangs_is_reported_and_comes_back(play: Play, tmp_path: Path, how: str) -> None:
+def test_a_broker_that_dies_or_hangs_is_reported_and_comes_back(live: Live, tmp_path: Path, how: str) -> None:
     broker = Broker(tmp_path)
 
     async def part(source: Source) -> None:
@@ -166,7 +166,7 @@ def test_a_broker_that_dies_or_hangs_is_reported_and_comes_back(play: Play, tmp_
         assert running.states == ["ok", "dead", "ok"]
 
     try:
-        play(part)
+        live(part)
     finally:
         broker.process.kill()
 

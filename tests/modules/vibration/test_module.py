@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 
 from devices.rolling_bearing import Bearing, Machine
-from modules.common.messages import PACKED, SENML, Alert, Message, Reading, Waveform, new_id, packed, senml
+from modules.common.messages import (
+    PACKED,
+    SENML,
+    Alert,
+    Message,
+    Reading,
+    Waveform,
+    derived_id,
+    json_message,
+    new_id,
+    packed,
+    senml,
+)
 
 START = 1_700_000_040.0  # on a minute
 Run = Callable[..., Any]
@@ -393,3 +405,25 @@ def test_a_mended_sensor_learns_its_new_normal_on_demand(run_module: Run) -> Non
     run_module(part, clock=Ticking())
     assert answers[0] == (200, {"relearning": "press1/temperature"})
     assert answers[1][0] == 404
+
+
+def test_a_person_s_verdict_on_an_alert_goes_up_as_a_record(run_module: Run) -> None:
+    alert = new_id()
+    facts = {"verb": "verdict", "target": "vibration", "id": alert, "verdict": "false", "by": "Ada", "why": "a bump"}
+    said = json_message(facts, kind="command", source="status", seq=0, time=datetime.fromtimestamp(START, UTC))
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("commands", said, said)
+        status, answer = await hub.call("verdict", {"id": alert, "verdict": "unsure"})
+        assert (status, answer["by"]) == (200, "somebody")
+
+    hub = run_module(part, clock=Ticking())
+    first, again, _ = (each for each in hub.outputs("samples") if each.kind == "verdict")
+    assert first.message_id == again.message_id == derived_id(said.message_id, "vibration", "samples", 0)
+    document = first.document()
+    assert (document["alert"], document["verdict"], document["by"], document["why"]) == (
+        alert,
+        "false",
+        "Ada",
+        "a bump",
+    )
