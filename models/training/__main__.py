@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.training import bearing, export, jobs, judging, made
+from models.training import bearing, export, hours, jobs, judging, made
 from models.training.figures import share
 from models.training.lite import Trunk
 from models.training.nets import HeatNet, OrderNet, SteelNet
 from modules.inference.card import Card
-from modules.inference.runner import FILES, Runner
+from modules.inference.runner import FILES, Model, Runner
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bearing", "tile", "steel")
@@ -75,12 +75,21 @@ def write_bearing(name: str, options: argparse.Namespace) -> Card:
     net = jobs.restored(blank, kept)
     learnt = table.features[jobs.bearing_rows(table, jobs.Job(name, "final"))]
     card = export.write_package(options.out / name, net, card, learnt, made.examples(card))
+    card = _with_hours(card, options)
     as_is = table.how == bearing.AS_IS
     figures = {}
     for precision in FILES:
         said = Runner(options.out / name, precision=precision).model.probabilities(table.features[as_is])
         figures[precision] = share(int((said.argmax(axis=1) == table.truth[as_is]).sum()), int(as_is.sum()))
     return _with_committed(card, options.out / name, figures)
+
+
+def _with_hours(card: Card, options: argparse.Namespace) -> Card:
+    """The card with what the shipped int8 file makes of ten simulated healthy hours."""
+    model = Model(card, options.out / card.name / FILES["int8"])
+    watch = hours.watched(card, model, 0.1 if options.quick else hours.HOURS)
+    normal = {**card.accuracy["normal"], "simulated": hours.told(watch, share(watch.not_normal, watch.windows))}
+    return card.model_copy(update={"accuracy": {**card.accuracy, "normal": normal}})
 
 
 def _with_committed(card: Card, folder: Path, table: Mapping[str, object]) -> Card:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.training import bearing, cards, export, sources, steel, tile, waves
+from models.training import bearing, cards, doubt, export, sources, steel, tile, waves
 from models.training.fitting import scores, seed
 from modules.inference import orders
 from modules.inference.model import Model
@@ -147,19 +147,16 @@ def bearing_rows(table: bearing.Windows, job: Job) -> NDArray[np.bool_]:
 def _bearing(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
     table = bearing_windows(data, work, quick=quick)
     seed(0)
-    if job.split == "plain":  # the outer race of 14 mil taught like all others
-        table = bearing.Windows(
-            **{
-                **{name: getattr(table, name) for name in bearing.Windows.__dataclass_fields__},
-                "quiet": table.how == bearing.CHECKS[1],
-            }
-        )
+    choice = (0, 0)
+    if job.split not in ("plain", "easy"):
+        choice = doubt.doubted(table, [size for size in SIZES if job.split == "final" or size != job.fold])
+        table = doubt.silenced(table, choice)
     rows = np.flatnonzero(bearing_rows(table, job))
     net = bearing.fit(table, rows, epochs=4 if quick else bearing.EPOCHS)
     if job.split == "final":
-        return _kept(net)
+        return {**_kept(net), "doubted": np.array(choice)}
     held = np.flatnonzero(~bearing_rows(table, job) & (table.how != bearing.VARIED))
-    result = {"rows": held, "scores": scores(net, table.features[held])}
+    result = {"rows": held, "scores": scores(net, table.features[held]), "doubted": np.array(choice)}
     if job.split == "honest":
         card = cards.bearing_card()
         result["int8"] = _int8_scores(net, card, table.features[rows], table.features[held])
@@ -172,7 +169,8 @@ def _kept(net: torch.nn.Module) -> dict[str, Any]:
 
 def restored(net: torch.nn.Module, kept: Mapping[str, NDArray[Any]]) -> torch.nn.Module:
     """The network with the weights of a final job."""
-    net.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in kept.items()})
+    known = net.state_dict()
+    net.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in kept.items() if name in known})
     return net.eval()
 
 
