@@ -78,14 +78,18 @@ class Jobs:
         return results
 
     def _one_by_one(self, jobs: Sequence[Job]) -> list[Result]:
-        """Each in its own commit; an append that fails keeps those waiting that follow it in one of its priorities."""
+        """Each in its own commit. Where the disk fails one, appends that follow it in one of its priorities wait too.
+
+        One that only finds no room under the bound holds up nobody: a smaller one may fit.
+        """
         results: list[Result] = []
         held: dict[int, StoreError] = {}
         for job in jobs:
             priorities = {record.priority for record in job.records} if isinstance(job, Append) else set()
             before = next(iter(priorities & held.keys()), None)
             result = self._group([job], BASE_FRAMES + _frames(job))[0] if before is None else held[before]
-            if isinstance(result, StoreError):
+            no_room = isinstance(result, StoreFullError) and not result.disk
+            if isinstance(result, StoreError) and not no_room:
                 held |= dict.fromkeys(priorities, result)
             results.append(result)
         return results
