@@ -246,7 +246,7 @@ def test_the_time_of_the_last_event_is_told(
     CameraModule(edge)
 
     async def part() -> None:
-        set_cameras(transport, belt={"source": {"type": "conveyor", "rate_hz": 60}})
+        set_cameras(transport, belt={"source": {"type": "conveyor"}, "gate": {"mode": "every"}})
         await until(lambda: transport.outputs("frames"))
         await until(lambda: told(transport)["belt"]["last_event"])
         first = transport.outputs("frames")[0]
