@@ -279,8 +279,8 @@ def test_no_way_out_shows_what_is_private(
         await until(
             lambda: transport.outputs("frames") and transport.outputs("samples") and transport.outputs("health")
         )
-        for view_path in ("/view/picture?source=hall", "/view/last.jpg?camera=hall"):
-            pictures.append((await view(transport, view_path))[1])
+        pictures.append((await view(transport, "/view/picture?source=hall"))[1])
+        pictures.append((await view(transport, "/view/last.jpg?camera=hall"))[1])
         pictures.extend(transport.outputs(name)[0].body for name in ("frames", "samples"))
 
     play(edge, part)
