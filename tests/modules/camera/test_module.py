@@ -246,10 +246,47 @@ def test_the_time_of_the_last_event_is_told(
     CameraModule(edge)
 
     async def part() -> None:
-        set_cameras(transport, belt={"source": {"type": "conveyor", "rate_hz": 60}})
+        set_cameras(transport, belt={"source": {"type": "conveyor"}, "gate": {"mode": "every"}})
         await until(lambda: transport.outputs("frames"))
         await until(lambda: told(transport)["belt"]["last_event"])
         first = transport.outputs("frames")[0]
         assert told(transport)["belt"]["last_event"] >= rfc3339(first.time)
 
     play(edge, part)
+
+
+def bright(_number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """Nothing but light: whatever is not light has been painted."""
+    return np.full((height, width, 3), 250, np.uint8)
+
+
+def test_no_way_out_shows_what_is_private(
+    edge: Edge[CameraSettings],
+    play: Play,
+    transport: PlayedTransport,
+    until: Until,
+    tmp_path: Path,
+) -> None:
+    CameraModule(edge)
+    path = film(tmp_path / "bright.mp4", 25, scene=bright)
+    pictures: list[bytes] = []
+
+    async def part() -> None:
+        private = [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]
+        hall = {"source": {"type": "video", "path": str(path)}, "private": private, "gate": {"mode": "every"}}
+        settings = {"cameras": {"hall": hall}, "sample_share": 1}
+        transport.patch({"$version": 2, "settings": settings})
+        await until(
+            lambda: transport.outputs("frames") and transport.outputs("samples") and transport.outputs("health")
+        )
+        pictures.append((await view(transport, "/view/picture?source=hall"))[1])
+        pictures.append((await view(transport, "/view/last.jpg?camera=hall"))[1])
+        pictures.extend(transport.outputs(name)[0].body for name in ("frames", "samples"))
+
+    play(edge, part)
+    assert len(pictures) == 4
+    for picture in pictures:
+        shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert shown is not None
+        assert shown[:, 100:].min() > 200
+        assert shown[:, :60].max() < 200
