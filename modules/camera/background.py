@@ -57,9 +57,9 @@ class Background:
 
     @property
     def level(self) -> float:
-        """The scene's noise: the standard deviation of nine pixels in ten is below it, grey levels."""
+        """The scene's noise: the standard deviation of its middle pixel, grey levels."""
         flat = self.noise[::2, ::2].ravel()
-        at = int(0.9 * (flat.size - 1))
+        at = flat.size // 2
         return float(np.partition(flat, at)[at]) * _OF_MEAN
 
     def share(self, cells: NDArray[np.bool_]) -> float:
@@ -71,7 +71,7 @@ class Background:
         self.slopes = gradients(self.mean)
         fixed = self._fixed
         if fixed is None:
-            fixed = float(np.clip(1.3 * self._factor * self.level, self._low, 40)) if self.quiet >= 5 else 18.0
+            fixed = float(np.clip(1.3 * self._factor * self.level, self._low, 30)) if self.quiet >= 5 else 18.0
         self.threshold = fixed
         self.tolerance = np.maximum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(fixed))
         across, down = self.slopes

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from modules.camera.event import EventRules
-from modules.camera.gate import GateRules
+from modules.camera.motion import GateRules
 from modules.camera.shapes import Polygons
 
 
@@ -31,7 +31,7 @@ class Gate(Part):
     noise_factor: float = Field(
         5.0, ge=2, le=20, title="Noise factor", description="standard deviations of its own noise that count"
     )
-    min_area: float = Field(0.003, gt=0, le=1, title="Smallest change")
+    min_area: float = Field(0.004, gt=0, le=1, title="Smallest change")
     scene_area: float = Field(0.7, gt=0, le=1, title="Change that is a change of scene")
     regions: Polygons = Field((), title="Regions of interest", description="none: the whole picture")
     ignored: Polygons = Field((), title="Ignored areas", description="a lamp, a fan, a screen")

@@ -8,7 +8,7 @@ import numpy as np
 from modules.camera.choice import Sent
 from modules.camera.event import Shot
 from modules.camera.frame import MESSAGE_BYTES, Picture, encode
-from modules.camera.gate import Region
+from modules.camera.motion import Region
 
 
 def jpeg(shot: Shot, wanted: Sent, *, limit: int = MESSAGE_BYTES) -> tuple[bytes, int, int]:

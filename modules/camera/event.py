@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from modules.camera.frame import Frame
-from modules.camera.gate import Motion, Region, Thing
+from modules.camera.motion import Motion, Region, Thing
 
 _SHARPNESS_SIDE: Final = 240  # pixels: more does not tell sharp from soft any better
 _REACH: Final = 0.04  # of the picture's width: how far from where it was expected a thing is still the same
@@ -186,6 +186,8 @@ def _distance(track: _Track, thing: Thing, reach: float) -> float:
     """How far a thing is from where the track expects its own; below 1 where it may be the same."""
     x, y = _centre(thing.region)
     expected = track.expected()
+    if track.way is not None:
+        reach /= 2  # it is known how it goes
     across = reach + max(thing.region.width, track.thing.region.width) / 2
     down = reach + max(thing.region.height, track.thing.region.height) / 2
     return max(abs(x - expected[0]) / across, abs(y - expected[1]) / down)

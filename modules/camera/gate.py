@@ -14,8 +14,7 @@ No I/O and no clock: the same frames give the same answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
@@ -23,92 +22,14 @@ from numpy.typing import NDArray
 
 from modules.camera.background import Background, Grey, Mask
 from modules.camera.frame import Picture
-from modules.camera.patches import Patch, marks, patches
+from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
+from modules.camera.patches import Marks, Patch, marks, patches
 from modules.camera.shapes import Point, inside
 from modules.camera.shift import hide_new, moved, shift
 
-
-@dataclass(frozen=True, slots=True)
-class GateRules:
-    """How the gate decides.
-
-    ``threshold`` in grey levels, None for one that follows the scene's noise; ``noise_factor`` is how many standard
-    deviations of its own noise a pixel must differ by in any case. Areas are fractions of the picture, rates are per
-    frame, ``settle``, ``longest_settle`` and ``absorb`` are frames.
-    """
-
-    width: int = 160
-    threshold: float | None = None
-    lowest_threshold: float = 12.0
-    noise_factor: float = 5.0
-    min_area: float = 0.003
-    scene_area: float = 0.7
-    fast_rate: float = 0.10
-    still_rate: float = 0.05
-    moving_rate: float = 0.002
-    absorb: int = 20
-    settle: int = 8
-    longest_settle: int = 40
-    sudden_area: float = 0.15
-    soft_edge: float = 0.14
-    likeness: float = 0.7
-    gone: float = 2.0
-
-
-class Region(NamedTuple):
-    """A rectangle in pixels of the full frame."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One thing in view: its box, the fraction of the picture it changed, and whether it is wholly in view."""
-
-    region: Region
-    area: float
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """What changed in one frame: ``area`` is the changed fraction of the picture (0 to 1); the largest thing first."""
-
-    area: float
-    things: tuple[Thing, ...] = ()
-
-    @property
-    def moving(self) -> bool:
-        """True where at least one thing is large enough."""
-        return bool(self.things)
-
-
-STILL = Motion(0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The gate's last look, for a person: small picture, what differs by how much and where (1), outlines."""
-
-    small: Grey
-    difference: Grey
-    mask: Mask
-    contours: tuple[NDArray[np.int32], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What the gate has learnt of its scene: ``threshold`` and ``noise`` in grey levels, ``bands`` of flicker too."""
-
-    threshold: float
-    noise: float
-    bands: float
-    calibrated: bool
-    settling: bool
-    scene_changes: int
+_SAME_PLACE: Final = 0.7
+_SAME_SHIFT: Final = 0.3  # pixels
+_STEP: Final = 0.7  # of the difference of two frames is the noise of one: both have it
 
 
 class Gate:
@@ -120,7 +41,7 @@ class Gate:
 
     def __init__(
         self,
-        rules: GateRules = GateRules(),
+        rules: GateRules = USUAL,
         *,
         regions: Sequence[Sequence[Point]] = (),
         ignored: Sequence[Sequence[Point]] = (),
@@ -133,6 +54,8 @@ class Gate:
         self._settled_for = 0
         self._changes = 0
         self._anew = False
+        self._hold = self._relearn = 0
+        self._off, self._off_for = (0.0, 0.0), 0
         self._changed: NDArray[np.bool_] | None = None
         self._standing: list[tuple[Patch, int]] = []
         self.look: Look | None = None
@@ -172,6 +95,8 @@ class Gate:
             difference, mask = self._explained(known, small, difference, mask, least)
         if self._settling:
             return self._settle(known, small, stepped, difference, mask)
+        if self._relearn:
+            return self._adapt(known, small, difference, mask)
         seen = self._seen(known, difference, mask, least)
         if seen is None:
             self._changes += 1
@@ -179,6 +104,9 @@ class Gate:
             return self._settle(known, small, stepped, difference, mask)
         found = self._things(known, small, difference, seen)
         self._learn(known, small, difference, mask, seen)
+        if self._hold:  # what a change of light left over is no thing
+            self._hold -= 1
+            found = []
         if not seen:
             known.learn_bands(known.light.bands(difference))
         self._look(small, difference, mask, found)
@@ -220,7 +148,10 @@ class Gate:
             if cv2.countNonZero(lit_mask) < 0.6 * cv2.countNonZero(mask):
                 difference, mask = lit, lit_mask
                 background = background + surface
-                known.mean = background  # the light has changed: the background with it, at once
+                self._hold = self.rules.hold
+                if known.light.unlike(difference, known.threshold / 3) < self.rules.still_unlike:
+                    known.mean = background  # the light has changed: the background with it, at once
+                    self._relearn = self.rules.hold
         bands = known.light.bands(difference)
         bands = np.clip(bands, -3 * known.band_size - 1, 3 * known.band_size + 1)
         if known.band_size > 1:
@@ -237,7 +168,27 @@ class Gate:
             steady_mask = known.different(steady)
             if cv2.countNonZero(steady_mask) < 0.7 * cv2.countNonZero(mask):
                 difference, mask = steady, steady_mask
+                self._moved(known, moved_by)
         return difference, mask
+
+    def _moved(self, known: Background, by: tuple[float, float]) -> None:
+        """A camera that stays where it moved to shows the background there."""
+        right, down = self._off
+        same = abs(by[0] - right) < _SAME_SHIFT and abs(by[1] - down) < _SAME_SHIFT
+        self._off_for = self._off_for + 1 if same else 1
+        self._off = by
+        if self._off_for >= self.rules.hold:
+            known.mean = moved(known.mean, *by)
+            known.renew()
+            self._off_for = 0
+
+    def _adapt(self, known: Background, small: Grey, difference: Grey, mask: Mask) -> Motion:
+        """Take over what the light's fit has left, for some frames, before anything counts again."""
+        self._relearn -= 1
+        known.follow(small, self.rules.light_rate)
+        self._standing, self._changed = [], None
+        self._look(small, difference, mask, [])
+        return STILL
 
     def _settle(self, known: Background, small: Grey, stepped: Grey, difference: Grey, mask: Mask) -> Motion:
         """Learn the scene anew until it stands still: at the start, and when nearly everything has changed."""
@@ -249,7 +200,7 @@ class Gate:
             self._settling = min(self._settling + 1, self.rules.settle)
         known.follow(small, 0.5 if self._settled_for <= 5 else 0.2)
         known.learn_bands(known.light.bands(difference))
-        known.learn_noise(difference, None)
+        known.learn_noise(stepped * np.float32(_STEP), None)
         self._look(small, difference, mask, [])
         return STILL
 
@@ -288,20 +239,25 @@ class Gate:
             if looks.gone > self.rules.gone:  # something learnt as background has left: show what was under it
                 window = patch.window
                 known.mean[window] = small[window]
-            elif looks.edge >= self.rules.soft_edge and looks.likeness < self.rules.likeness:
+            elif not self._is_light(looks):
                 things.append(patch)
         return things
 
+    def _is_light(self, looks: Marks) -> bool:
+        rules = self.rules
+        likely = looks.likeness >= rules.likeness and looks.edge < rules.sharp_edge
+        return looks.edge < rules.soft_edge or looks.likeness >= rules.same_texture or likely
+
     def _learn(self, known: Background, small: Grey, difference: Grey, mask: Mask, seen: list[Patch]) -> None:
         rules = self.rules
-        self._standing = [(patch, self._stood(patch)) for patch in seen]
+        self._standing = [self._stood(patch) for patch in seen]
         if not cv2.countNonZero(mask):
             known.follow(small, rules.fast_rate)
             known.learn_noise(difference, None)
             return
         covered = np.zeros(mask.shape, np.uint8)
         moving = np.zeros(mask.shape, np.uint8)
-        for patch, frames in self._standing:
+        for patch, (_, frames) in zip(seen, self._standing, strict=True):
             cv2.drawContours(covered, [patch.contour], -1, 1, -1)
             if frames < rules.absorb:
                 cv2.drawContours(moving, [patch.contour], -1, 1, -1)
@@ -310,9 +266,13 @@ class Gate:
         known.follow(small, rules.moving_rate, mask=moving)
         known.learn_noise(difference, covered)
 
-    def _stood(self, patch: Patch) -> int:
-        """For how many frames the patch has had this very box: a plain one looks still inside though it moves."""
-        return 1 + max((frames for other, frames in self._standing if patch.same_place(other)), default=0)
+    def _stood(self, patch: Patch) -> tuple[Patch, int]:
+        """The patch that first stood in this one's place, and for how many frames.
+
+        A plain one looks still inside though it moves, so it is the box that counts.
+        """
+        fits = ((first, frames + 1) for first, frames in self._standing if patch.overlap(first) >= _SAME_PLACE)
+        return max(fits, key=lambda each: each[1], default=(patch, 1))
 
     def _thing(self, known: Background, patch: Patch, picture: Picture) -> Thing:
         rows, columns = known.mean.shape

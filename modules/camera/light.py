@@ -47,6 +47,10 @@ class Light:
         at = int(0.7 * flat.size)
         return float(np.partition(flat, at)[at])
 
+    def unlike(self, difference: Grey, limit: float) -> float:
+        """The share of the cells that differ by more than so many grey levels."""
+        return float(np.mean(np.abs(self.shrink(difference)) > limit))
+
     def fit(self, small: Grey, background: Grey) -> Grey:
         """What light adds to the background, if a change of light explains most of `small` - `background`."""
         coarse = self.shrink(background).ravel().astype(np.float64)

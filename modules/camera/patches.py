@@ -24,7 +24,7 @@ _JOIN: Final = np.ones((3, 3), np.uint8)
 _BRIDGE: Final = np.ones((7, 7), np.uint8)  # so far apart are pieces of one thing
 _RIM: Final = np.ones((5, 5), np.uint8)
 _DARK: Final = 8.0  # grey levels added before the logarithm: below them there is only noise
-_FEW: Final = 8  # pixels: less says nothing
+_FEW: Final = 12  # pixels: less says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,12 @@ class Patch:
         """The box as an index."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
-    def same_place(self, other: Patch) -> bool:
-        """Whether the boxes agree to a pixel."""
-        return (
-            abs(self.x - other.x) <= 1
-            and abs(self.y - other.y) <= 1
-            and abs(self.x + self.width - other.x - other.width) <= 1
-            and abs(self.y + self.height - other.y - other.height) <= 1
-        )
+    def overlap(self, other: Patch) -> float:
+        """What the two boxes share of what they cover together (0 to 1)."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        shared = max(0, across) * max(0, down)
+        return shared / (self.width * self.height + other.width * other.height - shared)
 
 
 def patches(mask: Mask, weak: Mask, least: float) -> list[Patch]:
@@ -105,11 +103,11 @@ def marks(patch: Patch, small: Grey, background: Grey, noise: float) -> Marks:
     ratio = np.asarray(cv2.blur(ratio, (3, 3)), np.float32)
     slope = _steepness(ratio)
     line = (cv2.dilate(shape, _JOIN) - cv2.erode(shape, _JOIN)).astype(bool) & rim
-    steepest = np.asarray(cv2.dilate(slope, _RIM), np.float32)
+    steepest = np.asarray(cv2.dilate(slope, _BRIDGE), np.float32)  # the outline lies some pixels outside
     edge = _quantile(steepest[line], 0.5) / (_quantile(np.abs(ratio[inner]), 0.75) + 1e-3) if line.any() else 1.0
     before_rim, now_rim = _steepness(before)[rim], _steepness(now)[rim]
     gone = float(before_rim.mean()) / (float(now_rim.mean()) + 0.5)
-    return Marks(edge, _likeness(now, before, inner, noise), gone)
+    return Marks(edge, _likeness(now, before, cv2.erode(shape, _BRIDGE).astype(bool), noise), gone)
 
 
 def _quantile(values: Grey, share: float) -> float:
@@ -136,10 +134,12 @@ def _leave_border(rim: NDArray[np.bool_], top: bool, left: bool, bottom: bool, r
 
 
 def _likeness(now: Grey, before: Grey, inner: NDArray[np.bool_], noise: float) -> float:
-    """Correlation of the fine texture inside, where there is more of it than noise."""
+    """Correlation of the fine texture well inside, where there is more of it than noise."""
     a = (now - cv2.blur(now, (7, 7)))[inner]
     b = (before - cv2.blur(before, (7, 7)))[inner]
+    if a.size < _FEW:
+        return 0.0
     a, b = a - a.mean(), b - b.mean()
-    if float(b.std()) < max(1.5, 1.5 * noise):
+    if float(b.std()) < max(1.5, 1.5 * noise) or float(a.std()) < 0.2 * float(b.std()):
         return 0.0
     return float(np.dot(a, b) / (np.sqrt(np.dot(a, a) * np.dot(b, b)) + 1e-6))

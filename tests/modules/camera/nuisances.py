@@ -265,13 +265,16 @@ KINDS: dict[str, type[Nuisance]] = {
 }
 
 
-def frames(kind: str, seed: int, pictures: Pictures, count: int, *, parts: bool) -> Iterator[Seen]:
-    """`count` frames of one scene under one nuisance, at RATE_HZ, with the parts that are in each."""
+def frames(kind: str, seed: int, pictures: Pictures, count: int, *, parts: bool, begin: int = 0) -> Iterator[Seen]:
+    """`count` frames of one scene under one nuisance, at RATE_HZ, with the parts that are in each.
+
+    `begin` is the first frame's place in the nuisance's own time: dusk takes its twenty minutes.
+    """
     number = list(KINDS).index(kind)
     scene = Scene(np.random.default_rng((seed, number, 0)), pictures, parts=parts)
     nuisance = KINDS[kind](np.random.default_rng((seed, number, 1)))
     sensor = Sensor(np.random.default_rng((seed, number, 2)))
     for index in range(count):
         plane, boxes = scene.look(index)
-        lit, gain = nuisance.light(nuisance.view(plane, index), index)
+        lit, gain = nuisance.light(nuisance.view(plane, begin + index), begin + index)
         yield sensor.expose(lit, gain), boxes

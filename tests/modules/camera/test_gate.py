@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.camera.conveyor import Belt
-from modules.camera.gate import STILL, Gate, GateRules
+from modules.camera.gate import Gate
+from modules.camera.motion import STILL, GateRules
 
 HEIGHT, WIDTH = 240, 320
 
