@@ -67,12 +67,12 @@ def test_the_server_keeps_to_its_document(play_line: Play, tmp_path: Path) -> No
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("unlimited")
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_server_keeps_to_its_document_for_long(play_line: Play, tmp_path: Path, seed: int) -> None:
     async def part(line: "Line") -> None:
         prepared(line)
         await line.settled()
-        said = await schemathesis(line, tmp_path, examples=100, seed=seed, phases="examples,coverage,fuzzing,stateful")
+        said = await schemathesis(line, tmp_path, examples=30, seed=seed, phases="examples,coverage,fuzzing,stateful")
         sys.stdout.write(said)
 
     play_line(part)
