@@ -24,6 +24,7 @@ _JOIN: Final = np.ones((3, 3), np.uint8)
 _BRIDGE: Final = np.ones((7, 7), np.uint8)  # so far apart are pieces of one thing
 _RIM: Final = np.ones((5, 5), np.uint8)
 _DARK: Final = 8.0  # grey levels added before the logarithm: below them there is only noise
+_FILLED: Final = 0.06  # of its box at least: less is specks that happen to touch, left over by a shake
 _FEW: Final = 12  # pixels: less says nothing
 
 
@@ -67,7 +68,7 @@ def patches(mask: Mask, weak: Mask, least: float) -> list[Patch]:
             continue
         x, y, width, height = cv2.boundingRect(contour)
         pixels = int(cv2.countNonZero(strong[y : y + height, x : x + width]))
-        if pixels >= least:
+        if pixels >= max(least, _FILLED * width * height):
             found.append(Patch(np.asarray(contour, np.int32), x, y, width, height, pixels))
     return sorted(found, key=lambda patch: -patch.pixels)
 

@@ -20,7 +20,7 @@ SCENES = 4
 EACH = 3_000  # frames of a scene: 4 x 3,000 at 10 a second are 20 minutes of each nuisance
 PASSING = 1_000  # frames of a scene with parts
 ODD = 1
-SHORT = 260
+SHORT = 150
 
 
 Counts = dict[str, Count]
@@ -34,13 +34,14 @@ def empty() -> Counts:
     return {kind: Count(kind) for kind in KINDS}
 
 
+@pytest.mark.soak
 def test_a_glance_at_each_nuisance(show: Callable[[str], None]) -> None:
     pictures = drawn_pictures(ODD)
     quiet = {kind: one(pictures, kind, 0, SHORT, parts=False) for kind in KINDS}
     busy = {kind: one(pictures, kind, 0, SHORT, parts=True) for kind in KINDS}
     show(table(quiet, busy, pictures, f"seed {SEED}"))
     assert [(kind, count.where) for kind, count in quiet.items() if count.false] == []
-    assert sum(count.found for count in busy.values()) >= 0.95 * sum(count.parts for count in busy.values()) > 40
+    assert sum(count.found for count in busy.values()) >= 0.95 * sum(count.parts for count in busy.values()) > 10
 
 
 @pytest.mark.soak
