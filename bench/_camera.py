@@ -33,10 +33,10 @@ class Noted(CameraModule):
         super().__init__(edge)
         self.read_at: dict[datetime, float] = {}
 
-    def _deliver(self, taken: Taken) -> None:
-        last = self._watches[taken.camera].state.last_frame
+    def _deliver(self, taken: list[Taken]) -> None:
+        last = self._watches[taken[0].camera].state.last_frame
         assert last is not None
-        self.read_at[taken.captured] = last
+        self.read_at[taken[0].captured] = last
         super()._deliver(taken)
 
 

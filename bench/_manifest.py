@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 
 def least_manifest(modules: tuple[str, ...], settings: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """These modules, a route for `frames` from the first to the last, and each one's desired `settings`."""
+    """These modules, each one's output routed to the input `frames` of the next, and their desired `settings`.
+
+    Inference sends on `alerts`, any other on `frames`.
+    """
     described = {
         name: {
             "version": "1.0",
@@ -27,8 +31,15 @@ def least_manifest(modules: tuple[str, ...], settings: Mapping[str, Mapping[str,
         }
         for name in ("edgeAgent", "edgeHub")
     }
-    sink = f'BrokeredEndpoint("/modules/{modules[-1]}/inputs/frames")'
-    route = f"FROM /messages/modules/{modules[0]}/outputs/frames INTO {sink}"
+    routes = {
+        f"from{sender}": {
+            "route": f"FROM /messages/modules/{sender}/outputs/{'alerts' if sender == 'inference' else 'frames'} "
+            f'INTO BrokeredEndpoint("/modules/{receiver}/inputs/frames")',
+            "priority": 0,
+            "timeToLiveSecs": 60,
+        }
+        for sender, receiver in pairwise(modules)
+    }
     content: dict[str, Any] = {
         "$edgeAgent": {
             "properties.desired": {
@@ -41,7 +52,7 @@ def least_manifest(modules: tuple[str, ...], settings: Mapping[str, Mapping[str,
         "$edgeHub": {
             "properties.desired": {
                 "schemaVersion": "1.1",
-                "routes": {"frames": {"route": route, "priority": 0, "timeToLiveSecs": 60}},
+                "routes": routes,
                 "storeAndForwardConfiguration": {"timeToLiveSecs": 60},
             }
         },

@@ -2,7 +2,8 @@
 
 The whole module runs as a process under localhub, with another one that takes its pictures. The films are H.264 of the
 rendered belt, with a sensor's noise: one with parts passing, one of the empty belt. What is counted is the processor
-time of the module's process, all its threads: reading, decoding, gate, JPEG, MQTT over TLS, heartbeats.
+time of the module's process, all its threads: reading, decoding, gate, JPEG, MQTT over TLS, heartbeats. On a busy
+machine a few frames are missing from 30 a second: the figure is then raised to 30.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ REST_HZ = 1
 def _belt(*, moving: bool) -> Iterator[Picture]:
     """Frames of the belt as a 1080p camera would give them."""
     belt, rng = Belt(seed=3, defect_share=0.25), np.random.default_rng(3)
-    noise = [rng.integers(-3, 4, (SIZE[1], SIZE[0], 3), np.int16) for _ in range(7)]
+    noise = [rng.integers(-6, 7, (SIZE[1], SIZE[0], 3), np.int16) for _ in range(7)]
     for index in range(SECONDS_OF_FILM * RATE):
         large = cv2.resize(belt.frame(index if moving else 0)[0], SIZE, interpolation=cv2.INTER_CUBIC)
         yield np.clip(large.astype(np.int16) + noise[index % 7], 0, 255).astype(np.uint8)
@@ -42,7 +43,7 @@ def _belt(*, moving: bool) -> Iterator[Picture]:
 def _film(path: Path, frames: Iterator[Picture]) -> None:
     """H.264 as cameras encode it: a key frame a second, no frame that refers to a later one."""
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "26", "bf": "0"})
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "20", "bf": "0"})
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = RATE
@@ -102,8 +103,8 @@ def run(*, quick: bool) -> dict[str, Claim]:
             still, seconds=20 if quick else 60, address="127.32.7.2", rest={"after_s": 1, "rate_hz": REST_HZ}
         )
     rate = _looked_per_s(work)
-    if rate < 0.95 * RATE:
-        raise RuntimeError(f"only {rate:.1f} frames/s were looked at: the figure would flatter")
+    if rate < 0.8 * RATE:
+        raise RuntimeError(f"only {rate:.1f} frames/s were looked at: this machine is too busy to measure on")
     if len(work["took_ms"]) < (15 if quick else 80):
         raise RuntimeError(f"only {len(work['took_ms'])} pictures were sent: too few for a percentile")
     resting = _looked_per_s(idle)
@@ -112,7 +113,7 @@ def run(*, quick: bool) -> dict[str, Claim]:
     peer = f"none; H.264 of {size:.1f} Mbit/s, {rate:.1f} frames/s looked at, {len(work['took_ms'])} pictures sent"
     still_peer = f"none; 1080p30 that rests at {resting:.2f} frames/s, all of the module's process"
     return {
-        "cpu_1080p30": Claim(100 * work["cpu"], "% of a core", 35, 20, peer, lower_is_better=True),
+        "cpu_1080p30": Claim(100 * work["cpu"] * RATE / rate, "% of a core", 35, 20, peer, lower_is_better=True),
         "idle_cpu": Claim(100 * idle["cpu"], "% of a core", 3, 1.5, still_peer, lower_is_better=True),
         "frame_to_puback_p99_ms": Claim(
             float(np.percentile(work["took_ms"], 99)), "ms", 40, 20, peer, lower_is_better=True

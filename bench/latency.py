@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ def picture_p99_ms(*, count: int, rate: float) -> float:
         folder = Path(text)
         result = folder / "taken.json"
         environment = {"BENCH_COUNT": str(count), "BENCH_RATE": str(rate), "BENCH_RESULT": str(result)}
-        (folder / "localhub.toml").write_text(_config(environment), encoding="utf-8")
-        (folder / "deployment.json").write_text(json.dumps(least_manifest(("source", "sink"))), encoding="utf-8")
+        modules = dict.fromkeys(("source", "sink"), "bench._pictures")
+        (folder / "localhub.toml").write_text(config(modules, environment), encoding="utf-8")
+        (folder / "deployment.json").write_text(json.dumps(least_manifest(tuple(modules))), encoding="utf-8")
         line = Line(
             state=folder / "state",
             address="127.32.1.2",
@@ -71,13 +73,14 @@ def picture_p99_ms(*, count: int, rate: float) -> float:
         return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
 
 
-def _config(environment: dict[str, str]) -> str:
+def config(modules: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Localhub's configuration: each module a process of the package given, with its own name as argument."""
     root = Path(__file__).resolve().parents[1]
     variables = "".join(f', {name} = "{value}"' for name, value in environment.items())
     return "".join(
-        f'[modules.{name}]\ncommand = ["{sys.executable}", "-m", "bench._pictures", "{name}"]\nfolder = "{root}"\n'
+        f'[modules.{name}]\ncommand = ["{sys.executable}", "-m", "{package}", "{name}"]\nfolder = "{root}"\n'
         f'env = {{ MILLWATCH_STATE = "${{MODULE_STATE}}", MILLWATCH_VIEW_PORT = "0"{variables} }}\n'
-        for name in ("source", "sink")
+        for name, package in modules.items()
     )
 
 

@@ -21,7 +21,7 @@ from bench._hour import START, Hall, Inspection, Motors
 from bench._wire import Wire
 from bench.claim import Claim
 from devices.line import MANIFEST
-from modules.camera.messages import Numbering, sample
+from modules.camera.messages import Numbering, chosen, sample
 from modules.camera.settings import CameraSettings
 from modules.common.edge import Edge
 from modules.common.messages import Message
@@ -147,9 +147,8 @@ class Gateway:
             self.balance.comes("picture", len(taken.jpeg))
             frame = self._numbering.frame(taken)
             await self._inference_wire.deliver("frames", frame)
-            kept = sample(frame, self._share)
-            if kept is not None:
-                self.balance.goes("camera", "samples", kept)
+            if chosen(frame, self._share):
+                self.balance.goes("camera", "samples", sample(frame))
         for message in self._passed_on:
             await self._inference_wire.deliver("waveforms", message)
         self._passed_on.clear()

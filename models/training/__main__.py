@@ -13,7 +13,8 @@ import torch
 
 from models.training import bearing, export, jobs, judging, made
 from models.training.figures import share
-from models.training.nets import HeatNet, OrderNet, PictureNet
+from models.training.lite import Trunk
+from models.training.nets import HeatNet, OrderNet, SteelNet
 from modules.inference.card import Card
 from modules.inference.runner import FILES, Runner
 
@@ -49,7 +50,7 @@ def write_picture(name: str, options: argparse.Namespace) -> Card:
     module = jobs.PICTURES[name]
     dataset = module.load(options.data)
     card = judging.judged_picture_card(name, dataset, options.work)
-    net = HeatNet() if name == "tile" else PictureNet(len(dataset.labels))
+    net = HeatNet() if name == "tile" else SteelNet(Trunk(), len(dataset.labels))
     net = jobs.restored(net, judging.result(options.work, jobs.Job(name, "final")))
     truth = _truth(name, dataset)
     everything = module.inputs(dataset, np.arange(len(dataset.files)))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.training import bearing, sources, steel, tile
+from models.training import bearing, lite, sources, steel, tile
 from modules.inference.card import Card, Decision, Golden, Input, Output
 
 VERSION = "1.0.0"
@@ -64,6 +64,9 @@ def steel_card(labels: tuple[str, ...]) -> Card:
         training={
             **sources.TERMS["neu_det"],
             "how": _HOW,
+            "transfer": lite.origin(),
+            "fitted": "a linear answer on the means and deviations of 120 channels; the rest is as ImageNet left it",
+            "choices": "side (96 or 128) and strides read were compared on these same folds: 98.2 to 99.6 % right",
             "limits": "The set has no defect-free class: the model tells types of defect apart, not good from bad.",
         },
     )

@@ -109,7 +109,7 @@ def _write_int8(folder: Path, card: Card, calibration: NDArray[np.float32]) -> N
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            op_types_to_quantize=["Conv", "Add", "Relu", "MaxPool", "Concat"] if card.task == "picture" else ["Gemm"],
+            op_types_to_quantize=["Conv", "Add", "Relu", "Clip"] if card.task == "picture" else ["Gemm"],
             extra_options={"ActivationSymmetric": False},
         )
     finally:

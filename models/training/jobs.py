@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from models.training import bearing, cards, export, sources, steel, tile, waves
 from models.training.fitting import scores, seed
 from modules.inference import orders
-from modules.inference.runner import FILES, Model
+from modules.inference.model import Model
+from modules.inference.runner import FILES
 
-FOLDS: Final = 5
+FOLDS: Final = sources.FOLDS
 EASY_FOLDS: Final = 1  # of the easy split: enough to show the difference
 SIZES: Final = (7, 14, 21)
 PICTURES: Final[Mapping[str, ModuleType]] = {"tile": tile, "steel": steel}
@@ -60,6 +61,8 @@ def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick:
     missing = [job for job in jobs if not (work / job.file).exists()]
     if any(job.package == bearing.NAME for job in missing):
         bearing_windows(data, work, quick=quick)
+    if any(job.package == steel.NAME for job in missing):
+        steel.seen(steel.load(data), work, quick=quick)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         waiting = [pool.submit(run, job, data, work, quick=quick) for job in missing]
@@ -71,7 +74,11 @@ def run(job: Job, data: Path, work: Path, *, quick: bool) -> str:
     """One fit; a line that says how long it took."""
     begin = time.perf_counter()
     torch.set_num_threads(1)
-    result = _bearing(job, data, work, quick=quick) if job.package == bearing.NAME else _picture(job, data, quick=quick)
+    result = (
+        _bearing(job, data, work, quick=quick)
+        if job.package == bearing.NAME
+        else _picture(job, data, work, quick=quick)
+    )
     fresh = work / f"{job.file}.new"
     with fresh.open("wb") as file:
         np.savez_compressed(file, **result)
@@ -81,22 +88,21 @@ def run(job: Job, data: Path, work: Path, *, quick: bool) -> str:
 
 def picture_folds(package: str, split: str, dataset: Any) -> NDArray[np.int64]:
     """A fold for each picture: by tile or strip block, or, for the easy split, picture by picture."""
-    random = np.random.default_rng(0)
-    strata = np.unique(dataset.labels, return_inverse=True)[1] if package == "tile" else dataset.truth
     groups = dataset.groups if split == "honest" else np.arange(len(dataset.groups))
-    return sources.grouped_folds(groups, strata, FOLDS, random)
+    return sources.folds(groups, PICTURES[package].strata(dataset))
 
 
-def _picture(job: Job, data: Path, *, quick: bool) -> dict[str, Any]:
+def _picture(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
     module = PICTURES[job.package]
     dataset = module.load(data)
+    learnt = (steel.seen(dataset, work, quick=quick),) if job.package == steel.NAME else ()
     everything = np.arange(len(dataset.files))
     epochs = 2 if quick else module.EPOCHS
     if job.split == "final":
-        return _kept(module.fit(dataset, everything, epochs=epochs))
+        return _kept(module.fit(dataset, everything, *learnt, epochs=epochs))
     fold = picture_folds(job.package, job.split, dataset)
     rows, held = everything[fold != job.fold], everything[fold == job.fold]
-    net = module.fit(dataset, rows, epochs=epochs)
+    net = module.fit(dataset, rows, *learnt, epochs=epochs)
     inputs = module.inputs(dataset, held)
     result = {"rows": held, "scores": scores(net, inputs)}
     if job.split == "honest":

@@ -4,8 +4,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.lite import Trunk
 
-class Convolve(nn.Sequential):  # type: ignore[misc]  # torch is not there where types are checked
+
+class SteelNet(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
+    """Pictures (n, 1, h, w) to scores (n, labels): a linear answer on texture statistics of a fixed trunk."""
+
+    def __init__(self, trunk: Trunk, labels: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.last = nn.Linear(STATISTICS, labels)
+
+    def statistics(self, x: Tensor) -> Tensor:
+        """Mean and deviation of each channel at strides 8 and 16."""
+        return torch.cat([each for part in self.trunk.high(self.trunk.low(x)) for each in _moments(part)], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores before softmax."""
+        return self.last(self.statistics(x))
+
+
+STATISTICS = 2 * (40 + 80)
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    mean = x.mean((2, 3))
+    return mean, torch.sqrt(torch.relu((x * x).mean((2, 3)) - mean * mean) + 1e-6)
+
+
+class Convolve(nn.Sequential):  # type: ignore[misc]  # as above
     """Convolution, batch norm, ReLU."""
 
     def __init__(self, before: int, after: int, stride: int = 1) -> None:
@@ -25,29 +52,6 @@ class Residual(nn.Module):  # type: ignore[misc]  # as above
     def forward(self, x: Tensor) -> Tensor:
         """Same shape out as in."""
         return functional.relu(x + self.second(self.first(x)))
-
-
-class PictureNet(nn.Module):  # type: ignore[misc]  # as above
-    """Pictures (n, 1, h, w) to scores (n, labels)."""
-
-    def __init__(self, labels: int, widths: tuple[int, int, int, int] = (16, 32, 48, 64)) -> None:
-        super().__init__()
-        a, b, c, d = widths
-        self.features = nn.Sequential(
-            Convolve(1, a, 2),
-            Convolve(a, b, 2),
-            Residual(b),
-            Convolve(b, c, 2),
-            Residual(c),
-            Convolve(c, d, 2),
-            Residual(d),
-        )
-        self.drop = nn.Dropout(0.2)
-        self.last = nn.Linear(d, labels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores before softmax."""
-        return self.last(self.drop(self.features(x).mean((2, 3))))
 
 
 class HeatNet(nn.Module):  # type: ignore[misc]  # as above

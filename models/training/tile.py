@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from models.training import augment, sources
 from models.training.fitting import Average, batches, seed
+from models.training.lite import fast
 from models.training.nets import HeatNet
 from modules.camera import conveyor
 from modules.inference.card import PicturePrepare
@@ -76,6 +77,11 @@ def standardised(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(prepare_pixels(pixels, PREPARE), np.float32)
 
 
+def strata(tiles: Tiles) -> NDArray[np.int64]:
+    """What the folds are to hold equal shares of."""
+    return np.asarray(np.unique(tiles.labels, return_inverse=True)[1])
+
+
 def fit(tiles: Tiles, rows: NDArray[np.int64], *, number: int = 0, epochs: int = EPOCHS) -> nn.Module:
     """Train on these rows."""
     random = seed(number)
@@ -100,16 +106,6 @@ def fit(tiles: Tiles, rows: NDArray[np.int64], *, number: int = 0, epochs: int =
             schedule.step()
             average.update()
     return average.model.eval()
-
-
-def fast() -> Any:
-    """bfloat16 where the processor computes it faster than float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled="amx_bf16" in _processor())
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
 
 
 def _epoch(tiles: Tiles, rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from modules.camera.frame import BadPicture, Frame
 from modules.camera.newest import Newest
+from modules.camera.privacy import private
 from modules.camera.settings import Camera
 from modules.camera.sources import Source, SourceError
 from modules.common.backoff import backoff
@@ -164,7 +165,7 @@ class Reader:
                 log.info("camera %s: the source has ended after %d frames", self.name, self.state.frames)
                 return
             self._alive(frame)
-            use(frame)
+            use(private(frame, self._wanted.private))
 
     def _alive(self, frame: Frame) -> None:
         state, now = self.state, time.monotonic()

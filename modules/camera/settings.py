@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from modules.camera.gate import GateRules
+from modules.camera.choice import Chosen, Gate, Part, Sent
+from modules.camera.shapes import Polygons
 from modules.camera.sight import Patience
 from modules.camera.sources import AnySource, Conveyor
 from modules.common.settings import Settings
-
-
-class Part(BaseModel):
-    """A frozen part of the settings that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Gate(Part):
-    """When a frame is worth sending. Areas are fractions of the picture, rates shares per frame."""
-
-    mode: Literal["motion", "every"] = Field("motion", title="Mode", description="'every' sends each frame")
-    threshold: float = Field(18.0, ge=1, le=255, title="Threshold", description="grey levels")
-    min_area: float = Field(0.002, gt=0, le=1, title="Smallest change")
-    scene_area: float = Field(0.7, gt=0, le=1, title="Change that is a change of scene")
-    crop: bool = Field(True, title="Send only what changed, with a margin")
-    margin: float = Field(0.02, ge=0, le=0.5, title="Margin round it", description="share of the picture's side")
-
-    def rules(self) -> GateRules:
-        """The gate's own rules."""
-        return GateRules(threshold=self.threshold, min_area=self.min_area, scene_area=self.scene_area)
 
 
 class Rest(Part):
@@ -56,13 +36,20 @@ class Camera(Part):
     """One camera: where its pictures come from and which are sent."""
 
     source: AnySource = Conveyor()
+    private: Polygons = Field((), title="Private areas", description="painted over before anything sees them")
     gate: Gate = Gate()
-    quality: int = Field(90, ge=40, le=100, title="JPEG quality")
-    heartbeat_s: float = Field(60.0, ge=1, le=86_400, title="A frame at least this often", description="seconds")
+    event: Chosen = Chosen()
+    sent: Sent = Sent()
+    heartbeat_s: float = Field(60.0, ge=1, le=86_400, title="A picture at least this often", description="seconds")
     most_hz: float = Field(60.0, gt=0, le=240, title="Frames looked at, at most", description="per second")
     rest: Rest = Rest()
     sight: Sight = Sight()
     retry_s: float = Field(30.0, ge=1, le=600, title="Longest wait between two tries of a dead camera")
+
+    def reads_as(self, other: Camera) -> bool:
+        """Whether the other reads its frames in the same way, so that a change needs no new connection."""
+        eye = {"gate", "event", "sent", "heartbeat_s"}
+        return self.model_dump(exclude=eye) == other.model_dump(exclude=eye)
 
 
 class CameraSettings(Settings):

@@ -24,7 +24,7 @@ def shown(body: bytes, heat: NDArray[np.float32], card: Card) -> bytes:
     prepare = card.prepare
     if not isinstance(prepare, PicturePrepare):
         raise BadInputError("no_heat", "heat maps are of pictures")
-    pixels = decode(body, prepare.model_copy(update={"colour": "bgr"}))
+    pixels = decode(body, prepare.model_copy(update={"colour": "bgr", "interpolation": "area"}))
     height, width = pixels.shape[:2]
     factor = min(1.0, _SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))

@@ -43,5 +43,5 @@ def usual(seen: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]
     for name in seen[0] if seen else ():
         low, high = np.quantile([each[name] for each in seen], _USUAL)
         margin = _MARGIN * (high - low)
-        ranges[name] = (round(max(0.0, float(low - margin)), 6), round(float(high + margin), 6))
+        ranges[name] = (float(f"{max(0.0, float(low - margin)):.6g}"), float(f"{float(high + margin):.6g}"))
     return ranges

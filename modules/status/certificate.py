@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _DAYS: Final = 30
 _RETRY_S: Final = 60.0
+_LEAST_S: Final = 60.0
 _TIMEOUT_S: Final = 30.0
 
 
@@ -101,7 +102,7 @@ class Certificate:
         said = False
         while True:
             assert self.ends is not None
-            await asyncio.sleep(max(1.0, renew_in(self.ends, datetime.now(UTC))) if not said else _RETRY_S)
+            await asyncio.sleep(_RETRY_S if said else max(_LEAST_S, renew_in(self.ends, datetime.now(UTC))))
             try:
                 await self._renew()
                 said = False

@@ -7,6 +7,7 @@ An alert about one item (a defective part) has no end of its own: it counts for 
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from modules.common.messages import SEVERITIES
 
@@ -29,6 +30,10 @@ class Condition:
     item: bool = False
     acknowledged: bool = False
     module: str | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """As the API shows it; dataclasses.asdict would copy deeply, ten times as long."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def rank(self) -> int:

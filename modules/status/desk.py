@@ -51,16 +51,17 @@ class Desk:
             shown = self._found(self._alerts.acknowledge(alert_id, who, why, now_ms()), alert_id)
             self._note(who, "acknowledge", alert_id, why, caller)
         self._conditions.acknowledge(alert_id)
-        self._tell(shown, "acknowledge", {"alert": alert_id, "who": who, "why": why})
+        self._tell(shown)
+        self._pass_on(shown, "acknowledge", {"alert": alert_id, "who": who, "why": why})
         return shown
 
     def resolve(self, alert_id: str, who: str, why: str, caller: Caller) -> dict[str, Any]:
-        """Note that a person says it is over. LookupError for no such alert."""
+        """Note that a person says it is over: a word among people, which no module needs. LookupError for none."""
         with self._database.durable():
             shown = self._found(self._alerts.resolve(alert_id, who, why, now_ms()), alert_id)
             self._note(who, "resolve", alert_id, why, caller)
         self._conditions.resolve(alert_id)
-        self._tell(shown, "resolve", {"alert": alert_id, "who": who, "why": why})
+        self._tell(shown)
         return shown
 
     def judge(self, alert_id: str, verdict: Judgement, who: str, why: str, caller: Caller) -> dict[str, Any]:
@@ -68,7 +69,8 @@ class Desk:
         with self._database.durable():
             shown = self._found(self._alerts.judge(alert_id, verdict, who, why, now_ms()), alert_id)
             self._note(who, f"verdict {verdict}", alert_id, why, caller)
-        self._tell(shown, "verdict", {"id": alert_id, "verdict": verdict, "by": who, "why": why})
+        self._tell(shown)
+        self._pass_on(shown, "verdict", {"id": alert_id, "verdict": verdict, "by": who, "why": why})
         return shown
 
     def ask(self, target: str, verb: str, arguments: Mapping[str, object], *, about: str, caller: Caller) -> str:
@@ -82,9 +84,12 @@ class Desk:
         """Note what was not done."""
         self.audit.note(Act(who, what, about, "", caller.role, caller.client, result), now_ms())
 
-    def _tell(self, shown: dict[str, Any], verb: str, arguments: Mapping[str, object]) -> None:
+    def _tell(self, shown: dict[str, Any]) -> None:
         self._events.tell("alert", shown)
         self._changed()
+
+    def _pass_on(self, shown: dict[str, Any], verb: str, arguments: Mapping[str, object]) -> None:
+        """Tell the module that raised the alert."""
         if shown["module"]:
             self._command(shown["module"], verb, arguments)
 

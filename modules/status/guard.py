@@ -30,6 +30,7 @@ CALLER: Final = "millwatch.caller"
 SESSION_ENDS: Final = "millwatch.session_ends"
 NEAR: Final = "millwatch.near"
 LARGEST_BODY: Final = 16_384
+LARGEST_HEAD: Final = 16_384
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -114,6 +115,8 @@ class Guard:
         """Why the request is not answered, if so; and who asks."""
         nobody = _Asker("none")
         settings, now = self._settings(), time.monotonic()
+        if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEAD:
+            return problem(431, "Too large", f"all headers have at most {LARGEST_HEAD} bytes"), nobody
         if host_name(headers.get("host", "")) not in settings.hosts:
             return problem(421, "Unknown host", "this name is not on the list of host names (setting hosts)"), nobody
         seconds = self._limits.wait(client, now, per_s=settings.requests_per_s, all_per_s=settings.requests_per_s_all)

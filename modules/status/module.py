@@ -27,6 +27,8 @@ _KEPT_LATENCIES: Final = 200_000
 _TICK_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 60.0
 _SEEN_SECONDS: Final = 60.0
+_RENEWAL_SECONDS: Final = 2.5
+_BURST_SECONDS: Final = 0.2  # a burst of alerts is one change
 _SENSORS: Final = 200  # what a page can show, the worst first
 
 
@@ -56,6 +58,7 @@ class StatusModule:
         self.certificate_ends: str | None = None
         """Until when the certificate of TLS is good, where there is one."""
         self._reported: Mapping[str, Any] = {}
+        self._hub_seen = time.monotonic()
         self._recall()
         self._seen = edge.metrics.counter("millwatch_alerts_total", "Distinct alerts received", "severity")
         self._repeats = edge.metrics.counter("millwatch_alert_repeats_total", "Alerts received again under their id")
@@ -112,8 +115,10 @@ class StatusModule:
     # What goes on by itself.
 
     def _note_links(self) -> None:
-        """Keep how the links are, and tell of a change."""
-        states = {"edgeHub": "up" if self.edge.connected else "down"}
+        """Keep how the links are, and tell of a change. A token renewal is over in milliseconds and is no outage."""
+        now = time.monotonic()
+        self._hub_seen = now if self.edge.connected else self._hub_seen
+        states = {"edgeHub": "up" if now - self._hub_seen < _RENEWAL_SECONDS else "down"}
         if "cache" in self.screen.roster.members:
             states["cloud"] = str(self.screen.queue()["link"])
         for link, state in states.items():
@@ -142,7 +147,7 @@ class StatusModule:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(0.1)  # a burst of alerts is one change
+            await asyncio.sleep(_BURST_SECONDS)
 
     async def _tell_sensors(self) -> None:
         while True:

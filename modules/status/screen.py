@@ -58,7 +58,7 @@ class Screen:
         verdict = asdict(self.verdict())
         if not verdict["details"] and self.roster.members:
             verdict["details"] = [f"{len(self.roster.members)} modules report, {len(self.cameras())} cameras watch"]
-        return verdict | {"active": [asdict(each) for each in active[:_ACTIVE_SHOWN]]}
+        return verdict | {"active": [each.shown() for each in active[:_ACTIVE_SHOWN]]}
 
     def active_counts(self) -> dict[str, int]:
         """How many conditions hold, by severity, and how many of all nobody takes care of yet."""

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from devices.line import ROOT, Line
 
 ADDRESS = "127.31.1.1"
+PATIENCE_MS = 120_000
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,16 @@ def take(browser: Browser, address: str, shot: Shot, folder: Path) -> Path:
         page.locator(selector).first.click()
         page.wait_for_timeout(2500)
     path = folder / f"{shot.name}.png"
-    page.screenshot(path=path, full_page=shot.whole)
+    page.screenshot(path=path, full_page=shot.whole, timeout=PATIENCE_MS)
     page.close()
     return path
 
 
 def settle(page: Page) -> None:
     """Wait for what the default line gets to within a minute: a bearing's warning, and a picture."""
-    page.locator(".tile[data-state=warn]").first.wait_for(timeout=120_000)
-    page.locator("figure img").first.wait_for()
+    page.locator(".tile[data-state=warn]").first.wait_for(timeout=PATIENCE_MS)
+    page.locator(".holding .alert").nth(3).wait_for(timeout=PATIENCE_MS)
+    page.locator("figure .look img").first.wait_for()
     page.wait_for_timeout(2000)
 
 
@@ -77,7 +79,10 @@ def main(argv: list[str]) -> int:
     """Status 1 where there is no browser."""
     parser = argparse.ArgumentParser(prog="python -m tests.system.shots", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="all pictures, here; without it docs/page.png")
-    folder: Path | None = parser.parse_args(argv).folder
+    parser.add_argument("--only", nargs="+", choices=[shot.name for shot in SHOTS], help="only these")
+    given = parser.parse_args(argv)
+    folder: Path | None = given.folder
+    wanted = given.only or ([shot.name for shot in SHOTS] if folder else [README.name])
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.stderr.write("needs chromium (Debian's package)\n")
@@ -91,7 +96,7 @@ def main(argv: list[str]) -> int:
     ):
         line.wait_ready()
         browser = playwright.chromium.launch(executable_path=chromium)
-        for shot in SHOTS if folder else (README,):
+        for shot in (each for each in SHOTS if each.name in wanted):
             sys.stdout.write(f"{take(browser, f'http://127.0.0.1:{line.page_port}/', shot, target)}\n")
         browser.close()
     return 0

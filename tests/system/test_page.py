@@ -64,7 +64,7 @@ def test_the_page_shows_live_figures_and_pictures(page: Page, line: Line) -> Non
     for module in line.manifest_modules():
         expect(page.locator("#modules")).to_contain_text(module)
     expect(page.locator("#models li")).not_to_have_count(0)
-    image = page.locator("figure img")
+    image = page.locator("figure .look img")
     expect(image).to_be_visible()
     expect(image).to_have_js_property("complete", value=True)
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 50

@@ -253,10 +253,10 @@ def test_a_resting_camera_decodes_little_and_wakes_when_something_moves(server: 
     moving = tmp_path / "moving"
     server.start("--moving", str(moving))
     wanted = Camera.model_validate(
-        {"source": {"type": "rtsp", "url": server.url}, "rest": {"after_s": 1, "rate_hz": 1}, "gate": {"crop": False}}
+        {"source": {"type": "rtsp", "url": server.url}, "rest": {"after_s": 1, "rate_hz": 1}, "sent": {"crop": False}}
     )
     taken: list[Taken] = []
-    watch = Watch("one", wanted, taken.append, lambda _: None)
+    watch = Watch("one", wanted, taken.extend, lambda _: None)
     watch.start()
     try:
         wait(lambda: watch.sleeping, watch.state)

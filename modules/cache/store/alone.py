@@ -73,8 +73,8 @@ class Alone:
             if state.frames + leaves + _FRAMES > budget.frames:
                 state.checkpoint()
             self._execute(_INSERT[priority], row)
-        except apsw.ConstraintError:
-            return None
+        except (apsw.ConstraintError, apsw.FullError):
+            return None  # the long way finds out which of them it is, or what is full
         except apsw.Error as error:
             return self._failed(error)
         memory.owed += 1

@@ -13,7 +13,7 @@ from modules.cache.store.erasing import Erasing
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFullError
 from modules.cache.store.outgoing import Confirm, Hand, Rewind
 from modules.cache.store.state import State
-from modules.cache.store.transactions import Transactions
+from modules.cache.store.transactions import DISK_FULL, Transactions
 
 Job = Append | Hand | Confirm | Rewind | Batch | Erase
 Result = Appended | Erasure | StoreError | None
@@ -59,7 +59,7 @@ class Jobs:
         return first + second if isinstance(second, Appended) else second
 
     def _group(self, jobs: Sequence[Job], frames: int) -> list[Result]:
-        """All in one commit; when one fails, each in its own."""
+        """All in one commit; when one fails, one by one."""
         if not jobs:
             return []
         results: list[Result] = []
@@ -71,16 +71,29 @@ class Jobs:
         except StoreError as error:
             if len(jobs) == 1:
                 return [error]
-            return [self._group([job], BASE_FRAMES + _frames(job))[0] for job in jobs]
+            return self._one_by_one(jobs)
         for result in results:
             if isinstance(result, Erasure):
                 self._erasing.begin(result)
         return results
 
+    def _one_by_one(self, jobs: Sequence[Job]) -> list[Result]:
+        """Each in its own commit; an append that fails keeps those waiting that follow it in one of its priorities."""
+        results: list[Result] = []
+        held: dict[int, StoreError] = {}
+        for job in jobs:
+            priorities = {record.priority for record in job.records} if isinstance(job, Append) else set()
+            before = next(iter(priorities & held.keys()), None)
+            result = self._group([job], BASE_FRAMES + _frames(job))[0] if before is None else held[before]
+            if isinstance(result, StoreError):
+                held |= dict.fromkeys(priorities, result)
+            results.append(result)
+        return results
+
     def _do(self, job: Job) -> Result:
         if isinstance(job, Append):
             if self._transactions.disk_full:
-                raise StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
+                raise StoreFullError(DISK_FULL, disk=True)
             return append(self._state, job)
         if isinstance(job, Erase):
             return erase.begin(self._state, job)

@@ -91,7 +91,8 @@ class Store:
     def apply(self, jobs: Sequence[Job]) -> list[Result]:
         """Do the jobs in their order; when this returns, those whose result is no exception are on disk.
 
-        A job that fails does not harm its neighbours. Raises StoreDamagedError.
+        A job that fails does not harm its neighbours, but appends behind one that fails do not overtake it: what is of
+        the same priority fails too. Raises StoreDamagedError.
         """
         if len(jobs) == 1:
             done = self._alone.append(jobs[0])

@@ -1,9 +1,8 @@
 """Server-sent events."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, Header, HTTPException
 from fastapi.responses import StreamingResponse
 
 from modules.status.api.asks import Module
@@ -19,20 +18,11 @@ router = APIRouter(prefix="/api/v1", tags=["events"])
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def events(
-    request: Request, module: Module, last_event_id: Annotated[str | None, Header(max_length=40)] = None
+    module: Module, last_event_id: Annotated[str | None, Header(max_length=40)] = None
 ) -> StreamingResponse:
     """A listener that comes back with Last-Event-ID gets what it missed, or `reset`."""
     try:
         stream = module.events.listen(last_event_id, [("overview", module.screen.overview())])
     except TooManyListenersError:
         raise HTTPException(503, "too many listeners", {"Retry-After": "5"}) from None
-    return StreamingResponse(
-        _until_gone(request, stream), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
-
-
-async def _until_gone(request: Request, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for text in stream:
-        if await request.is_disconnected():
-            return
-        yield text
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -236,7 +236,11 @@ class Alerts:
 
 def shown(row: sqlite3.Row) -> dict[str, Any]:
     """A row as the API shows it: the alert's own document with what status knows about it."""
-    document: dict[str, Any] = orjson.loads(row["document"])
+    try:
+        document: dict[str, Any] = orjson.loads(row["document"])
+    except orjson.JSONDecodeError:  # bytes that rotted inside a row: the rest of it still says what there was
+        document = {name: row[name] for name in ("source", "rule", "severity", "state")}
+        document |= {"text": "(not readable any more)", "sampled": from_ms(row["received_ms"])}
     judged = _said(row, "verdict")
     return {
         **document,

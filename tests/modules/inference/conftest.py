@@ -330,7 +330,7 @@ def run_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, 
         **packages: Path,
     ) -> Edge[InferenceSettings]:
         wanted = {name: Package(path=path).model_dump(mode="json") for name, path in packages.items()}
-        given = {"packages": wanted, "judge_s": 2.0, "random_share": 0.0, **(settings or {})}
+        given = {"packages": wanted, "judge_s": 10.0, "random_share": 0.0, **(settings or {})}
         transport.desired = {"settings": given, "$version": 1}
         edge = Edge("inference", InferenceSettings, state_dir=tmp_path / "state", transport=transport, heartbeat_s=60)
         line = Line(InferenceModule(edge, engine or Engine(), clock=clock), edge, transport)

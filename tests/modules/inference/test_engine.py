@@ -54,13 +54,14 @@ def test_a_model_that_hangs_costs_a_restart_and_the_others_go_on(
     make_package: MakePackage, hanging: onnx.ModelProto, dark: bytes, bright: bytes
 ) -> None:
     async def part() -> None:
-        async with engine(judge_s=1.0) as models:
+        async with engine(judge_s=20.0) as models:
             await models.load("good", make_package("good"))
             await models.load("bad", make_package("bad", graph=hanging))
             assert (await probabilities(models, "bad", dark))[0] == DARK_OK
-            hung = models.pid
+            hung, models.judge_s = models.pid, 1.0
             with pytest.raises(ChildGoneError, match="no answer within 1 s to judge bad"):
                 await models.judge("bad", [(bright, {})])
+            models.judge_s = 20.0
             assert (await probabilities(models, "good", dark))[0] == DARK_OK
             assert (await probabilities(models, "bad", dark))[0] == DARK_OK
             assert models.restarts == 1
@@ -140,10 +141,12 @@ def test_a_load_that_does_not_end_is_given_up_and_what_was_loaded_stays(
     os.mkfifo(pipe / "card.json")  # opening it for reading waits for ever
 
     async def part() -> None:
-        async with engine(load_s=3.0) as models:
+        async with engine() as models:
             await models.load("name", make_package())
-            with pytest.raises(ModelError, match="no answer within 3 s to load name"):
+            models.load_s = 1.0
+            with pytest.raises(ModelError, match="no answer within 1 s to load name"):
                 await models.load("name", pipe)
+            models.load_s = 60.0
             assert (await probabilities(models, "name", dark))[0] == DARK_OK
 
     run(part)

@@ -27,7 +27,7 @@ def state(tmp_path: Path) -> Path:
 
 def run(part: Callable[[Engine], Awaitable[None]]) -> None:
     async def within() -> None:
-        engine = Engine(judge_s=1.0, load_s=10.0)
+        engine = Engine(judge_s=1.0, load_s=30.0)
         try:
             async with asyncio.timeout(60):
                 await part(engine)

@@ -59,7 +59,7 @@ def test_no_message_is_lost_nor_scored_twice_while_a_model_hangs_and_the_last_go
         await line.runs("2.0.0")
         await line.deliver(*messages)
 
-    run_module(part, tile=good)
+    run_module(part, settings={"judge_s": 3.0}, tile=good)
     assert len(transport.acknowledged) == 7
     alerts = [Alert.parse(each.document()) for each in transport.outputs("alerts")]
     assert [alert.item for alert in alerts] == ["part-0", "part-1", "part-2", "part-3"]

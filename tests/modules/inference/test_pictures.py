@@ -68,3 +68,59 @@ def test_a_jpeg_that_ends_early_is_refused_and_not_filled_with_grey(share: float
     assert prepare_picture(whole, prepare).shape == (1, 8, 8)
     with pytest.raises(BadInputError, match="ends early"):
         prepare_picture(whole[: int(len(whole) * share)], prepare)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A smooth picture: brighter to the right and to the bottom."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    pixels = np.asarray(40 + 100 * columns / width + 80 * rows / height, np.uint8)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+QUICK = PicturePrepare(kind="picture", width=40, height=30, interpolation="quick")
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [((40, 30), 1), ((79, 60), 1), ((80, 60), 2), ((160, 119), 2), ((160, 120), 4), ((999, 999), 8), ((30, 999), 1)],
+)
+def test_a_jpeg_is_decoded_no_larger_than_needed_and_never_too_small(size: tuple[int, int], decoded: int) -> None:
+    width, height = size
+    assert decode(jpeg(width, height), QUICK).shape == (-(-height // decoded), -(-width // decoded))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "letterbox"])
+@pytest.mark.parametrize("crop", [None, (0.25, 0.25, 0.5, 0.5)])
+@given(width=st.integers(20, 700), height=st.integers(20, 700))
+def test_the_quick_way_sees_what_the_exact_one_sees(
+    fit: str, crop: tuple[float, ...] | None, width: int, height: int
+) -> None:
+    quick = PicturePrepare.model_validate({**QUICK.model_dump(), "fit": fit, "crop": crop})
+    exact = quick.model_copy(update={"interpolation": "area"})
+    body = jpeg(width, height)
+    seen, wanted = (np.asarray(prepare_picture(body, how, "uint8"), np.int64) for how in (quick, exact))
+    assert seen.shape == wanted.shape
+    inner = (slice(None), slice(3, -3), slice(3, -3))
+    assert np.median(np.abs(seen[inner] - wanted[inner])) <= 6
+
+
+def test_every_column_is_seen_by_the_quick_way_while_the_linear_one_skips_some() -> None:
+    stripes = np.tile(np.array([0, 200, 200, 0], np.uint8), (30, 40))
+    linear = QUICK.model_copy(update={"interpolation": "linear"})
+    assert (prepare_pixels(stripes, QUICK, "uint8") == 100).all()
+    assert (prepare_pixels(stripes, linear, "uint8") == 200).all()
+
+
+@pytest.mark.parametrize("cut", [3, 8, 12, 21])
+def test_a_jpeg_without_a_frame_header_is_refused_like_any_other(cut: int) -> None:
+    body = jpeg(300, 300)[:cut] + b"\xff\xd9"
+    with pytest.raises(BadInputError) as refused:
+        decode(body, QUICK)
+    assert refused.value.reason == "corrupt_picture"
+
+
+def test_what_is_no_jpeg_goes_the_quick_way_too() -> None:
+    pixels = np.tile(np.array([0, 200], np.uint8), (120, 80))
+    found = prepare_picture(cv2.imencode(".png", pixels)[1].tobytes(), QUICK, "uint8")
+    assert found.shape == (1, 30, 40)
+    assert (found == 100).all()

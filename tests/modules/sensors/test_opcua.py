@@ -139,4 +139,4 @@ def test_security_is_whole_or_absent() -> None:
     with pytest.raises(ValidationError, match="go together"):
         OpcUa(type="opcua", url="opc.tcp://host:4840", policy="Basic256Sha256")
     with pytest.raises(ValidationError, match="pattern"):
-        OpcUa(type="opcua", url="opc.tcp://me:secret@host:4840")
+        OpcUa(type="opcua", url="opc.tcp://me:secret@192.0.2.1:4840")

@@ -1,7 +1,13 @@
 """The page in a real browser, for tests: opened as a person opens it, with every fault of its own noted."""
 
+import atexit
 import shutil
+import subprocess
+import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -20,6 +26,32 @@ Part = Callable[["Line", Page], Awaitable[None]]
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="needs chromium (Debian's package): the page runs in a browser"
 )
+
+
+@cache
+def chromium() -> str:
+    """Where the one browser of this run listens: to start it costs more than most tests do."""
+    folder = Path(tempfile.mkdtemp(prefix="chromium-"))
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
+    assert CHROMIUM is not None
+    process = subprocess.Popen(
+        [CHROMIUM, *options, f"--user-data-dir={folder}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def end() -> None:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
+    said = folder / "DevToolsActivePort"
+    for _ in range(600):
+        if said.exists() and (lines := said.read_text().splitlines()):
+            return f"http://127.0.0.1:{lines[0]}"
+        time.sleep(0.1)
+    raise TimeoutError("the browser did not start within a minute")
 
 
 def browse(
@@ -41,10 +73,11 @@ def browse(
 
     async def opened(line: "Line") -> None:
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM)
-            page = await browser.new_page(
+            browser = await playwright.chromium.connect_over_cdp(chromium())
+            context = await browser.new_context(
                 viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale, reduced_motion="reduce"
             )
+            page = await context.new_page()
             page.set_default_timeout(20_000)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
@@ -57,15 +90,18 @@ def browse(
             except BaseException as error:
                 error.add_note(f"the page: {wrong or 'nothing wrong of its own'}")
                 raise
-            await browser.close()
+            await context.close()
 
     play_line(opened)
     assert wrong == []
 
 
-async def violations(page: Page) -> list[str]:
+async def violations(page: Page, *, colours_only: bool = False) -> list[str]:
     """What axe-core finds wrong with the page as it stands: rule, and where."""
-    result: dict[str, Any] = (await Axe().run(page)).response
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if colours_only:
+        options["runOnly"] = ["color-contrast"]
+    result: dict[str, Any] = (await Axe().run(page, options=options)).response
     return [
         f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
         for each in result["violations"]

@@ -3,10 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import orjson
@@ -40,7 +40,7 @@ class Line:
         self.view = view
         self.url = url
         self.token = token
-        self.client = httpx.AsyncClient(base_url=url, trust_env=False)
+        self.client = httpx.AsyncClient(base_url=url, trust_env=False, verify=False)  # a test of TLS brings its own
         self.acting = {"Authorization": f"Bearer {token}"}
         self._seq = 0
 
@@ -103,7 +103,16 @@ class Line:
                 await asyncio.sleep(0.001)
 
 
-PlayLine = Callable[[Callable[[Line], Awaitable[None]]], None]
+class PlayLine(Protocol):
+    """Runs a part beside the module; `beside` is open as long as both."""
+
+    def __call__(
+        self,
+        part: Callable[[Line], Awaitable[None]],
+        *,
+        scheme: str = "http",
+        beside: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+    ) -> None: ...
 
 
 @pytest.fixture
@@ -113,7 +122,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
     monkeypatch.setenv("MILLWATCH_AGENT_METRICS", '""')
 
     @asynccontextmanager
-    async def running() -> AsyncIterator[Line]:
+    async def running(scheme: str) -> AsyncIterator[Line]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -133,7 +142,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         await view.start()
         run = asyncio.create_task(edge.run())
         token = (tmp_path / "tokens" / "operate").read_text().strip()
-        line = Line(module, transport, view, f"http://127.0.0.1:{port}", token)
+        line = Line(module, transport, view, f"{scheme}://127.0.0.1:{port}", token)
         try:
             async with asyncio.timeout(5):
                 while not run.done():
@@ -149,9 +158,14 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
             await run
             await view.stop()
 
-    def play(part: Callable[[Line], Awaitable[None]]) -> None:
+    def play(
+        part: Callable[[Line], Awaitable[None]],
+        *,
+        scheme: str = "http",
+        beside: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+    ) -> None:
         async def both() -> None:
-            async with running() as line:
+            async with beside(), running(scheme) as line:
                 await part(line)
 
         asyncio.run(both())

@@ -1,5 +1,6 @@
 """REST over a real socket."""
 
+import sqlite3
 import stat
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -262,6 +263,81 @@ def test_the_gateway_reports_itself_to_the_fleet(play_line: Play, transport: Any
     gateways = [patch["gateway"] for patch in transport.reported if patch.get("gateway")]
     assert gateways
     assert {"level", "headline", "modules", "alerts", "queue"} <= set(gateways[0])
+
+
+def test_a_failing_disk_is_an_error_without_a_word_of_where(play_line: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file /data/status.db")
+
+    async def part(line: "Line") -> None:
+        monkeypatch.setattr(line.module.alerts, "find", fails)
+        monkeypatch.setattr(line.module.alerts, "counts", fails)
+        answer = await line.client.get("/api/v1/alerts")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert "/data" not in answer.text
+        assert "sqlite" not in answer.text.lower()
+        assert (await line.client.get("/readyz")).status_code == 503
+        monkeypatch.undo()
+
+    play_line(part)
+
+
+def test_settings_are_shown_as_applied_refused_and_changed_here_without_secrets(
+    play_line: Play, transport: Any
+) -> None:
+    async def part(line: "Line") -> None:
+        line.heartbeat("camera", settings={"version": 3, "ok": False, "error": "limit: too large", "local": 1})
+        await line.settled()
+        (camera,) = (await line.get("/api/v1/settings"))["modules"]
+        assert (camera["version"], camera["ok"], camera["error"]) == (3, False, "limit: too large")
+        assert (camera["local_in_force"], camera["values"]) == (1, {"limit": 1, "password": "***"})
+        change = {"who": "Ada", "settings": {"limit": 2}, "why": "glare"}
+        answer = await line.client.patch("/api/v1/settings/camera", json=change, headers=line.acting)
+        assert (answer.status_code, answer.json()["asked"]) == (202, "setLocal")
+        assert (await line.client.delete("/api/v1/settings/camera?who=Ada", headers=line.acting)).status_code == 202
+        assert (await line.client.patch("/api/v1/settings/x", json=change, headers=line.acting)).status_code == 404
+
+    play_line(part)
+    verbs = [(each.document()["verb"], each.properties["target"]) for each in transport.outputs("commands")]
+    assert verbs == [("setLocal", "camera"), ("clearLocal", "camera")]
+
+
+def test_links_are_kept_over_a_restart(play_line: Play) -> None:
+    async def before(line: "Line") -> None:
+        line.heartbeat("cache", facts={"link": "up"})
+        line.heartbeat("cache", facts={"link": "down"})
+        await line.settled()
+
+    async def after(line: "Line") -> None:
+        line.heartbeat("cache", facts={"link": "down"})
+        await line.settled()
+        shown = await line.get("/api/v1/links", link="cloud")
+        assert [each["state"] for each in shown["links"]] == ["down", "up"]
+        assert shown["now"]["cloud"]["state"] == "down"
+        assert (await line.get("/api/v1/links", link="cloud", limit=1))["next"] == shown["links"][0]["number"]
+
+    play_line(before)
+    play_line(after)
+
+
+def test_a_verdict_reaches_its_module_and_a_resolution_is_kept_here(play_line: Play, transport: Any) -> None:
+    async def part(line: "Line") -> None:
+        message = line.alert()
+        await line.settled()
+        path = f"/api/v1/alerts/{message.message_id}"
+        judged = {"who": "Ada", "verdict": "false", "why": "a draught"}
+        answer = await line.client.post(f"{path}/verdict", json=judged, headers=line.acting)
+        assert answer.json()["verdict"]["verdict"] == "false"
+        await line.client.post(f"{path}/resolve", json={"who": "Ada"}, headers=line.acting)
+        assert (await line.get("/api/v1/line"))["active"] == []
+        assert len((await line.get("/api/v1/alerts", judged="true", resolved="true"))["alerts"]) == 1
+        for action in ("verdict", "resolve"):
+            nothing = await line.client.post(f"/api/v1/alerts/none/{action}", json=judged, headers=line.acting)
+            assert nothing.status_code in (404, 422)
+
+    play_line(part)
+    (told,) = (each.document() for each in transport.outputs("commands"))
+    assert (told["verb"], told["verdict"], told["by"], told["why"]) == ("verdict", "false", "Ada", "a draught")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import Page, expect
 
-from tests.modules.status.browser import Play, browse, needs_chromium, show_sensors
+from tests.modules.status.browser import Play, browse, needs_chromium, show, show_sensors
+from tests.modules.status.conftest import JPEG
 
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line
@@ -24,8 +25,8 @@ def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> No
         await expect(page.locator("h1")).to_have_text("press3/vibration\u2011velocity")
         await expect(page.locator("#reasons")).to_contain_text("at 81% of its limit (8.10 mm/s) — immediate shutdown")
         await expect(page.locator(".tile .spark .curve").first).to_be_attached()
-        await expect(page.locator("figure img")).to_be_visible()
-        assert await page.evaluate("document.querySelector('figure img').decode().then(() => true)")
+        await expect(page.locator("figure .look img")).to_be_visible()
+        assert await page.evaluate("document.querySelector('figure .look img').decode().then(() => true)")
         await expect(page.locator(".tile[data-state=fail] .value")).to_have_text("8.10 mm/s · 81% of limit · critical")
 
         # By keyboard alone: to the button, into the dialog, through both forms, and back to the button.
@@ -89,23 +90,11 @@ def test_what_modules_say_is_text_and_never_markup(play_line: Play) -> None:
     browse(play_line, part)
 
 
-def test_silence_never_looks_like_all_right(play_line: Play) -> None:
+def test_what_is_old_never_looks_like_all_right(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
         await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
-        line.module.events.tell = lambda *_arguments, **_more: None  # type: ignore[method-assign]
-        await expect(page.locator("body")).to_have_attribute(LEVEL, "unknown")
-        await expect(page.locator("h1")).to_have_text("No word from the gateway")
-        await expect(page.locator("body")).to_have_class("stale")
-        await expect(page.locator("#reasons")).to_contain_text("sec old")
-
-    browse(play_line, part)
-
-
-def test_a_broken_connection_is_said_at_once_and_mends_itself(play_line: Play) -> None:
-    async def part(line: "Line", page: Page) -> None:
-        line.heartbeat("vibration")
-        await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
+        # The connection breaks: said at once, and mended with what was missed.
         await page.context.set_offline(True)
         line.module.events.close()
         await expect(page.locator("h1")).to_have_text("No connection to the gateway", timeout=3_000)
@@ -115,21 +104,28 @@ def test_a_broken_connection_is_said_at_once_and_mends_itself(play_line: Play) -
         await expect(page.locator("body")).to_have_attribute(LEVEL, "stop")
         await expect(page.locator("body")).not_to_have_class("stale")
         await expect(page.locator("#alert-list")).to_contain_text("press9/missed")
+        # It stands, and nothing comes.
+        line.module.events.tell = lambda *_arguments, **_more: None  # type: ignore[method-assign]
+        await expect(page.locator("h1")).to_have_text("No word from the gateway")
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "unknown")
+        await expect(page.locator("body")).to_have_class("stale")
+        await expect(page.locator("#reasons")).to_contain_text("sec old")
 
     browse(play_line, part)
 
 
-def test_the_verdict_of_one_part_does_not_stand_over_the_next(play_line: Play) -> None:
-    def shows(item: str) -> dict[str, object]:
-        return {"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4, "item": item}}}
-
+def test_a_models_verdict_names_the_part_it_is_about(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
-        line.heartbeat("camera", facts=shows("part-3"))
-        line.alert(source="camera/line1", rule="tile", item="part-3", label="defect", probability=0.98)
-        await expect(page.locator("figure .seen")).to_have_text("defect 98%")
-        line.heartbeat("camera", facts=shows("part-4"))
-        await expect(page.locator("figcaption")).to_contain_text("part-4")
-        await expect(page.locator("figure .seen")).to_be_hidden()
+        said = {"n": 1, "item": "part-3", "label": "defect", "ok": False, "probability": 0.98, "heat": True}
+        show(line, "last", said)
+        line.view.handlers["heatmap"] = lambda _query: ("image/jpeg", JPEG)
+        for module in ("inference", "camera"):
+            line.heartbeat(module, facts={"cameras": {"line1": {"state": "ok"}}} if module == "camera" else {})
+        await expect(page.locator("figure .seen")).to_have_text("part-3: defect 98%")
+        await expect(page.get_by_alt_text("where the model found something on part-3")).to_be_visible()
+        show(line, "last", said | {"n": 2, "item": "part-4", "label": "ok", "ok": True, "heat": True})
+        await expect(page.locator("figure .seen")).to_have_text("part-4: good 98%")
+        await expect(page.locator("figure .heat")).to_be_hidden()
 
     browse(play_line, part)
 

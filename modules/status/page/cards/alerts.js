@@ -28,7 +28,6 @@ export function knownAlert(id) {
   return {};
 }
 
-export const newestOf = (source) => alerts.find((each) => each.source === source && each.state !== "cleared");
 
 const WHICH = {
   open: { acknowledged: false, resolved: false },

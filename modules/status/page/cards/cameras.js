@@ -3,7 +3,6 @@ import { data, keyed, make, said, setText, when } from "../lib/draw.js";
 import { duration, number, percent } from "../lib/format.js";
 import { get, lastOf, on, part, picture, Refused } from "../lib/gateway.js";
 import { say, sayOr } from "../lib/words.js";
-import { newestOf } from "./alerts.js";
 import { openCamera } from "../dialogs/camera.js";
 
 const at = (id) => document.getElementById(id);
@@ -24,15 +23,6 @@ function camera(each, before) {
   parts.camera = each;
   parts.image.alt = say("camera.picture_of", { name: each.name });
   parts.opener.ariaLabel = say("camera.open", { name: each.name });
-  const alert = newestOf(`camera/${each.name}`);
-  // The verdict of another part must not stand over this one.
-  const ofThis = alert && (alert.item ? alert.item === each.item : alert.sampled === each.shown);
-  parts.seen.hidden = !ofThis;
-  if (ofThis) {
-    parts.seen.dataset.severity = alert.severity;
-    const label = alert.label ? sayOr(`label.${alert.label}`, alert.label) : alert.text;
-    setText(parts.seen, typeof alert.probability === "number" ? `${label} ${percent(alert.probability)}` : label);
-  }
   const state = each.state ?? each.phase ?? "ok";
   const trouble = each.trouble ?? each.error ?? null;
   parts.trouble.hidden = !trouble && state === "ok";
@@ -56,42 +46,52 @@ function facts(each) {
 function frame(each) {
   const parts = {
     image: make("img", { src: picture(each.name, "picture"), decoding: "async" }),
-    boxes: make("div", { className: "boxes", ariaHidden: "true" }),
-    seen: make("span", { className: "seen", hidden: true }),
+    heat: make("img", { className: "heat", hidden: true }),
+    seen: make("p", { className: "seen", hidden: true, translate: false }),
     trouble: make("p", { className: "trouble", hidden: true }),
     note: make("span", { className: "soft" }),
     askAgain: 0,
   };
   parts.image.addEventListener("error", () => { parts.image.hidden = true; });
+  parts.heat.addEventListener("error", () => { parts.heat.hidden = true; });
   parts.image.addEventListener("load", () => { parts.image.hidden = false; });
-  parts.opener = make("button", { type: "button", className: "look", onclick: () => openCamera(parts.camera) }, parts.image, parts.boxes);
-  parts.figure = make("figure", {}, make("div", { className: "screen" }, parts.opener, parts.seen, parts.trouble),
+  parts.opener = make("button", { type: "button", className: "look", onclick: () => openCamera(parts.camera) }, parts.image);
+  parts.figure = make("figure", {}, make("div", { className: "screen" }, parts.opener, parts.seen, parts.heat, parts.trouble),
     make("figcaption", {}, make("b", {}, data(each.name)), parts.note));
   return parts;
 }
 
-// Boxes lie over the picture in shares of its size: x, y, width, height.
-export function showBoxes(layer, verdict) {
-  const boxes = Array.isArray(verdict?.boxes) ? verdict.boxes : [];
-  layer.replaceChildren(...boxes.map(({ x, y, width, height, label }) => {
-    const box = make("span", { className: "box" }, label ? data(sayOr(`label.${label}`, label)) : "");
-    for (const [name, share] of Object.entries({ left: x, top: y, width, height })) box.style[name] = `${share * 100}%`;
-    return box;
-  }));
+// What the model said of the last picture it judged. That is an earlier one than the live picture: so it names its part,
+// and where it found something, it comes with its own picture under the heat map.
+function showVerdict(parts, name, verdict) {
+  parts.seen.hidden = !verdict;
+  parts.heat.hidden = !verdict || verdict.ok || !verdict.heat;
+  if (!verdict) return;
+  parts.seen.dataset.ok = verdict.ok;
+  const label = sayOr(`label.${verdict.label}`, verdict.label);
+  setText(parts.seen, [verdict.item, `${label} ${percent(verdict.probability)}`].filter(Boolean).join(": "));
+  if (parts.heat.hidden || parts.heat.dataset.of === String(verdict.n)) return;
+  parts.heat.dataset.of = verdict.n;
+  parts.heat.alt = say("camera.heat_of", { name: verdict.item ?? name });
+  parts.heat.src = `${picture(name, "heatmap")}?of=${verdict.n}`;
+}
+
+async function askVerdict(parts, name) {
+  if (parts.askAgain > Date.now()) return;
+  try {
+    showVerdict(parts, name, await get(`cameras/${part(name)}/verdict`));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    parts.askAgain = Date.now() + NO_VERDICT_MS; // no model looks at this camera
+    showVerdict(parts, name, null);
+  }
 }
 
 async function refresh() {
   if (document.visibilityState !== "visible" || lastOf("connection") !== "live") return;
   for (const [name, parts] of pictures) {
     parts.image.src = `${picture(name, "picture")}?at=${Date.now()}`;
-    if (parts.askAgain > Date.now()) continue;
-    try {
-      showBoxes(parts.boxes, await get(`cameras/${part(name)}/verdict`));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      parts.askAgain = Date.now() + NO_VERDICT_MS; // no model looks at this camera
-      parts.boxes.replaceChildren();
-    }
+    await askVerdict(parts, name);
   }
 }
 

@@ -25,9 +25,9 @@ function module(each, before) {
     cpu: [data(percent(cpu, 1))],
     memory: [data(bytes(container?.memory_bytes ?? each.rss_bytes))],
     restarts: [data(number(container?.restarts ?? Math.max(0, (each.starts ?? 1) - 1)))],
-    up: [data(duration(each.uptime_s))],
-    in: [data(rate(each.rates?.received ?? 0))],
-    out: [data(rate(each.rates?.sent ?? 0))],
+    up: [data(each.heard_s === null ? none : duration(each.uptime_s))],
+    in: [data(rate(each.rates?.received))],
+    out: [data(rate(each.rates?.sent))],
     says: says(each),
   };
   row.replaceChildren(...COLUMNS.map((name) => cell(name, ...cells[name])));
@@ -65,7 +65,8 @@ function showModels(models) {
 
 function model(each, before) {
   const item = before ?? make("li");
-  const why = [each.error, each.because, each.instead_of && say("model.instead_of", { version: each.instead_of })].filter(Boolean).join("; ");
+  const refused = Object.entries(each.refused ?? {}).map(([what, reason]) => say("model.refused", { what, reason }));
+  const why = [each.error, ...refused, each.because, each.instead_of && say("model.instead_of", { version: each.instead_of })].filter(Boolean).join("; ");
   const latency = each.latency?.mean_ms;
   const provider = each.provider ?? each.providers?.[0];
   const facts = [each.precision, provider, typeof latency === "number" ? milliseconds(latency) : null].filter(Boolean);

@@ -27,7 +27,7 @@ function headline(line) {
 function reasons(overview) {
   const open = overview.line.active.filter((each) => each.severity !== "info");
   const unhandled = open.filter((each) => !each.acknowledged);
-  const troubled = overview.modules.filter((each) => each.state !== "ok");
+  const troubled = overview.modules.filter((each) => !["ok", "running"].includes(each.state));
   return [
     ...unhandled.map((each) => make("li", {}, data(each.source), ": ", sentenceNode({ ...each, ...knownAlert(each.alert_id) }))),
     ...troubled.map((each) => make("li", {}, data(each.name), ": ", each.text ? said(each.text) : say(`module.${each.state}`))),

@@ -74,9 +74,9 @@ export function chart({ points, x, y, marks = [], limits = [], label, width, hei
   let free = -Infinity; // a label that would lie on the one before is left out; its line stays
   for (const mark of [...marks].sort((a, b) => a.x - b.x).filter((each) => each.x >= x.low && each.x <= x.high)) {
     svg.append(shape("path", { class: `fault ${mark.kind ?? ""}`, d: `M${px(mark.x)} ${EDGE.top - 2}V${bottom}` }));
-    if (!mark.label || px(mark.x) - (mark.label.length * 7) / 2 < free) continue;
+    if (!mark.label || px(mark.x) - mark.label.length * 3.2 < free) continue;
     svg.append(shape("text", { class: "mark", x: px(mark.x), y: EDGE.top - 6, "text-anchor": "middle" }, mark.label));
-    free = px(mark.x) + (mark.label.length * 7) / 2 + 4;
+    free = px(mark.x) + mark.label.length * 3.2 + 3;
   }
   return svg;
 }

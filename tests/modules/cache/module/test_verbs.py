@@ -159,7 +159,7 @@ def test_rotate_changes_the_key_and_drops_the_old_one_when_nothing_needs_it(
             assert (await ask(line, "stats"))["keys"] == [1, 2]
             line.waiting = 0
             await until(lambda: line.module._figures["keys"] == [2])
-            assert [key["number"] for key in json.loads(house.keys.text())["keys"]] == [2]
+            await until(lambda: [key["number"] for key in json.loads(house.keys.text())["keys"]] == [2])
 
     asyncio.run(play())
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from modules.camera import settings
+from modules.camera.choice import Gate
 from modules.camera.settings import Camera
 from modules.camera.sources import AnySource, Folder, Mjpeg, Rtsp, SourceError, Video
 from modules.camera.sources.login import with_login
@@ -34,7 +34,7 @@ def watched(
     wanted: Camera, until: Callable[[Watch, list[Taken]], bool], seconds: float = 10
 ) -> tuple[Watch, list[Taken]]:
     taken: list[Taken] = []
-    watch = Watch("one", wanted, taken.append, lambda _taken: None)
+    watch = Watch("one", wanted, taken.extend, lambda _taken: None)
     watch.start()
     end = time.monotonic() + seconds
     while not until(watch, taken) and time.monotonic() < end:
@@ -44,7 +44,7 @@ def watched(
 
 
 def camera(source: AnySource, **gate: object) -> Camera:
-    return Camera(source=source, gate=settings.Gate.model_validate({"mode": "every", **gate}))
+    return Camera(source=source, gate=Gate.model_validate({"mode": "every", **gate}))
 
 
 def test_a_folder_is_played_once_in_order_and_untouched(folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_corrupt_picture_is_counted_and_the_next_one_comes(folder: Path) -> No
 def test_a_folder_that_appears_later_is_found(tmp_path: Path) -> None:
     wanted = camera(Folder(type="folder", path=tmp_path / "later", rate_hz=200))
     taken: list[Taken] = []
-    watch = Watch("one", wanted, taken.append, lambda _: None)
+    watch = Watch("one", wanted, taken.extend, lambda _: None)
     watch.start()
     while watch.state.phase != "dead":
         time.sleep(0.01)
