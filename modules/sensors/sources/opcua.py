@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from asyncua import Client, ua
 from asyncua.common.node import Node
 from asyncua.common.subscription import DataChangeEvent, Subscription
-from asyncua.crypto import security_policies
+from asyncua.crypto import security_policies, uacrypto
+from cryptography import x509
 from pydantic import Field, field_validator, model_validator
 
 from modules.sensors.point import Point
@@ -118,15 +119,20 @@ class OpcUaSource:
         if pair is not None:
             client.set_user(pair[0])
             client.set_password(pair[1])
-        if settings.policy is None or settings.cert_file is None or settings.key_file is None:
+        files = [
+            each for each in (settings.cert_file, settings.key_file, settings.server_cert_file) if each is not None
+        ]
+        if settings.policy is None:
             return
         mode = ua.MessageSecurityMode
         try:
+            client.application_uri = await asyncio.to_thread(_uri_of, files[0]) or client.application_uri
+            certificate, key, server = await asyncio.to_thread(lambda: [_file(each) for each in files])
             await client.set_security(
                 _POLICIES[settings.policy],
-                settings.cert_file,
-                settings.key_file,
-                server_certificate=str(settings.server_cert_file),
+                certificate,
+                key,
+                server_certificate=server,
                 mode=mode.Sign if settings.mode == "sign" else mode.SignAndEncrypt,
             )
         except ValueError as error:
@@ -223,6 +229,25 @@ def _take(point: OpcUaPoint, value: ua.DataValue, feed: Feed) -> None:
         return
     taken = value.SourceTimestamp
     feed.take(point, None if value.Value is None else value.Value.Value, None if taken is None else _unix(taken))
+
+
+def _file(path: Path) -> uacrypto.CertProperties:
+    """A certificate or key, PEM or DER by what is in it: asyncua goes by the end of its name. Raises OSError."""
+    return uacrypto.CertProperties(path, "pem" if path.read_bytes().startswith(b"-----") else "der")
+
+
+def _uri_of(certificate: Path) -> str | None:
+    """The application's URI in its certificate: a server refuses a client that calls itself otherwise.
+
+    OPC 10000-4, 6.1.3. Raises OSError, ValueError for what is no certificate.
+    """
+    content = certificate.read_bytes()
+    load = x509.load_pem_x509_certificate if content.startswith(b"-----") else x509.load_der_x509_certificate
+    try:
+        names = load(content).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
+    return next(iter(names.get_values_for_type(x509.UniformResourceIdentifier)), None)
 
 
 def _unix(time: datetime) -> float:

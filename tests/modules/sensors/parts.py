@@ -11,9 +11,16 @@ import subprocess
 import sys
 import tty
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from paho.mqtt import publish
 
 SERVERS = Path(__file__).parent / "servers"
@@ -41,7 +48,11 @@ class Process:
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self._port is None:
-            self._hear("ready")
+            try:
+                self._hear("ready")
+            except AssertionError:
+                self.kill()
+                raise
         else:
             while True:
                 with contextlib.suppress(ConnectionRefusedError), socket.create_connection(self._port):
@@ -84,7 +95,7 @@ class Process:
 class Broker:
     """Mosquitto that asks for a password."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pair: Pair | None = None) -> None:
         self.port = free_port()
         self.secret = folder / "secret"
         self.secret.write_text("press:guess\n")
@@ -94,6 +105,7 @@ class Broker:
         config.write_text(
             f"user root\nlistener {self.port} 127.0.0.1\nallow_anonymous false\n"
             f"password_file {folder}/users\nset_tcp_nodelay true\n"
+            + (f"cafile {pair.cert}\ncertfile {pair.cert}\nkeyfile {pair.key}\n" if pair else "")
         )
         self.process = Process(["mosquitto", "-c", str(config)], port=("127.0.0.1", self.port))
 
@@ -113,6 +125,46 @@ class Broker:
             port=self.port,
             auth={"username": "press", "password": "guess"},
         )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate that stands for itself, and its key: as PEM, the certificate also as DER."""
+
+    cert: Path
+    key: Path
+    der: Path
+
+    @classmethod
+    def make(cls, folder: Path, name: str) -> Pair:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        now = datetime.now(UTC)
+        names: list[x509.GeneralName] = [
+            x509.UniformResourceIdentifier(f"urn:{name}"),
+            x509.IPAddress(ip_address("127.0.0.1")),
+        ]
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        pair = cls(folder / f"{name}.pem", folder / f"{name}-key.pem", folder / f"{name}.der")
+        pair.cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        pair.der.write_bytes(made.public_bytes(serialization.Encoding.DER))
+        pair.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return pair
 
 
 class Opc:

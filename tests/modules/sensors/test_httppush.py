@@ -1,6 +1,7 @@
 """HTTP push: what is taken, what is refused, and with which answer."""
 
 import asyncio
+import ssl
 import time
 from array import array
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from modules.common.messages import PACKED, SENML, Reading, packed
 from tests.modules.sensors.conftest import Live, Source
-from tests.modules.sensors.parts import free_port
+from tests.modules.sensors.parts import Pair, free_port
 
 TOKEN = "0123456789abcdef"
 POINTS = [
@@ -29,9 +30,11 @@ class Receiver:
     def settings(self, **more: Any) -> dict[str, Any]:
         return {"type": "http", "port": self.port, "token_file": str(self.token), "points": POINTS} | more
 
-    async def post(self, path: str, body: bytes | str, kind: str, token: str = TOKEN) -> int:
+    async def post(self, path: str, body: bytes | str, kind: str, token: str = TOKEN, ca: Path | None = None) -> int:
         headers = {"Content-Type": kind, "Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
+        url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
+        verify = ssl.create_default_context(cafile=str(ca)) if ca else True
+        async with httpx.AsyncClient(base_url=url, verify=verify) as client:
             for _ in range(200):
                 try:
                     answer = await client.post(path, content=body, headers=headers)
@@ -106,6 +109,17 @@ def test_a_port_that_is_taken_and_a_poor_token_are_told(receiver: Receiver, live
         await third.phase("dead")
         assert "less than 16" in third.watch.state.why
         assert "short" not in third.watch.state.why
+
+    live(part)
+
+
+def test_with_a_certificate_it_speaks_tls(receiver: Receiver, live: Live, tmp_path: Path) -> None:
+    pair = Pair.make(tmp_path, "gateway")
+
+    async def part(source: Source) -> None:
+        running = source(receiver.settings(cert_file=str(pair.cert), key_file=str(pair.key)))
+        assert await receiver.post("/readings", '{"t1": 5}', "application/json", ca=pair.cert) == 204
+        await running.value("oven/temp", 5)
 
     live(part)
 

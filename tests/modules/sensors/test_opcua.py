@@ -4,13 +4,14 @@ import asyncio
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from modules.sensors.sources.opcua import OpcUa
 from tests.modules.sensors.conftest import Live, Source
-from tests.modules.sensors.parts import Opc
+from tests.modules.sensors.parts import Opc, Pair
 
 NODES = [
     {"name": "press/oil", "address": "ns=2;s=Press.oil", "unit": "Cel"},
@@ -100,6 +101,38 @@ def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(opc: Opc, live: 
         assert running.states == ["ok", "dead", "ok"]
 
     live(part)
+
+
+def test_a_secured_server_is_read_and_only_the_one_that_is_trusted(live: Live, tmp_path: Path) -> None:
+    server, client, other = (Pair.make(tmp_path, name) for name in ("server", "client", "other"))
+    secret = tmp_path / "secret"
+    secret.write_text("press:guess\n")
+    opc = Opc(server.der, server.key, "press", "guess")
+    secured = opc.settings(
+        points=NODES[:1],
+        timeout_s=10,
+        credentials_file=str(secret),
+        policy="Basic256Sha256",
+        cert_file=str(client.der),
+        key_file=str(client.key),
+        server_cert_file=str(server.der),
+    )
+
+    async def part(source: Source) -> None:
+        running = source(secured)
+        await running.phase("ok")
+        opc.set("oil", 61.5)
+        await running.value("press/oil", 61.5)
+        stranger = source(secured | {"server_cert_file": str(other.der), "timeout_s": 1})
+        await stranger.phase("dead")
+        assert "guess" not in str(stranger.watch.facts())
+        open_one = source(opc.settings(points=NODES[:1], timeout_s=1))
+        await open_one.phase("dead")
+
+    try:
+        live(part)
+    finally:
+        opc.process.kill()
 
 
 def test_security_is_whole_or_absent() -> None:
