@@ -50,12 +50,13 @@ endif
 test: $(VENV)/.dev ## every test that this machine can run
 	$(BIN)/python -m pytest -q -m "not soak"
 
-check: $(VENV)/.dev ## style, types, arrows between packages, the manifest
+check: $(VENV)/.dev ## style, types, arrows between packages, the manifest, the API document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m localhub lint deployment.template.json
+	$(BIN)/python -m modules.status openapi --check docs/openapi.json
 
 # The peers have an environment of their own: one of them installs a package called `tests`.
 .venv-bench/.bench: requirements/bench.txt

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import numpy as np
 
 from devices.rolling_bearing import Bearing, Defect, Machine
+from modules.camera.choice import Sent
 from modules.camera.conveyor import Belt
+from modules.camera.cut import jpeg
 from modules.camera.event import Event
-from modules.camera.frame import Frame, encode
+from modules.camera.frame import Frame
 from modules.camera.gate import Gate
-from modules.camera.watch import Taken, crop
+from modules.camera.watch import Taken
 from modules.common.messages import SENML, Message, Reading, Waveform, new_id, packed
 
 START = 1_700_000_040.0
@@ -121,11 +123,8 @@ class Inspection:
             picture, part = self._belt.frame(self._frames)
             frame = Frame(picture, at(now), item=part.name if part else None)
             self._frames += 1
-            shot = self._event.follow(frame, self._gate.watch(picture))
-            if shot is None or shot.motion.region is None:
-                continue
-            cut = crop(shot.frame.picture, shot.motion.region, 0.02)
-            height, width = cut.shape[:2]
-            jpeg = encode(cut, quality=90)
-            chosen = shot.frame
-            yield Taken("conveyor", jpeg, width, height, chosen.captured, "motion", shot.motion.area, chosen.item)
+            for shot in self._event.follow(frame, self._gate.watch(picture)):
+                encoded, width, height = jpeg(shot, Sent())
+                area = shot.thing.area if shot.thing else 0.0
+                chosen = shot.frame
+                yield Taken("conveyor", encoded, width, height, chosen.captured, "motion", area, chosen.item)

@@ -6,11 +6,13 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench._manifest import least_manifest
 from bench.claim import Claim
 from devices.line import Line
 
@@ -55,8 +57,9 @@ def picture_p99_ms(*, count: int, rate: float) -> float:
         folder = Path(text)
         result = folder / "taken.json"
         environment = {"BENCH_COUNT": str(count), "BENCH_RATE": str(rate), "BENCH_RESULT": str(result)}
-        (folder / "localhub.toml").write_text(_config(environment), encoding="utf-8")
-        (folder / "deployment.json").write_text(json.dumps(_manifest(("source", "sink"))), encoding="utf-8")
+        modules = dict.fromkeys(("source", "sink"), "bench._pictures")
+        (folder / "localhub.toml").write_text(config(modules, environment), encoding="utf-8")
+        (folder / "deployment.json").write_text(json.dumps(least_manifest(tuple(modules))), encoding="utf-8")
         line = Line(
             state=folder / "state",
             address="127.32.1.2",
@@ -70,58 +73,15 @@ def picture_p99_ms(*, count: int, rate: float) -> float:
         return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
 
 
-def _config(environment: dict[str, str]) -> str:
+def config(modules: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Localhub's configuration: each module a process of the package given, with its own name as argument."""
     root = Path(__file__).resolve().parents[1]
     variables = "".join(f', {name} = "{value}"' for name, value in environment.items())
     return "".join(
-        f'[modules.{name}]\ncommand = ["{sys.executable}", "-m", "bench._pictures", "{name}"]\nfolder = "{root}"\n'
+        f'[modules.{name}]\ncommand = ["{sys.executable}", "-m", "{package}", "{name}"]\nfolder = "{root}"\n'
         f'env = {{ MILLWATCH_STATE = "${{MODULE_STATE}}", MILLWATCH_VIEW_PORT = "0"{variables} }}\n'
-        for name in ("source", "sink")
+        for name, package in modules.items()
     )
-
-
-def _manifest(modules: tuple[str, ...]) -> dict[str, Any]:
-    """The least manifest with these modules, and a route from the first to the last."""
-    described = {
-        name: {
-            "version": "1.0",
-            "type": "docker",
-            "status": "running",
-            "restartPolicy": "never",
-            "settings": {"image": f"bench/{name}:1", "createOptions": "{}"},
-        }
-        for name in modules
-    }
-    system = {
-        name: {
-            "type": "docker",
-            "status": "running",
-            "restartPolicy": "always",
-            "settings": {"image": f"mcr.microsoft.com/azureiotedge-{name[4:].lower()}:1.5", "createOptions": "{}"},
-        }
-        for name in ("edgeAgent", "edgeHub")
-    }
-    sink = f'BrokeredEndpoint("/modules/{modules[-1]}/inputs/frames")'
-    route = f"FROM /messages/modules/{modules[0]}/outputs/frames INTO {sink}"
-    return {
-        "modulesContent": {
-            "$edgeAgent": {
-                "properties.desired": {
-                    "schemaVersion": "1.1",
-                    "runtime": {"type": "docker", "settings": {"minDockerVersion": "v1.25"}},
-                    "systemModules": system,
-                    "modules": described,
-                }
-            },
-            "$edgeHub": {
-                "properties.desired": {
-                    "schemaVersion": "1.1",
-                    "routes": {"frames": {"route": route, "priority": 0, "timeToLiveSecs": 60}},
-                    "storeAndForwardConfiguration": {"timeToLiveSecs": 60},
-                }
-            },
-        }
-    }
 
 
 def run(*, quick: bool) -> dict[str, Claim]:

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,11 +21,12 @@ from bench._hour import START, Hall, Inspection, Motors
 from bench._wire import Wire
 from bench.claim import Claim
 from devices.line import MANIFEST
-from modules.camera.messages import Numbering, sample
+from modules.camera.messages import Numbering, chosen, sample
 from modules.camera.settings import CameraSettings
 from modules.common.edge import Edge
 from modules.common.messages import Message
-from modules.inference.engine import Engine
+from modules.inference.engine import Answer, Engine, Items
+from modules.inference.errors import BadInputError
 from modules.inference.module import InferenceModule
 from modules.inference.runner import Runner, describe
 from modules.inference.settings import InferenceSettings
@@ -89,13 +90,15 @@ class _Here(Engine):
         super().__init__()
         self._runners: dict[str, Runner] = {}
 
-    async def load(self, name: str, folder: Path, orders: Mapping[str, float] | None = None) -> dict[str, Any]:
-        self._runners[name] = Runner(folder, orders=orders)
+    async def load(
+        self, name: str, folder: Path, orders: Mapping[str, float] | None = None, *, precision: str | None = None
+    ) -> dict[str, Any]:
+        self._runners[name] = Runner(folder, orders=orders, precision=precision)
         return describe(self._runners[name].loaded)
 
-    async def judge(self, name: str, items: Sequence[tuple[bytes, Mapping[str, float]]]) -> list[list[float]]:
-        judged: list[list[float]] = self._runners[name].judge(items).tolist()
-        return judged
+    async def judge(self, name: str, items: Items) -> list[Answer | BadInputError]:
+        judged = self._runners[name].judge_each(items)
+        return [each if isinstance(each, BadInputError) else Answer(each.probabilities, each.odd) for each in judged]
 
 
 class Gateway:
@@ -144,9 +147,8 @@ class Gateway:
             self.balance.comes("picture", len(taken.jpeg))
             frame = self._numbering.frame(taken)
             await self._inference_wire.deliver("frames", frame)
-            kept = sample(frame, self._share)
-            if kept is not None:
-                self.balance.goes("camera", "samples", kept)
+            if chosen(frame, self._share):
+                self.balance.goes("camera", "samples", sample(frame))
         for message in self._passed_on:
             await self._inference_wire.deliver("waveforms", message)
         self._passed_on.clear()

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DEBUG: Final = ".debug"
+LAYERS: Final = ("camera2", "sensors")
+"""Layered deployments, each of the one module it is named for."""
 
 
 def documents(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
@@ -29,13 +31,15 @@ def documents(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
         yield folder / f"Dockerfile.amd64{DEBUG}", _dockerfile(template, name, image, base, version, debug=True)
         yield folder / "module.json", _json(_module(name, image, [*facts["base"], f"amd64{DEBUG}"], version))
     manifest = json.loads((root / "deployment.template.json").read_text())
-    for name in facts["images"]:
-        _modules(manifest)[name]["version"] = version
+    for module in _modules(manifest).values():
+        module["version"] = version
     yield root / "deployment.template.json", _json(manifest)
     yield root / "deployment.debug.template.json", _json(_debug(manifest, facts["images"]))
-    layer = json.loads((root / "deployment.camera2.template.json").read_text())
-    layer["modulesContent"]["$edgeAgent"]["properties.desired.modules.camera2"]["version"] = version
-    yield root / "deployment.camera2.template.json", _json(layer)
+    for added in LAYERS:
+        path = root / f"deployment.{added}.template.json"
+        layer = json.loads(path.read_text())
+        layer["modulesContent"]["$edgeAgent"][f"properties.desired.modules.{added}"]["version"] = version
+        yield path, _json(layer)
     for path, line in (
         ("modules/common/version.py", f'VERSION = "{version}"'),
         ("localhub/pyproject.toml", f'version = "{version}"'),
@@ -86,6 +90,8 @@ def _debug(manifest: dict[str, Any], images: dict[str, Any]) -> dict[str, Any]:
     """The same manifest with the debug images, each with its debugger's port on this host's loopback."""
     changed: dict[str, Any] = json.loads(json.dumps(manifest))
     for name, image in images.items():
+        if name not in _modules(changed):
+            continue  # a layer's
         settings = _modules(changed)[name]["settings"]
         settings["image"] = f"${{MODULES.{name}.debug}}"
         options, port = settings["createOptions"], f"{image['debug_port']}/tcp"

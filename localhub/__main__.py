@@ -147,7 +147,7 @@ def _explain() -> Callable[[list[str]], int]:
     return explain_main
 
 
-ASKS_CLOUD = ("cloud", "twin", "method")
+ASKS_CLOUD = ("apply", "cloud", "twin", "method")
 ELSEWHERE: dict[str, Callable[[], Callable[[list[str]], int]]] = {"lint": _lint, "explain": _explain}
 
 if __name__ == "__main__":

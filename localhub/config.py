@@ -17,8 +17,8 @@
     line = "${severity}: ${text}"         # how: from properties and the body's own members (default: all of them)
     page = "http://127.0.0.1:8080"       # printed for the person at the terminal
 
-`${NAME}` in commands, env and ports stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, or the environment's NAME;
-`${NAME:-text}` gives `text` where NAME is not set.
+`${NAME}` in commands, env and ports stands for PYTHON, STATE, MODULE_STATE, HUB_METRICS, AGENT_METRICS, or the
+environment's NAME; `${NAME:-text}` gives `text` where NAME is not set.
 """
 
 from __future__ import annotations

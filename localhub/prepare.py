@@ -15,6 +15,7 @@ from localhub.agent.creation import Site
 from localhub.agent.engine import Engine, EngineError
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, PlanError, make_plan
+from localhub.agent.planner import Sources
 from localhub.config import Config, ConfigError
 from localhub.exits import CannotStartError, Exit
 from localhub.identity import Auth, Credential, Identities
@@ -53,7 +54,7 @@ class Prepared:
 
 def prepare(options: Options) -> Prepared:
     """Check manifest, configuration, address and state folder; write the state. Raises CannotStartError."""
-    toml = options.config or options.manifest.parent / config.FILE_NAME
+    toml = _toml(options)
     try:
         settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
         deployment = load_deployment(options.manifest, options.layers)
@@ -87,6 +88,10 @@ def prepare(options: Options) -> Prepared:
     return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
 
 
+def _toml(options: Options) -> Path:
+    return options.config or options.manifest.parent / config.FILE_NAME
+
+
 def _have_images(options: Options, deployment: Deployment, plan: Plan) -> None:
     """An engine that answers and every image on it, before anything starts."""
     try:
@@ -118,6 +123,10 @@ def _write(options: Options, deployment: Deployment, plan: Plan, settings: Confi
     )
     write_atomic(state.manifest, json.dumps(deployment.content, indent=2).encode())
     write_atomic(state.agent / "plan.json", plan.to_json())
+    toml = _toml(options)
+    Sources.of(
+        plan, folder=options.manifest.parent, config=toml if toml.exists() else None, leaves=options.leaves
+    ).save(state.agent / "sources.json")
     return state
 
 

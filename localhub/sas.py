@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import quote, unquote
 
 from localhub.identity import Auth, Identities, Identity
@@ -40,36 +40,48 @@ def verify(token: str, identities: Identities, now: float, hub_names: Collection
     A token scoped to a device is good for its modules too: ask `covers` with the client's identity. The signature is
     computed over the audience as received, still percent-encoded. Raises SasError.
     """
-    fields = _fields(token)
-    audience, expiry = fields["sr"], _expiry(fields["se"])
-    claimed = _identity(unquote(audience), hub_names)
+    parts = fields(token)
+    claimed = _identity(unquote(parts["sr"]), hub_names)
     found = identities.find(claimed)
     if found is None:
         raise SasError(f"{claimed} is not an identity of this gateway")
     identity, credential = found
     if credential.auth is not Auth.SAS:
         raise SasError(f"{identity} is declared for {credential.auth}: it proves itself by a certificate, not a token")
-    expected = sign(credential.key, f"{audience}\n{fields['se']}".encode())
-    if not hmac.compare_digest(_decoded(expected), _decoded(unquote(fields["sig"]))):
-        raise SasError(f"the signature does not match the key of {identity}")
-    if now > expiry + SKEW_S:
-        raise SasError(f"the token of {identity} expired {now - expiry:.0f} s ago (allowed: {SKEW_S} s)")
+    check_signature(parts, credential.key, str(identity))
+    check_expiry(parts, now, str(identity))
     return identity
 
 
-def _fields(token: str) -> dict[str, str]:
+def check_signature(parts: Mapping[str, str], key: str, owner: str = "the policy") -> None:
+    """Whether a token was signed with a key (base64); raises SasError."""
+    expected = sign(key, f"{parts['sr']}\n{parts['se']}".encode())
+    if not hmac.compare_digest(_decoded(expected), _decoded(unquote(parts["sig"]))):
+        raise SasError(f"the signature does not match the key of {owner}")
+
+
+def check_expiry(parts: Mapping[str, str], now: float, owner: str = "the policy") -> None:
+    """Whether a token is good at `now` (epoch seconds); raises SasError."""
+    expiry = _expiry(parts["se"])
+    if now > expiry + SKEW_S:
+        raise SasError(f"the token of {owner} expired {now - expiry:.0f} s ago (allowed: {SKEW_S} s)")
+
+
+def fields(token: str) -> dict[str, str]:
+    """The parts of a token, each but the signature as received; raises SasError."""
     if not token.startswith(PREFIX):
         raise SasError("the password is not a shared access signature")
-    fields: dict[str, str] = {}
+    found: dict[str, str] = {}
     for pair in token.removeprefix(PREFIX).split("&"):
         name, _, value = pair.partition("=")
-        if name in fields:
+        if name in found:
             raise SasError(f"the token holds {name} twice")
-        fields[name] = value
-    missing = [name for name in ("sr", "sig", "se") if not fields.get(name)]
+        found[name] = value
+    missing = [name for name in ("sr", "sig", "se") if not found.get(name)]
     if missing:
         raise SasError(f"the token lacks {', '.join(missing)}")
-    return fields
+    _expiry(found["se"])
+    return found
 
 
 def _expiry(text: str) -> int:

@@ -103,7 +103,7 @@ class Playback:
         if not self.sets:
             return True
         shown = self._health("camera").get("cameras", {})
-        return all(shown.get(each.name, {}).get("phase") == "finished" for each in self.sets)
+        return all(shown.get(each.name, {}).get("state") == "finished" for each in self.sets)
 
     def _health(self, module: str) -> dict[str, Any]:
         for each in self.line.api("/api/v1/modules")["modules"]:

@@ -1,4 +1,4 @@
-"""`python -m localhub.agent --state DIR`: run what the plan in the state folder says, until SIGTERM."""
+"""`python -m localhub.agent --state DIR`: run the plan in the state folder, and what the cloud deploys to it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from pathlib import Path
 
 from localhub import control
 from localhub.agent import containers
+from localhub.agent.deployments import Deployments
 from localhub.agent.edge import Edge
 from localhub.agent.engine import EngineError
 from localhub.agent.keeper import GRACE_S
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan
+from localhub.agent.planner import Planner, Sources
 from localhub.agent.report import keep_reporting
 from localhub.agent.runner import ProcessRunner, Runner
 from localhub.agent.service import Service
 from localhub.state import State
+
+PLAN, SOURCES = "plan.json", "sources.json"  # what `run` leaves in the agent's folder
 
 LOG = logging.getLogger("localhub.agent")
 
@@ -35,15 +39,28 @@ async def run(state: State, grace_s: float) -> None:
     records = Records(state.agent / "living.json", str(state.root))
     for name in records.end_leftovers():
         LOG.warning("ended %s, left by an earlier run", name)
-    plan = Plan.from_json((state.agent / "plan.json").read_bytes())
+    plan = Plan.from_json((state.agent / PLAN).read_bytes())
     metrics = socket.create_server((state.address, 0))
     metrics.setblocking(False)
     port = metrics.getsockname()[1]
     async with _containers(state, port, wanted=plan.containers) as runner:
         edge = Edge(state, plan, ProcessRunner(records), runner)
+        edge.metrics_port = port
+        deployments = _deployments(edge, plan)
         service = Service(edge)
         service.metrics_port = port
-        await _serve(edge, service, metrics, stopping, grace_s)
+        await _serve(edge, deployments, service, metrics, stopping, grace_s)
+
+
+def _deployments(edge: Edge, plan: Plan) -> Deployments:
+    folder = edge.state.agent
+    planner = Planner(Sources.load(folder / SOURCES), folder / "desired.json", containers=plan.containers)
+
+    def told() -> None:
+        edge.deeds.syncs += 1
+        edge.changed.set()
+
+    return Deployments(plan, planner, folder / PLAN, edge.apply, told)
 
 
 @contextlib.asynccontextmanager
@@ -57,25 +74,38 @@ async def _containers(state: State, metrics_port: int, *, wanted: bool) -> Async
         yield runner
 
 
-async def _serve(edge: Edge, service: Service, metrics: socket.socket, stopping: asyncio.Event, grace_s: float) -> None:
+async def _serve(
+    edge: Edge,
+    deployments: Deployments,
+    service: Service,
+    metrics: socket.socket,
+    stopping: asyncio.Event,
+    grace_s: float,
+) -> None:
     state = edge.state
     async with (
         edge.workload_api(),
         control.serving_on(service.scrape(), metrics),
         control.serving(service.control(), state.agent_socket),
     ):
-        starting = asyncio.create_task(edge.start())
-        starting.add_done_callback(lambda done: stopping.set() if _failed(done) else None)
-        reporting = asyncio.create_task(keep_reporting(edge))
-        reporting.add_done_callback(lambda done: stopping.set() if _failed(done) else None)
+        running = asyncio.create_task(_run(edge, deployments))
+        reporting = asyncio.create_task(keep_reporting(edge, deployments))
+        for task in (running, reporting):
+            task.add_done_callback(lambda done: stopping.set() if _failed(done) else None)
         await stopping.wait()
-        starting.cancel()
-        await asyncio.wait({starting})
+        running.cancel()
+        await asyncio.wait({running})
         await edge.stop(grace_s)
         reporting.cancel()
         await asyncio.wait({reporting})
-        if not starting.cancelled():
-            starting.result()
+        if not running.cancelled():
+            running.result()
+
+
+async def _run(edge: Edge, deployments: Deployments) -> None:
+    """Start what `run` was given; then follow what the cloud deploys."""
+    await edge.start()
+    await deployments.follow(control.AsyncClient(edge.state.hub_socket))
 
 
 def _failed(task: asyncio.Task[None]) -> bool:

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from localhub.agent.policy import Runtime
 from localhub.agent.runner import Launch, LaunchError, Runner
 from localhub.agent.sealing import Sealer
 from localhub.agent.workload import Workload
-from localhub.identity import Auth, Identities, Identity
+from localhub.identity import Auth, Identities, Identity, ModuleKey
 from localhub.state import State
 
 if TYPE_CHECKING:
@@ -48,59 +48,101 @@ class Edge:
     def __init__(self, state: State, plan: Plan, runner: Runner, containers: Runner | None = None) -> None:
         self.state, self.plan = state, plan
         self.identities = Identities.load(state.identities)
-        self.modules = {
-            planned.name: self._container(planned, containers) if containers else self._module(planned, runner)
-            for planned in plan.modules
-        }
-        self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.changed = asyncio.Event()  # set whenever a module's state changes
         self.deeds = Deeds()
-        for module in self.modules.values():
-            module.changed = self.changed
-            module.commands = self.deeds.commands
+        self._runner, self._containers = runner, containers
+        self.modules = {planned.name: self._keeper(planned) for planned in plan.modules}
+        self.leaves = {planned.name: self._leaf(planned, runner) for planned in plan.devices}
         self.lent: set[str] = set()
         self.clock_offset_s = 0.0  # of the modules' clocks
-        self._in_containers = containers is not None
+        self.metrics_port = 0  # where edgeAgent's metrics are served
         self.workload = Workload(
             trust_bundle=state.ca_certificate,
-            key_of=self.identities.modules.get,
+            key_of=self._key_of,
             belongs=self.belongs,
             sealer=Sealer.of(state.agent / "workload.key"),
             authority=self._authority,
         )
         self._uris: dict[str, str] = {}
+        self._sockets: dict[str, contextlib.AsyncExitStack] = {}
 
     @contextlib.asynccontextmanager
     async def workload_api(self) -> AsyncIterator[None]:
         """Serve the workload API of every module while the block runs."""
-        app = self.workload.app()
-        async with contextlib.AsyncExitStack() as stack:
+        try:
             for name in self.modules:
-                path = self.state.workload_socket(name)
-                if sys.platform == "darwin":  # requests-unixsocket and peer ids are Linux' ways
-                    listener = socket.create_server(("127.0.0.1", 0))
-                    listener.setblocking(False)
-                    self._uris[name] = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-                    await stack.enter_async_context(control.serving_on(app, listener))
-                else:
-                    self._uris[name] = f"unix://{path}"
-                    mode = ANYONE if self.plan.containers else 0o600
-                    await stack.enter_async_context(control.serving(app, path, mode=mode))
+                await self._open(name)
             yield
+        finally:
+            for name in list(self._sockets):
+                await self._close(name)
+
+    async def _open(self, name: str) -> None:
+        """Serve the workload API of one module."""
+        app, path, stack = self.workload.app(), self.state.workload_socket(name), contextlib.AsyncExitStack()
+        if sys.platform == "darwin":  # requests-unixsocket and peer ids are Linux' ways
+            listener = socket.create_server(("127.0.0.1", 0))
+            listener.setblocking(False)
+            self._uris[name] = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            await stack.enter_async_context(control.serving_on(app, listener))
+        else:
+            self._uris[name] = f"unix://{path}"
+            mode = ANYONE if self.plan.containers else 0o600
+            await stack.enter_async_context(control.serving(app, path, mode=mode))
+        self._sockets[name] = stack
+
+    async def _close(self, name: str) -> None:
+        del self._uris[name]
+        await self._sockets.pop(name).aclose()
 
     async def start(self) -> None:
         """Start what is to run: modules by startupOrder, then, once they are connected, the leaf devices."""
         if not await control.wait_for(self.state.hub_socket, timeout_s=HUB_WAIT_S):
             LOG.warning("the hub did not answer within %g s; modules start without it", HUB_WAIT_S)
         began = time.monotonic()
-        wanted = [planned for planned in self.plan.modules if planned.running]
-        for _, together in groupby(wanted, key=lambda planned: planned.order):
-            await asyncio.gather(*(self.modules[planned.name].start() for planned in together))
+        await self._start(self.plan.modules)
         self.deeds.deployments.append(time.monotonic() - began)
         leaves = [self.leaves[planned.name] for planned in self.plan.devices if planned.running]
         if leaves:
             await self._connected()
             await asyncio.gather(*(leaf.start() for leaf in leaves))
+
+    async def apply(self, plan: Plan) -> None:
+        """Become what another plan says, as edgeAgent does: what differs is stopped, and made and started anew.
+
+        Modules that are the same go on undisturbed, and so do leaf devices.
+        """
+        began = time.monotonic()
+        before = {planned.name: planned for planned in self.plan.modules}
+        after = {planned.name: planned for planned in plan.modules}
+        gone = before.keys() - after.keys()
+        fresh = [planned for planned in plan.modules if planned != before.get(planned.name)]
+        ending = [*gone, *(planned.name for planned in fresh if planned.name in before)]
+        await asyncio.gather(*(self.modules[name].stop() for name in ending))
+        for name in gone:
+            del self.modules[name]
+            await self._close(name)
+        self.identities = Identities.load(self.state.identities)
+        for planned in fresh:
+            self.modules[planned.name] = self._keeper(planned)
+            if planned.name not in self._sockets:
+                await self._open(planned.name)
+        self.plan = plan
+        LOG.info(
+            "version %d is in force: new or changed %s; gone %s",
+            plan.version,
+            ", ".join(planned.name for planned in fresh) or "none",
+            ", ".join(sorted(gone)) or "none",
+        )
+        await self._start(fresh)
+        self.deeds.deployments.append(time.monotonic() - began)
+        self.changed.set()
+
+    async def _start(self, planned: Iterable[Planned]) -> None:
+        """Start those that are to run, by startupOrder; they are sorted by it."""
+        wanted = [each for each in planned if each.running]
+        for _, together in groupby(wanted, key=lambda each: each.order):
+            await asyncio.gather(*(self.modules[each.name].start() for each in together))
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Stop the leaf devices, then every module; those that do not stop within `grace_s` seconds are killed."""
@@ -130,7 +172,7 @@ class Edge:
         """
         if offset_s == self.clock_offset_s:
             return []
-        if self._in_containers:
+        if self._containers is not None:
             raise wrongclock.NoWrongClockError("modules that are containers cannot be shown a wrong time")
         wrongclock.facts(offset_s, os.environ)
         self.clock_offset_s = offset_s
@@ -151,6 +193,18 @@ class Edge:
             gateway_host=gateway_host,
             workload_uri=workload_uri,
         )
+
+    def _key_of(self, module: str) -> ModuleKey | None:
+        return self.identities.modules.get(module)
+
+    def _keeper(self, planned: Planned) -> Keeper:
+        if self._containers is not None:
+            keeper = self._container(planned, self._containers)
+        else:
+            keeper = self._module(planned, self._runner)
+        keeper.changed = self.changed
+        keeper.commands = self.deeds.commands
+        return keeper
 
     def _container(self, planned: Planned, runner: Runner) -> Keeper:
         async def launch() -> Launch:
@@ -216,6 +270,7 @@ class Edge:
             "PYTHON": sys.executable,
             "STATE": str(hub.root),
             "HUB_METRICS": f"http://{hub.address}:{hub.metrics_port}/metrics",
+            "AGENT_METRICS": f"http://{hub.address}:{self.metrics_port}/metrics",
         }
 
     def _authority(self) -> Authority:

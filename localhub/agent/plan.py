@@ -14,10 +14,10 @@ from typing import Any
 
 from localhub.agent.policy import Policy
 from localhub.config import Config, ModuleConfig
+from localhub.deployed import AGENT, SECTION, digest, modules_of
 from localhub.manifest.options import join
 
 LAST = 2**32 - 1  # startupOrder when the manifest says none (doc/ModuleStartupOrder.md)
-SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
 
 
 class PlanError(ValueError):
@@ -50,11 +50,17 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything the agent runs: the modules as processes, or all of them as containers; leaf devices as processes."""
+    """Everything the agent runs: the modules as processes, or all of them as containers; leaf devices as processes.
+
+    `version` is that of $edgeAgent's desired properties which it was made from; 0: it comes from the manifest that was
+    given to `run`, and the cloud has yet to say under which version. `digest` stands for those properties.
+    """
 
     modules: Sequence[Planned]
     devices: Sequence[Planned] = ()
     containers: bool = False
+    version: int = 0
+    digest: str = ""
 
     def to_json(self) -> bytes:
         """The document as the agent reads it."""
@@ -68,17 +74,13 @@ class Plan:
             modules=[_planned(entry) for entry in document["modules"]],
             devices=[_planned(entry) for entry in document["devices"]],
             containers=document["containers"],
+            version=document["version"],
+            digest=document["digest"],
         )
 
 
 CommandOf = Callable[[str, str], tuple[tuple[str, ...], Path] | None]
 """(module, image) -> the command its Dockerfile names and the folder it runs in; None when it names none."""
-
-
-def modules_of(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The user modules that a modulesContent deploys: name -> their $edgeAgent entry."""
-    desired = content.get("$edgeAgent", {}).get("properties.desired", {})
-    return dict(desired.get("modules", {}))
 
 
 def make_plan(
@@ -88,16 +90,17 @@ def make_plan(
     *,
     leaves: Iterable[str] | None = None,
     containers: bool = False,
+    spare: bool = False,
 ) -> Plan:
     """Join a modulesContent with localhub.toml.
 
     `leaves` are the leaf devices to start, by name; None stands for those with start = "auto". Raises PlanError for
-    a module without a command (as containers they need none), for one that localhub.toml names and the manifest lacks,
-    and for an unknown leaf.
+    a module without a command (as containers they need none), for an unknown leaf, and, unless `spare`, for a module
+    that localhub.toml names and the manifest lacks.
     """
     modules = modules_of(content)
     for name in config.modules:
-        if name not in modules:
+        if name not in modules and not spare:
             known = ", ".join(sorted(modules)) or "none"
             raise PlanError(name, f"the manifest deploys no such module; it deploys: {known}", keys=("modules", name))
     if containers:
@@ -108,6 +111,7 @@ def make_plan(
         modules=sorted(planned, key=lambda module: module.order),
         devices=_devices(config, leaves),
         containers=containers,
+        digest=digest(content.get(AGENT, {}).get(SECTION, {})),
     )
 
 

@@ -9,7 +9,7 @@ import asyncio
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from localhub import control
 from localhub.agent.metrics import VERSION
@@ -22,24 +22,35 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.1"
 EVERY_S = 1.0
-CLOUD_WAIT_S = 30.0
-SEEDED = 1  # the version of a twin that was never changed
 NAME = "$edgeAgent"
 
 
-def document(modules: Mapping[str, Mapping[str, Any]], version: int, since: str) -> dict[str, Any]:
-    """The reported properties; `version` is that of the desired properties that the modules were made from.
+class Last(Protocol):
+    """What became of the desired properties that came last."""
 
-    What runs here cannot be refused any more: `run` has checked the manifest, so the status is always 200.
-    """
+    @property
+    def version(self) -> int:
+        """Their version; 0 before the first came."""
+
+    @property
+    def code(self) -> int:
+        """200, or 400 when they were refused."""
+
+    @property
+    def description(self) -> str:
+        """Why they were refused."""
+
+
+def document(modules: Mapping[str, Mapping[str, Any]], last: Last, since: str) -> dict[str, Any]:
+    """The reported properties; `last` is what became of the desired properties that came last."""
     running = {"type": "docker", "status": "running", "restartPolicy": "always", "runtimeStatus": "running"}
     about = {"os": platform.system().lower(), "architecture": platform.machine(), "version": platform.release()}
     return {
         "schemaVersion": SCHEMA_VERSION,
         "version": {"version": VERSION},
         "runtime": {"type": "docker", "platform": about},
-        "lastDesiredVersion": version,
-        "lastDesiredStatus": {"code": 200, "description": ""},
+        "lastDesiredVersion": last.version,
+        "lastDesiredStatus": {"code": last.code, "description": last.description},
         "systemModules": {"edgeAgent": {**running, "lastStartTimeUtc": since}, "edgeHub": running},
         "modules": dict(modules),
     }
@@ -65,15 +76,14 @@ def facts(keeper: Keeper, planned: Planned) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-async def keep_reporting(edge: Edge) -> None:
+async def keep_reporting(edge: Edge, last: Last) -> None:
     """Report at once and after every change, until cancelled."""
     since = _moment(datetime.now(UTC))
-    version = await _desired_version(edge)
     hub = control.AsyncClient(edge.state.hub_socket)
     while True:
         edge.changed.clear()
         modules = {planned.name: facts(edge.modules[planned.name], planned) for planned in edge.plan.modules}
-        now = document(modules, version, since)
+        now = document(modules, last, since)
         if await _reported(hub, now):
             await edge.changed.wait()
         await asyncio.sleep(EVERY_S)
@@ -88,19 +98,6 @@ async def _reported(hub: control.AsyncClient, now: Mapping[str, Any]) -> bool:
     except (control.NotRunningError, control.ControlError):
         return False  # the hub restarts
     return True
-
-
-async def _desired_version(edge: Edge) -> int:
-    """The cloud's number for the deployment that the modules were made from."""
-    edge.deeds.syncs += 1
-    if await control.wait_for(edge.state.cloud_socket, timeout_s=CLOUD_WAIT_S):
-        try:
-            twin = await control.AsyncClient(edge.state.cloud_socket).get(f"/twin/{NAME}")
-            return int(twin["desired"]["$version"])
-        except (control.NotRunningError, control.ControlError):
-            pass  # it went away while it was asked
-    edge.deeds.failed_syncs += 1
-    return SEEDED
 
 
 def _moment(time: datetime) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import signal
 import sys
@@ -13,8 +12,11 @@ from localhub import control
 from localhub.cloud.app import CloudApi
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_database
+from localhub.cloud.deployer import Deployer
 from localhub.cloud.server import LinkServer
-from localhub.cloud.twins import CloudTwins, DesiredPatch
+from localhub.cloud.service.api import ServiceApi
+from localhub.cloud.service.serving import make_api, serving
+from localhub.cloud.twins import CloudTwins
 from localhub.state import State, StateError
 
 log = logging.getLogger("localhub.cloud")
@@ -39,16 +41,21 @@ async def serve(state: State) -> None:
     database = open_database(state.cloud_db)
     arrivals, twins = Arrivals(database), CloudTwins(database, state.gateway)
     server = LinkServer(arrivals, twins, lambda: datetime.now(UTC))
-
-    def seed() -> list[DesiredPatch]:
-        return twins.seed(json.loads(state.manifest.read_bytes()) if state.manifest.exists() else {})
-
-    seed()
+    deployer = Deployer(state, twins, server.push)
+    deployer.reload()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    api = CloudApi(arrivals, twins, server, seed)
-    async with server.serving(state.link_socket), control.serving(api.app(), state.cloud_socket):
+    api = CloudApi(arrivals, twins, server, deployer)
+
+    def service(port: int) -> ServiceApi:
+        return make_api(state, database, twins, deployer, server, port)
+
+    async with (
+        server.serving(state.link_socket),
+        control.serving(api.app(), state.cloud_socket),
+        serving(service, state),
+    ):
         log.info("%d messages are kept, %d distinct ids", arrivals.counts.arrivals, arrivals.counts.distinct)
         await stop.wait()
     database.close()

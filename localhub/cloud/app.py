@@ -1,6 +1,5 @@
 """The cloud's control API: counts and arrivals, twins, direct methods."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -8,8 +7,9 @@ import msgspec
 from starlette.applications import Starlette
 
 from localhub.cloud.arrivals import Arrivals
+from localhub.cloud.deployer import Deployer
 from localhub.cloud.server import LinkServer, OfflineError
-from localhub.cloud.twins import CloudTwins, DesiredPatch
+from localhub.cloud.twins import CloudTwins
 from localhub.control import Call, Refused, application, get, patch, post
 from localhub.identity import Identity
 from localhub.twin import PatchError
@@ -19,15 +19,13 @@ LONGEST_TIMEOUT_S = 300
 
 
 class CloudApi:
-    """The handlers; `reload` reads the manifest again and seeds the twins from it."""
+    """The handlers."""
 
-    def __init__(
-        self, arrivals: Arrivals, twins: CloudTwins, server: LinkServer, reload: Callable[[], list[DesiredPatch]]
-    ) -> None:
+    def __init__(self, arrivals: Arrivals, twins: CloudTwins, server: LinkServer, deployer: Deployer) -> None:
         self._arrivals = arrivals
         self._twins = twins
         self._server = server
-        self._reload = reload
+        self._deployer = deployer
 
     def app(self) -> Starlette:
         """The application."""
@@ -40,6 +38,7 @@ class CloudApi:
             patch("/twin/{identity:path}", self.patch_twin),
             post("/method/{identity:path}", self.method),
             post("/reload", self.reload),
+            post("/apply", self.apply),
         )
 
     async def status(self, _call: Call) -> object:
@@ -71,12 +70,19 @@ class CloudApi:
         if isinstance(body, dict) and isinstance(body.get("properties"), dict) and "desired" in body["properties"]:
             body = body["properties"]["desired"]
         try:
-            self._server.push(self._twins.patch_desired(identity, body))
+            self._deployer.patch(identity, body)
         except KeyError:
             raise Refused(404, f"there is no module {identity}") from None
         except PatchError as error:
             raise Refused(400, str(error)) from error
         return self._answer(identity)
+
+    async def apply(self, call: Call) -> object:
+        """Deploy a modulesContent, as set-modules does; names the modules whose desired properties changed."""
+        content = call.field("modulesContent")
+        if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
+            raise Refused(400, "modulesContent must be an object of objects, one for each module")
+        return {"changed": [str(change.identity) for change in self._deployer.deploy(content)]}
 
     async def method(self, call: Call) -> object:
         """Invoke {"name", "payload", "timeout_s", "connect_timeout_s"}; gives {"status", "payload"}."""
@@ -103,10 +109,7 @@ class CloudApi:
 
     async def reload(self, _call: Call) -> object:
         """Seed twins from the manifest again; names those that changed."""
-        changes = self._reload()
-        for change in changes:
-            self._server.push(change)
-        return {"changed": [str(change.identity) for change in changes]}
+        return {"changed": [str(change.identity) for change in self._deployer.reload()]}
 
     def _answer(self, identity: Identity) -> object:
         twin = self._twins.get(identity)

@@ -1,4 +1,4 @@
-"""`localhub cloud tail|count`, `twin get|set` and `method`: what one would ask IoT Hub.
+"""`localhub apply`, `cloud tail|count`, `twin get|set` and `method`: what one would ask IoT Hub.
 
 `tail` and `count` also work when nothing runs any more: they then read the file that the cloud has left.
 """
@@ -8,11 +8,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_to_read
 from localhub.control.client import Client, ControlError, NotRunningError, start_hint
+from localhub.exits import CannotStartError, Exit
 from localhub.state import State
 
 OK, FAILED = 0, 1  # of localhub.exits
@@ -22,7 +24,11 @@ Command = Callable[[argparse.Namespace, State], int]
 
 
 def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add the three commands to the subparsers of `localhub`; `parent` brings --state and --format."""
+    """Add the commands to the subparsers of `localhub`; `parent` brings --state and --format."""
+    apply = _command(commands, "apply", "deploy another manifest to what runs, as set-modules does", parent)
+    apply.add_argument("manifest", type=Path, help="deployment.template.json or a deployment manifest")
+    apply.add_argument("--layer", type=Path, action="append", default=[], help="a layered deployment, lowest first")
+
     cloud = _command(commands, "cloud", "what has arrived in the cloud").add_subparsers(
         dest="verb", required=True, metavar="VERB"
     )
@@ -31,6 +37,7 @@ def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
     tail.add_argument("-f", "--follow", action="store_true", help="go on as they arrive")
     tail.add_argument("--raw", action="store_true", help="bodies always as base64")
     cloud.add_parser("count", help="messages, distinct ids, repeats", parents=[parent])
+    cloud.add_parser("login", help="the connection string for az iot --login and the service SDK", parents=[parent])
 
     twin = _command(commands, "twin", "a module's twin").add_subparsers(dest="verb", required=True, metavar="VERB")
     get = twin.add_parser("get", help="desired and reported properties", parents=[parent])
@@ -49,9 +56,27 @@ def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
     method.add_argument("--local", action="store_true", help="past the cloud, also while the link is down")
 
 
+def apply_command(options: argparse.Namespace, state: State) -> int:
+    """`localhub apply ...`: what `run` would refuse is refused with its line, and nothing changes."""
+    from localhub.manifest.deployment import load_deployment  # noqa: PLC0415  the other commands need none of it
+    from localhub.manifest.problem import ManifestError  # noqa: PLC0415
+
+    try:
+        deployment = load_deployment(options.manifest, options.layer)
+    except ManifestError as error:
+        raise CannotStartError(str(error)) from error
+    except OSError as error:
+        raise CannotStartError(f"{error.filename}: {error.strerror}", Exit.USAGE) from error
+    for warning in deployment.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201
+    answer = _client(state, "cloud").post("/apply", {"modulesContent": deployment.effective()})
+    _print(options, answer, f"changed: {', '.join(answer['changed']) or 'nothing'}")
+    return OK
+
+
 def cloud_command(options: argparse.Namespace, state: State) -> int:
     """`localhub cloud ...`."""
-    return (_tail if options.verb == "tail" else _count)(options, state)
+    return {"tail": _tail, "count": _count, "login": _login}[options.verb](options, state)
 
 
 def twin_command(options: argparse.Namespace, state: State) -> int:
@@ -79,7 +104,12 @@ def method_command(options: argparse.Namespace, state: State) -> int:
     return OK if answer["status"] < 300 else FAILED
 
 
-COMMANDS: dict[str, Command] = {"cloud": cloud_command, "twin": twin_command, "method": method_command}
+COMMANDS: dict[str, Command] = {
+    "apply": apply_command,
+    "cloud": cloud_command,
+    "twin": twin_command,
+    "method": method_command,
+}
 
 
 def parse_patch(words: list[str]) -> Any:
@@ -119,6 +149,17 @@ def _count(options: argparse.Namespace, state: State) -> int:
         counts = asdict(_left_behind(state).counts)
     text = "{arrivals} arrivals, {distinct} distinct ids, {repeats} repeats ({differing} not identical), {bytes} bytes"
     _print(options, counts, text.format(**counts))
+    return OK
+
+
+def _login(options: argparse.Namespace, state: State) -> int:
+    from localhub.cloud.service.serving import login  # noqa: PLC0415  the other commands need none of it
+
+    try:
+        text = login(state)
+    except FileNotFoundError:
+        raise NotRunningError(start_hint(state.root)) from None
+    _print(options, {"connectionString": text, "certificate": str(state.ca_certificate)}, text)
     return OK
 
 

@@ -33,6 +33,23 @@ CREATE TABLE IF NOT EXISTS twins (
     reported_version INTEGER NOT NULL,
     PRIMARY KEY (device, module)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identities (
+    device TEXT NOT NULL,
+    module TEXT NOT NULL,           -- '' for the device itself
+    edge INTEGER NOT NULL,          -- 1: an IoT Edge device
+    facts TEXT NOT NULL,            -- generation, keys, status, managedBy: what the registry shows
+    version INTEGER NOT NULL,       -- of the facts
+    tags TEXT NOT NULL,
+    tags_version INTEGER NOT NULL,
+    configurations TEXT NOT NULL,   -- id -> {"status"}: the automatic deployments that stand on it
+    deployed TEXT NOT NULL,         -- digest of the content that they came to
+    PRIMARY KEY (device, module)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS configurations (
+    id TEXT PRIMARY KEY,
+    document TEXT NOT NULL,
+    version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 

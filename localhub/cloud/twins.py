@@ -1,7 +1,8 @@
 """Twins as the cloud keeps them: it owns the desired half, and has a copy of the reported half.
 
 Desired properties start as the manifest's section of the module. When that section changes they are replaced by it
-whole, as `az iot edge set-modules` does; as long as it stays the same, what `twin set` changed is kept.
+whole; as long as it stays the same, what `twin set` changed is kept. What is applied while localhub runs replaces them
+in any case, as `az iot edge set-modules` does.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,11 @@ from typing import Any
 import apsw
 import msgspec
 
+from localhub.cloud.database import transaction
+from localhub.deployed import desired_sections
 from localhub.identity import Identity
 from localhub.link import TwinState
 from localhub.twin import Document, Properties, Twin, canonical, check_patch, difference, without_service_names
-
-SECTION = "properties.desired"
-SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,48 @@ class CloudTwins:
             identity = Identity(self.gateway, module)
             seed = canonical(desired).decode()
             known = self._row(identity)
-            if known is None:
-                self._insert(identity, Twin(Properties(desired, 1), Properties({}, 1)), seed)
-                changes.append(DesiredPatch(identity, desired, 1))
-            elif known[0] != seed:
-                before = known[1].desired
-                values = (seed, _json(desired), before.version + 1)
-                self._update(identity, "seed = ?, desired = ?, desired_version = ?", *values)
-                patch = difference(before.document, desired)
-                changes.append(DesiredPatch(identity, patch, before.version + 1))
+            if known is None or known[0] != seed:
+                changes.append(self._replace(identity, desired, seed, None if known is None else known[1]))
         return changes
+
+    def deploy(self, modules_content: Mapping[str, Any], device: str | None = None) -> list[DesiredPatch]:
+        """Replace the desired properties of every section, whatever `twin set` changed; gives what is different now.
+
+        `device` is another gateway than this one.
+        """
+        changes = []
+        with transaction(self._database):
+            for module, desired in desired_sections(modules_content).items():
+                identity = Identity(device or self.gateway, module)
+                seed = canonical(desired).decode()
+                twin = self.get(identity)
+                if twin is None or canonical(twin.desired.document).decode() != seed:
+                    changes.append(self._replace(identity, desired, seed, twin))
+                else:
+                    self._update(identity, "seed = ?", seed)
+        return changes
+
+    def ensure(self, identity: Identity) -> None:
+        """Make an empty twin where there is none."""
+        if self.get(identity) is None:
+            self._insert(identity, Twin(Properties({}, 1), Properties({}, 1)), "{}")
+
+    def replace_desired(self, identity: Identity, document: Document) -> DesiredPatch:
+        """Desired properties whole; raises KeyError for an unknown twin, PatchError for what none may hold."""
+        checked = check_patch(without_service_names(document))
+        before = self._known(identity).desired
+        version = before.version + 1
+        self._update(identity, "desired = ?, desired_version = ?", _json(checked), version)
+        return DesiredPatch(identity, difference(before.document, checked), version)
+
+    def forget(self, identity: Identity) -> None:
+        """Remove a twin; of a device, those of its modules too."""
+        device, module = _key(identity)
+        self._database.execute("DELETE FROM twins WHERE device = ? AND ? IN ('', module)", (device, module))
+
+    def deployed(self, identity: Identity) -> None:
+        """Take desired properties as they are for the manifest's, which has followed them."""
+        self._update(identity, "seed = ?", canonical(self._known(identity).desired.document).decode())
 
     def get(self, identity: Identity) -> Twin | None:
         """A twin, None when there is none of that name."""
@@ -78,14 +110,25 @@ class CloudTwins:
         self._update(identity, "reported = ?, reported_version = ?", _json(reported.document), version)
 
     def all(self) -> list[TwinState]:
-        """Every twin, as it travels over the link."""
+        """Every twin of this gateway and its leaf devices, as it travels over the link."""
         cursor = self._database.execute(
-            "SELECT device, module, desired, desired_version, reported, reported_version FROM twins ORDER BY 1, 2"
+            "SELECT device, module, desired, desired_version, reported, reported_version FROM twins "
+            "WHERE device NOT IN (SELECT device FROM identities WHERE edge AND device <> ?) ORDER BY 1, 2",
+            (self.gateway,),
         )
         return [
             TwinState(device, module or None, desired.encode(), desired_version, reported.encode(), reported_version)
             for device, module, desired, desired_version, reported, reported_version in cursor
         ]
+
+    def _replace(self, identity: Identity, desired: Document, seed: str, known: Twin | None) -> DesiredPatch:
+        if known is None:
+            self._insert(identity, Twin(Properties(desired, 1), Properties({}, 1)), seed)
+            return DesiredPatch(identity, desired, 1)
+        before = known.desired
+        values = (seed, _json(desired), before.version + 1)
+        self._update(identity, "seed = ?, desired = ?, desired_version = ?", *values)
+        return DesiredPatch(identity, difference(before.document, desired), before.version + 1)
 
     def _known(self, identity: Identity) -> Twin:
         twin = self.get(identity)
@@ -120,13 +163,6 @@ class CloudTwins:
     def _update(self, identity: Identity, columns: str, *values: str | int) -> None:
         statement = f"UPDATE twins SET {columns} WHERE device = ? AND module = ?"  # noqa: S608  columns are literals above
         self._database.execute(statement, (*values, *_key(identity)))
-
-
-def desired_sections(modules_content: Mapping[str, Any]) -> dict[str, Document]:
-    """Desired properties by module: one for every section, and an empty one for every module without."""
-    agent = modules_content.get("$edgeAgent", {}).get(SECTION, {})
-    names = dict.fromkeys((*SYSTEM_MODULES, *agent.get("modules", {}), *modules_content))
-    return {name: without_service_names(modules_content.get(name, {}).get(SECTION, {})) for name in names}
 
 
 def _key(identity: Identity) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import apsw
 import uvloop
 
 from localhub import certs, control
+from localhub.https import server_context
 from localhub.hub import contexts, logs
 from localhub.hub.api import HubApi, metrics_app
 from localhub.hub.broker import PORT, Broker
@@ -64,7 +65,9 @@ async def serve(state: State, store: Store) -> None:
     authority = certs.ensure(state)
     identities = Identities.load(state.identities)
     clock = Clock()
-    verifier = IdentityVerifier(identities, state.hub_names, authority.certificate, clock)
+    verifier = IdentityVerifier(
+        identities, state.hub_names, authority.certificate, clock, lambda: Identities.load(state.identities)
+    )
     router = ManifestRouter(state.gateway)
     configuration = Configuration(router, state.manifest)
     services = Services(state, clock)
@@ -107,7 +110,7 @@ async def serve(state: State, store: Store) -> None:
             await stack.enter_async_context(broker.serving(state.address, context))
         except OSError as error:
             raise CannotStart(port_taken(state, error)) from error
-        await stack.enter_async_context(services.serving(contexts.server_context(state)))
+        await stack.enter_async_context(services.serving(server_context(state)))
         api = HubApi(broker, services, reload)
         await stack.enter_async_context(control.serving(api.app(), state.hub_socket))
         log.info(

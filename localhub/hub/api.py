@@ -47,6 +47,7 @@ class HubApi:
             control.post("/reload", self.reread),
             control.get("/watch", self.watch),
             control.get("/twin/{module}", self.twin),
+            control.get("/desired/{module}", self.desired),
             control.post("/reported", self.reported),
             control.get("/fault", faults.status),
             control.post("/fault", faults.command),
@@ -136,6 +137,10 @@ class HubApi:
     async def twin(self, call: control.Call) -> object:
         """A module's twin as the hub has it, which is what the module is told, also while the link is down."""
         return (await self.services.twins.get(Identity(self.broker.gateway, call.path["module"]))).versioned()
+
+    async def desired(self, call: control.Call) -> object:
+        """A module's desired properties and their version, as a stream: at once and after every change."""
+        return self.services.twins.follow(Identity(self.broker.gateway, call.path["module"]))
 
     async def reported(self, call: control.Call) -> object:
         """Report properties for a module that is no MQTT client: {module, patch}; on disk when answered."""

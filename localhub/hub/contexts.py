@@ -7,6 +7,7 @@ is judged at CONNECT (`certs.verify_leaf`), by the hub's own clock, and answered
 
 import ssl
 
+from localhub.https import server_context
 from localhub.identity import Auth, Identities
 from localhub.state import State
 
@@ -24,14 +25,6 @@ _CAUSES = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
     "UNEXPECTED_EOF_WHILE_READING": "it hung up in the middle",
 }
-
-
-def server_context(state: State) -> ssl.SSLContext:
-    """TLS 1.2 must be allowed, the Python SDK can do no other."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(state.server_certificate, state.server_key)
-    return context
 
 
 def asking_context(state: State, identities: Identities) -> ssl.SSLContext:

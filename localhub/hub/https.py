@@ -4,23 +4,20 @@ The SDK speaks to port 443 of the gateway and to no other. Where that port canno
 other and everything else works: one line in the log says so.
 """
 
-import asyncio
 import logging
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import unquote_plus
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
 
+from localhub import https
 from localhub.hub.methods import MethodError, MethodRequest, Methods
 from localhub.hub.servicemetrics import Calls
 from localhub.identity import Identity
@@ -36,17 +33,20 @@ log = logging.getLogger(__name__)
 @asynccontextmanager
 async def serving(app: Starlette, context: ssl.SSLContext, address: str, port: int | None) -> AsyncIterator[int | None]:
     """Serve while the block runs; gives the port, or None when it could not be bound or none was asked for."""
-    server = None
-    state = ServerState()
-    if port is not None:
-        server = await _bind(app, state, context, address, port)
-    try:
-        yield None if server is None else server.sockets[0].getsockname()[1]
-    finally:
-        if server is not None:
-            server.close()
-            for connection in list(state.connections):
-                connection.shutdown()
+    async with AsyncExitStack() as stack:
+        bound = None
+        if port is not None:
+            try:
+                bound = await stack.enter_async_context(https.serving(app, context, address, port))
+            except OSError as error:
+                log.warning(
+                    "methods between modules are not served: port %d of %s cannot be bound (%s); "
+                    "the SDK calls no other port",
+                    port,
+                    address,
+                    os.strerror(error.errno or 0),  # asyncio's own text repeats the address
+                )
+        yield bound
 
 
 def application(methods: Methods, authenticate: Authenticate, gateway: str, calls: Calls) -> Starlette:
@@ -70,24 +70,6 @@ def application(methods: Methods, authenticate: Authenticate, gateway: str, call
             Route("/twins/{device}/methods", invoke, methods=["POST"]),
         ]
     )
-
-
-async def _bind(
-    app: Starlette, state: ServerState, context: ssl.SSLContext, address: str, port: int
-) -> asyncio.Server | None:
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
-    config.load()
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.create_server(lambda: H11Protocol(config, state, {}), address, port, ssl=context)
-    except OSError as error:
-        log.warning(
-            "methods between modules are not served: port %d of %s cannot be bound (%s); the SDK calls no other port",
-            port,
-            address,
-            os.strerror(error.errno or 0),  # asyncio's own text repeats the address
-        )
-        return None
 
 
 def _authorize(request: Request, authenticate: Authenticate, gateway: str) -> Identity:

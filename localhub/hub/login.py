@@ -53,14 +53,22 @@ class IdentityVerifier:
         hub_names: Collection[str],
         authority: x509.Certificate,
         clock: Callable[[], float],
+        reread: Callable[[], Identities] | None = None,
     ) -> None:
         self.identities = identities
+        self._reread = reread
         self._hub_names = hub_names
         self._authority = authority
         self._clock = clock
 
     def verify(self, identity: Identity, proof: Proof) -> None:
-        """A password counts before a certificate (DeviceIdentityProvider.cs); raises Refused."""
+        """A password counts before a certificate (DeviceIdentityProvider.cs); raises Refused.
+
+        Of an identity that is not known the cloud is asked once more, as edgeHub does of one it has not cached: it may
+        have come with a new deployment.
+        """
+        if self._reread is not None and self.identities.find(identity) is None:
+            self.identities = self._reread()
         if proof.password:
             self._token(identity, proof.password)
         elif proof.certificate is not None:

@@ -31,7 +31,12 @@ class Calls:
 
 
 class ServiceMetrics:
-    """The figures of one hub's services. `hub` is edgeHub's own id, DEVICE/$edgeHub."""
+    """The figures of one hub's services. `hub` is edgeHub's own id, DEVICE/$edgeHub.
+
+    As edgeHub's, a hub begins disconnected: until it first reaches the cloud it was not away, and yet the time counts
+    (DeviceConnectivityManager.cs). So the cloud is reached where offline_duration_seconds has counted one more than
+    offline_count.
+    """
 
     def __init__(self, hub: str, clock: Callable[[], float]) -> None:
         self.twin_reads: Final = Calls(clock)  # source, id
@@ -40,7 +45,7 @@ class ServiceMetrics:
         self.offline: Final = Calls(clock)  # id
         self._hub = hub
         self._clock = clock
-        self._offline_since: float | None = None
+        self._offline_since: float | None = clock()
 
     def link_is(self, *, up: bool) -> None:
         """The link to the cloud is up or down, perhaps as before."""

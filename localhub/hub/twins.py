@@ -7,7 +7,7 @@ owner: a patch is merged, put on disk, answered, and what the cloud's copy lacks
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -74,6 +74,7 @@ class HubTwins:
         self._reporting: dict[Identity, asyncio.Task[None]] = {}
         self._saving: set[asyncio.Future[None]] = set()
         self._synced = asyncio.Event()
+        self._followers: set[asyncio.Event] = set()
 
     async def get(self, identity: Identity) -> Twin:
         """The twin as far as it is known here; waits a little for the cloud when nothing is."""
@@ -91,6 +92,23 @@ class HubTwins:
     def known_desired(self, identity: Identity) -> Properties:
         """Desired properties as they are known here; version 0: the cloud has never spoken of them."""
         return self._twins.get(identity, NEW).desired
+
+    async def follow(self, identity: Identity) -> AsyncIterator[Properties]:
+        """Desired properties as soon as they are known, and again after each change, without end."""
+        news = asyncio.Event()
+        self._followers.add(news)
+        try:
+            seen = 0
+            while True:
+                news.clear()
+                desired = self.known_desired(identity)
+                if desired.version != seen:
+                    seen = desired.version
+                    yield desired
+                else:
+                    await news.wait()
+        finally:
+            self._followers.discard(news)
 
     async def report(self, identity: Identity, patch: Document) -> None:
         """Merge a patch into reported properties; returns when it is on disk. The cloud hears of it by and by."""
@@ -132,6 +150,8 @@ class HubTwins:
 
     def _keep(self, identity: Identity, twin: Twin) -> Awaitable[None]:
         self._twins[identity] = twin
+        for follower in self._followers:
+            follower.set()
         return self._facts.keep(
             {_name(identity): msgspec.json.encode(twin), INDEX: msgspec.json.encode(list(self._twins))}
         )

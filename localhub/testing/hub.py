@@ -100,6 +100,20 @@ class Hub:
         """Patch desired properties in the cloud; the new `$version`. Raises ControlError for a bad patch."""
         return int(self._cloud.patch(f"/twin/{module}", dict(patch))["desired"]["$version"])
 
+    def apply(self, manifest: Path, layers: Sequence[Path] = ()) -> None:
+        """Deploy another manifest while it runs, as set-modules does. Raises ManifestError for one that `run` refuses.
+
+        Returns when the agent has made it so, or refused it: `reported("$edgeAgent")` says which. With the link down
+        that is later: it returns when the cloud has it.
+        """
+        from localhub.manifest.deployment import load_deployment  # noqa: PLC0415  most tests apply nothing
+
+        content = load_deployment(manifest, layers).effective()
+        self._cloud.post("/apply", {"modulesContent": content})
+        if self._hub.get("/status")["link"]["state"] == "up":
+            version = int(self._cloud.get("/twin/$edgeAgent")["desired"]["$version"])
+            self.until(lambda: self.reported("$edgeAgent").get("lastDesiredVersion", 0) >= version, ASK_S, "the agent")
+
     def wait_reported(self, module: str, expected: Mapping[str, Any], within_s: float = 10.0) -> dict[str, Any]:
         """Wait until reported properties hold all of `expected`; what is reported. Raises NotInTimeError."""
         self.until(lambda: _holds(self.reported(module), expected), within_s, f"{module} reported {expected}")

@@ -18,8 +18,9 @@ from torch import nn
 
 from modules.inference.card import Card
 from modules.inference.golden import GoldenCase, write_golden
+from modules.inference.model import Model
 from modules.inference.prepare import prepare
-from modules.inference.runner import FILES, Model
+from modules.inference.runner import FILES
 
 OPSET: Final = 18
 _CALIBRATION: Final = 300

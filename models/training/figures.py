@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.fitting import softmax
+
+def softmax(values: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities of scores (n, labels)."""
+    scaled = values / temperature
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def auroc(score: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -> float:

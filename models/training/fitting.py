@@ -36,10 +36,3 @@ def each_batch(
         return [
             pick(net(torch.from_numpy(inputs[start : start + size]))).numpy() for start in range(0, len(inputs), size)
         ]
-
-
-def softmax(values: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Probabilities of scores (n, labels)."""
-    scaled = values / temperature
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from models.training import bearing, cards, doubt, export, sources, steel, tile, waves
 from models.training.fitting import scores, seed
 from modules.inference import orders
-from modules.inference.runner import FILES, Model
+from modules.inference.model import Model
+from modules.inference.runner import FILES
 
 FOLDS: Final = sources.FOLDS
 EASY_FOLDS: Final = {"steel": 1, "tile": 0}  # of the easy split: one shows the difference

@@ -8,8 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training import bearing, cards, tile
-from models.training.figures import auroc, calibration_error, confusion, found_at, histogram, share, temperature
-from models.training.fitting import softmax
+from models.training.figures import (
+    auroc,
+    calibration_error,
+    confusion,
+    found_at,
+    histogram,
+    share,
+    softmax,
+    temperature,
+)
 from models.training.jobs import EASY_FOLDS, FOLDS, SIZES, Job, picture_folds
 from modules.inference.card import Card, Reference
 from modules.inference.decision import Condition, step

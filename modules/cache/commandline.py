@@ -21,7 +21,7 @@ from modules.cache.sealing import Blind, Sealer
 from modules.cache.settings import CacheSettings
 from modules.cache.store import Erase, Store, StoreError
 from modules.cache.store.keyfile import KeyFile
-from modules.cache.store.store import DATABASE
+from modules.cache.store.opening import DATABASE
 from modules.cache.verbs import exported
 from modules.cache.workload import Workload, WorkloadRefusedError, WorkloadUnreachableError
 

@@ -14,6 +14,7 @@ PRIORITY = {
     "window": AGGREGATES,
     "score": AGGREGATES,
     "anomaly": AGGREGATES,
+    "verdict": AGGREGATES,
     "health": AGGREGATES,
     "sample": SAMPLES,
 }

@@ -94,7 +94,8 @@ def judge(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> tuple[str,
     if moment.link == "down":
         depth = sum(depth.depth for depth in stats.priorities)
         left = "" if moment.hours_left is None else f"; {moment.hours_left:.1f} hours until the first eviction"
-        return "warn", f"the cloud takes nothing: {depth} records wait{left}"
+        waits = f"{depth} records wait" if depth else "nothing waits yet"
+        return "warn", f"the cloud takes nothing: {waits}{left}"
     if aside:
         return "warn", f"an earlier store was set aside ({aside[-1].reason}): {aside[-1].advice}"
     if stats.quarantined:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from modules.cache.flight import Reading
@@ -17,6 +17,8 @@ _LABEL = re.compile(rb'(\w+)="((?:[^"\\]|\\.)*)"')
 _LENGTH = b"edgehub_queue_length"
 _RECEIVED = b"edgehub_messages_received_total"
 _STARTED = b"process_start_time_seconds"
+_WENT = b"edgehub_offline_count_total"
+_CAME = b"edgehub_offline_duration_seconds_count"
 
 
 class HubSilentError(Exception):
@@ -25,11 +27,15 @@ class HubSilentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Queue lengths by priority, which instance of edgeHub they are of, and how much that one has received."""
+    """Queue lengths by priority, which instance of edgeHub they are of, and how much that one has received.
+
+    `away`: whether edgeHub itself knows that it does not reach the cloud; None where it says nothing of it.
+    """
 
     lengths: dict[int, int]
     instance: str
     received: float
+    away: bool | None = None
 
     def reading(self, priority: int) -> Reading:
         """For one priority; a queue that is not mentioned is empty."""
@@ -37,9 +43,14 @@ class Lengths:
 
 
 def parse(text: bytes) -> Lengths:
-    """From Prometheus' text form. A negative length (edgeHub's, after a restart) counts as none."""
+    """From Prometheus' text form. A negative length (edgeHub's, after a restart) counts as none.
+
+    edgeHub begins away, without counting that; it counts each time it goes, and notes how long it was away each time
+    it comes, the first time included (DeviceConnectivityManager.cs). So it is there if it came once more than it went.
+    """
     lengths: dict[int, int] = {}
     instance, started, received = b"", b"", 0.0
+    went, came, told = 0.0, 0.0, False
     for name, raw, value in _SAMPLE.findall(text):
         if name == _LENGTH:
             labels = dict(_LABEL.findall(raw))
@@ -51,7 +62,12 @@ def parse(text: bytes) -> Lengths:
             received += float(value)
         elif name == _STARTED:
             started = value
-    return Lengths(lengths, b"/".join((instance, started)).decode(errors="replace"), received)
+        elif name == _WENT:
+            went, told = went + float(value), True
+        elif name == _CAME:
+            came, told = came + float(value), True
+    away = came <= went if told else None
+    return Lengths(lengths, b"/".join((instance, started)).decode(errors="replace"), received, away)
 
 
 @dataclass(slots=True)
@@ -69,7 +85,7 @@ class HubQueue:
         if lengths.received < self._received:
             self._falls += 1  # a counter that falls belongs to another run, whatever its labels say
         self._received = lengths.received
-        return Lengths(lengths.lengths, f"{lengths.instance}#{self._falls}", lengths.received)
+        return replace(lengths, instance=f"{lengths.instance}#{self._falls}")
 
     def close(self) -> None:
         """Let go of the connection."""

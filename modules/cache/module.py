@@ -10,23 +10,23 @@ from collections.abc import Mapping
 from functools import partial
 
 import orjson
-from prometheus_client import Counter
 
 from modules.cache import figures
 from modules.cache.control import Control
 from modules.cache.drain import Drain
 from modules.cache.envelope import wrap
 from modules.cache.hubqueue import HubQueue
+from modules.cache.keytender import KeyTender
+from modules.cache.meters import Meters
 from modules.cache.operatorkey import OperatorKey, OperatorKeyError
 from modules.cache.outage import Intake
 from modules.cache.record import PRIORITIES, Record
 from modules.cache.settings import CacheSettings
 from modules.cache.store import Store, StoreBusyError, StoreError, StoreFailingError
 from modules.cache.store.house import House
-from modules.cache.store.keyfile import Changed
 from modules.cache.verbs import Verbs
-from modules.cache.workload import WorkloadRefusedError, WorkloadUnreachableError
-from modules.cache.writer import StoreReplacedError, Writer
+from modules.cache.workload import WorkloadUnreachableError
+from modules.cache.writer import Writer
 from modules.common.edge import Edge
 from modules.common.messages import MAX_PACKET, BadMessage, Message, members
 from modules.common.methods import MethodError
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 HUB_METRICS = "http://edgeHub:9600/metrics"
 _FIGURES_S = 2.0
 _AGAIN_S = 1.0
-_KEYS_S = 60.0  # between two looks whether an old data key is still needed ...
-_CHECK_EVERY = 60  # ... of which each so many asks whether the key store still opens them
 _LONGEST_ANSWER = 4096  # characters of a command's answer in the heartbeat; the page reads more from the view
 _OUTPUT = "upstream0"  # all three are as long as this
 _SURELY_FITS = MAX_PACKET - 1024
@@ -70,22 +68,7 @@ class CacheModule:
         self._errands: set[asyncio.Task[None]] = set()
         self._verbs = Verbs(house, self._open_parts, self._stats)
         self._control = Control(house.root, self._verbs.handlers)
-        self._duplicates = edge.metrics.counter("millwatch_cache_duplicates_total", "Ids that were known")
-        self._depth = edge.metrics.gauge("millwatch_cache_depth", "Records that wait", "priority")
-        self._bytes = edge.metrics.gauge("millwatch_cache_bytes", "Sealed bytes that wait", "priority")
-        self._dropped = edge.metrics.gauge("millwatch_cache_dropped", "Records dropped", "priority", "reason")
-        self._files = edge.metrics.gauge("millwatch_cache_file_bytes", "Bytes on disk")
-        self._metered = edge.metrics.counter(
-            "millwatch_cache_metered_total", "Units of 4 KB sent, which is what IoT Hub bills", "priority"
-        )
-        self._metered_apart = edge.metrics.counter(
-            "millwatch_cache_metered_apart_total", "Units of 4 KB that would have been without batches", "priority"
-        )
-        self._written = edge.metrics.counter(
-            "millwatch_cache_written_bytes_total", "Bytes written to flash, in blocks of 4 KB"
-        )
-        self._stored = edge.metrics.counter("millwatch_cache_stored_bytes_total", "Sealed bytes accepted")
-        self._counted: dict[Counter, int] = {}
+        self._meters = Meters(edge.metrics)
         edge.on_input("telemetry", self.accept)
         edge.on_input("commands", self._command)
         for verb, handler in self._verbs.handlers.items():
@@ -123,7 +106,7 @@ class CacheModule:
         if self._blocked:
             log.info("messages are accepted again")
             self._blocked = ""
-        self._duplicates.inc(result.duplicates)
+        self._meters.duplicates.inc(result.duplicates)
         for priority in {record.priority for record in records}:
             drain.notify(priority)
 
@@ -212,17 +195,7 @@ class CacheModule:
         now = time.monotonic()
         self._intake.observe(sum(depth.accepted_bytes for depth in stats.priorities), now)
         drain.rate.observe(drain.sent_bytes, now)
-        for priority in PRIORITIES:
-            self._depth.labels(str(priority)).set(stats.priorities[priority].depth)
-            self._bytes.labels(str(priority)).set(stats.priorities[priority].bytes)
-        for drop in stats.dropped:
-            self._dropped.labels(str(drop.priority), drop.reason).set(drop.n)
-        self._files.set(stats.file_bytes)
-        self._count(self._written, stats.written_bytes)
-        self._count(self._stored, stats.appended_bytes)
-        for priority in PRIORITIES:
-            self._count(self._metered.labels(str(priority)), drain.metered[priority])
-            self._count(self._metered_apart.labels(str(priority)), drain.metered_apart[priority])
+        self._meters.show(stats, drain)
         moment = figures.Moment(
             in_flight=tuple(drain.in_flight(priority) for priority in PRIORITIES),
             resent=drain.resent,
@@ -241,12 +214,6 @@ class CacheModule:
         document = figures.document(stats, moment, self._house.set_aside())
         return document | {"last_command": self._last_command} if self._last_command else document
 
-    def _count(self, counter: Counter, total: int) -> None:
-        """Bring a counter up to a total that may have begun anew with another store."""
-        before = self._counted.get(counter, 0)
-        counter.inc(total - before if total >= before else total)
-        self._counted[counter] = total
-
     def _link_changed(self) -> None:
         """The page shall show it now, not with the next heartbeat."""
         errand = asyncio.create_task(self._tell(), name="link")
@@ -258,29 +225,8 @@ class CacheModule:
         self._edge.beat()
 
     async def _tend_keys(self) -> None:
-        """Drop data keys that nothing needs any more; see that the key store still opens the others."""
         await self._opened.wait()
-        looks = 0
-        while True:
-            await asyncio.sleep(_KEYS_S)
-            looks += 1
-            try:
-                await self._drop_old_keys()
-                if looks % _CHECK_EVERY == 0:
-                    await self._rekey(await asyncio.to_thread(self._house.keys.check))
-            except (StoreError, StoreReplacedError, WorkloadUnreachableError, WorkloadRefusedError, OSError) as error:
-                log.warning("the keys cannot be looked after now: %s", error)
-
-    async def _drop_old_keys(self) -> None:
-        writer, _ = self._open_parts()
-        if len(self._house.keys.keys) > 1:
-            oldest = await writer.ask(Store.oldest_key)
-            await self._rekey(await asyncio.to_thread(self._house.keys.retire, oldest))
-
-    async def _rekey(self, changed: Changed | None) -> None:
-        if changed is not None:
-            writer, _ = self._open_parts()
-            await writer.ask(partial(Store.rekey, keys=changed.keys, copy=changed.copy))
+        await KeyTender(self._house, self._open_parts).run()
 
     # Verbs
 

@@ -12,7 +12,7 @@ ALERTS, AGGREGATES, SAMPLES = PRIORITIES
 
 CONTEXT = b"millwatch cache 1"
 LONGEST_ID = 128  # IoT Hub's own limit for a message id
-_FACTS = struct.Struct(">Bqqqqqq")
+_FACTS = struct.Struct(f">{len(CONTEXT)}sBqqqqqqH")
 _LENGTH = struct.Struct(">H")
 _UUID_CHARS = 36
 
@@ -106,9 +106,9 @@ def associated(
     source: str,
 ) -> bytes:
     """The associated data of a record's seal (docs/formats/cache.md, Sealed body)."""
-    facts = _FACTS.pack(priority, seq, at, tick, total_n, total_bytes, source_seq)
     raw = message_id.encode()
-    return CONTEXT + facts + _LENGTH.pack(len(raw)) + raw + _sort(kind, source)
+    facts = _FACTS.pack(CONTEXT, priority, seq, at, tick, total_n, total_bytes, source_seq, len(raw))
+    return facts + raw + _sort(kind, source)
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ PREFIX_BYTES = 8
 COUNTER_BYTES = 4
 TAG_BYTES = 16
 NONCE_BYTES = PREFIX_BYTES + COUNTER_BYTES
+_COUNTS = 1 << (8 * COUNTER_BYTES)
 OVERHEAD = 1 + NONCE_BYTES + TAG_BYTES
 
 
@@ -33,17 +34,18 @@ class Sealer:
         """Seal and open with these keys from now on; nonces go on, so that a key that stays sees none twice."""
         self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
         self.number = max(keys)
-        self._newest = self._ciphers[self.number]
+        self._encrypt = self._ciphers[self.number].encrypt
         self._head = bytes([self.number])
 
     def seal(self, payload: bytes, associated: bytes) -> bytes:
         """Key number, nonce, ciphertext and tag."""
-        if self._counter == 1 << (8 * COUNTER_BYTES):
+        counter = self._counter
+        if counter == _COUNTS:
             self._prefix = self._random(PREFIX_BYTES)
-            self._counter = 0
-        nonce = self._prefix + self._counter.to_bytes(COUNTER_BYTES, "big")
-        self._counter += 1
-        return self._head + nonce + self._newest.encrypt(nonce, payload, associated)
+            counter = 0
+        self._counter = counter + 1
+        nonce = self._prefix + counter.to_bytes(COUNTER_BYTES, "big")
+        return self._head + nonce + self._encrypt(nonce, payload, associated)
 
     def open(self, sealed: bytes, associated: bytes) -> bytes:
         """The payload. Raises DamagedRecordError when it or what is bound to it was altered, or its key is not ours."""

@@ -1,4 +1,4 @@
-"""Whether the cloud takes what is sent (pure): told by whether edgeHub's queue to it moves."""
+"""Whether the cloud takes what is sent (pure): told by whether edgeHub's queue to it moves, and by edgeHub itself."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Stall:
     """`link` is `up` or `down`, `unknown` before anything was sent. Times are monotonic, in seconds."""
 
     link: str = "unknown"
+    _away: bool | None = None
     _moved: float = -math.inf
     _took: deque[float] = field(default_factory=lambda: deque(maxlen=_FEW))
 
@@ -36,6 +37,19 @@ class Stall:
     def waits(self, oldest: float, now: float) -> bool:
         """The oldest in edgeHub was handed at `oldest` and is there yet; True when the link is another than before."""
         return now >= self.due(oldest) and self._become("down")
+
+    def told(self, *, away: bool | None, now: float) -> bool:
+        """EdgeHub knows that it does not reach the cloud, or that it does; True when the link is another than before.
+
+        Only news counts: edgeHub takes up to minutes to find out, and the queue may have told meanwhile.
+        """
+        if away is None or away == self._away:
+            return False
+        self._away = away
+        if away:
+            return self._become("down")
+        self._moved = now  # what waits gets its patience anew
+        return self._become("up")
 
     def due(self, oldest: float) -> float:
         """When the link counts as down, if nothing moves until then."""

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_LOOK_S = 0.1  # after something was handed; with a window of 100 it allows 1,000 messages a second
 _LONGEST_LOOK_S = 2.0  # while nothing moves, as when the link is away
+_IDLE_LOOK_S = 2.0  # with nothing in flight: only for what edgeHub itself knows of its link, which no event tells
 _LOOK_HOLDS_S = 1.0  # after which, with nothing in flight, edgeHub may be another
 
 
@@ -86,12 +87,17 @@ class Watch:
         return time.monotonic() - self._looked > _LOOK_HOLDS_S
 
     async def run(self) -> None:
-        """Look, often at first and while things move, for as long as anything is in flight. For ever."""
+        """Look, often at first and while things move, as long as anything is in flight; else now and then. For ever."""
         pause = _FIRST_LOOK_S
         while True:
             if not self._in_flight.is_set():
-                await self._in_flight.wait()
                 pause = _FIRST_LOOK_S
+                try:
+                    async with asyncio.timeout(_IDLE_LOOK_S):
+                        await self._in_flight.wait()
+                except TimeoutError:
+                    await self.look()
+                    continue
             await asyncio.sleep(pause)
             before = self._count()
             await self.look()
@@ -108,6 +114,8 @@ class Watch:
             try:
                 lengths = await self._hub.read()
                 await self._act(lengths, newest)
+                if self.stall.told(away=lengths.away, now=time.monotonic()):
+                    self.changed()
             except HubSilentError as error:
                 if not self.silent:
                     log.warning("edgeHub's metrics cannot be read, so nothing can be confirmed: %s", error)

@@ -1,59 +1,200 @@
-"""One part passing, one frame sent: an event begins with motion and gives its best frame once.
+"""One part passing, one frame sent: each thing in view is followed, and its best frame sent once.
 
-The best frame is the first in which the part is wholly in view. A part that never is (too large, or leaving as it
-comes) gives the frame in which most had changed, when the motion ends or the event grows too long.
+A thing counts when it was seen in `steady` frames in a row and moved as things do: an insect at the lens, a drop or a
+spark is gone by then, or somewhere else. The best frame is one in which the thing is wholly in view: the first, or of
+the first N the sharpest or the one that changed most. A thing that never is wholly in view (too large, or leaving as it
+comes) gives the frame in which most of it was seen, when it is gone or has been followed for too long.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import cv2
+import numpy as np
 
 from modules.camera.frame import Frame
-from modules.camera.gate import Motion
+from modules.camera.motion import Motion, Region, Thing
+
+_SHARPNESS_SIDE: Final = 240  # pixels: more does not tell sharp from soft any better
+_REACH: Final = 0.04  # of the picture's width: how far from where it was expected a thing is still the same
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A frame chosen for sending and the motion that chose it."""
+    """A frame chosen for sending and the thing that it was chosen for; None where it was asked for."""
 
     frame: Frame
-    motion: Motion
+    thing: Thing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRules:
+    """How a frame is chosen; lengths in frames."""
+
+    steady: int = 3
+    best_of: int = 1
+    best_by: Literal["sharpest", "largest"] = "sharpest"
+    cool_down_s: float = 0.0
+    longest: int = 50
+    quiet: int = 2
+
+
+@dataclass(slots=True)
+class _Track:
+    """One thing on its way; `way` is how far it went from one frame to the next, in pixels."""
+
+    thing: Thing
+    seen: int = 1
+    missed: int = 0
+    length: int = 1
+    done: bool = False
+    way: tuple[float, float] | None = None
+    whole: list[tuple[float, Shot]] = field(default_factory=list)
+    partial: tuple[float, Shot] | None = None
+
+    def expected(self) -> tuple[float, float]:
+        """Where its centre should be now."""
+        x, y = _centre(self.thing.region)
+        dx, dy = self.way or (0.0, 0.0)
+        return x + dx * (self.missed + 1), y + dy * (self.missed + 1)
+
+    def best(self) -> Shot | None:
+        """The best frame so far."""
+        if self.whole:
+            return max(self.whole, key=lambda each: each[0])[1]
+        return self.partial[1] if self.partial else None
 
 
 class Event:
     """Follows the gate's answers frame by frame; pure."""
 
-    def __init__(self, *, longest_frames: int = 50, quiet_frames: int = 2) -> None:
-        self._longest = longest_frames
-        self._quiet = quiet_frames
-        self._best: Shot | None = None
-        self._sent = False
-        self._length = 0
-        self._still = 0
+    def __init__(self, rules: EventRules = EventRules()) -> None:
+        self._rules: Final = rules
+        self._tracks: list[_Track] = []
+        self._last: datetime | None = None
+        self.cooled = 0
+        """Things whose frame was not sent because another was sent just before."""
 
-    def follow(self, frame: Frame, motion: Motion) -> Shot | None:
-        """The shot to send now, if this frame decides it."""
-        if not motion.moving:
-            self._still += 1
-            return self._end() if self._still >= self._quiet else None
-        self._still = 0
-        self._length += 1
-        if self._sent:
-            if self._length >= self._longest:  # a crowded belt never falls still: begin a new event
-                self._reset()
+    @property
+    def going_on(self) -> bool:
+        """Whether something is in view."""
+        return bool(self._tracks)
+
+    def follow(self, frame: Frame, motion: Motion) -> list[Shot]:
+        """The shots to send now, if this frame decides any: those of one moment belong together."""
+        seen = self._match(frame, motion.things)
+        decided: list[Shot] = []
+        for track in list(self._tracks):
+            if id(track) in seen:
+                shot = self._grown(track, frame)
+            else:
+                track.missed += 1
+                shot = None
+                if track.missed >= self._rules.quiet:
+                    self._tracks.remove(track)
+                    shot = self._ended(track)
+            if shot is not None:
+                decided.append(shot)
+        return self._cooled(frame, decided)
+
+    def _match(self, frame: Frame, things: Iterable[Thing]) -> set[int]:
+        """Give each thing its track, a new one where none fits; the tracks that were seen, by id."""
+        reach = _REACH * frame.picture.shape[1]
+        free = list(self._tracks)
+        seen = set()
+        for thing in things:
+            fits = [(_distance(track, thing, reach), track) for track in free]
+            near = min((each for each in fits if each[0] < 1), key=lambda each: each[0], default=None)
+            if near is not None:
+                track = near[1]
+                free.remove(track)
+                here, there = _centre(thing.region), _centre(track.thing.region)
+                steps = track.missed + 1
+                track.way = ((here[0] - there[0]) / steps, (here[1] - there[1]) / steps)
+                track.thing, track.missed = thing, 0
+                track.seen += 1
+                track.length += 1
+            elif any(track.done and _within(thing.region, track.thing.region) for track in self._tracks):
+                continue  # a piece of something that was sent already
+            else:
+                track = _Track(thing)
+                self._tracks.append(track)
+            seen.add(id(track))
+        return seen
+
+    def _grown(self, track: _Track, frame: Frame) -> Shot | None:
+        rules = self._rules
+        if track.done:
+            if track.length >= rules.longest:  # a crowded belt never falls still: begin a new event
+                track.length, track.done, track.whole, track.partial = 0, False, [], None
             return None
-        shot = Shot(frame, motion)
-        if motion.whole:
-            self._sent = True
-            return shot
-        if self._best is None or motion.area > self._best.motion.area:
-            self._best = shot
-        return self._end() if self._length >= self._longest else None
+        shot = Shot(frame, track.thing)
+        if track.thing.whole:
+            track.whole.append((self._worth(shot), shot))
+        elif track.partial is None or track.thing.area > track.partial[0]:
+            track.partial = (track.thing.area, shot)
+        if track.seen < rules.steady:
+            return None
+        leaving = bool(track.whole) and not track.thing.whole
+        if len(track.whole) >= rules.best_of or leaving or track.length >= rules.longest:
+            return self._done(track)
+        return None
 
-    def _end(self) -> Shot | None:
-        shot = None if self._sent else self._best
-        self._reset()
+    def _worth(self, shot: Shot) -> float:
+        if shot.thing is None or self._rules.best_of == 1:
+            return 0.0
+        return sharpness(shot.frame, shot.thing.region) if self._rules.best_by == "sharpest" else shot.thing.area
+
+    def _ended(self, track: _Track) -> Shot | None:
+        return None if track.done or track.seen < self._rules.steady else self._done(track)
+
+    @staticmethod
+    def _done(track: _Track) -> Shot | None:
+        shot = track.best()
+        track.done, track.whole, track.partial = True, [], None
         return shot
 
-    def _reset(self) -> None:
-        self._best, self._sent, self._length = None, False, 0
+    def _cooled(self, frame: Frame, decided: list[Shot]) -> list[Shot]:
+        if not decided:
+            return decided
+        if self._last is not None and frame.captured - self._last < timedelta(seconds=self._rules.cool_down_s):
+            self.cooled += len(decided)
+            return []
+        self._last = frame.captured
+        return decided
+
+
+def sharpness(frame: Frame, region: Region) -> float:
+    """Variance of the Laplacian of the region (Pech-Pacheco and others 2000), of at most 240 pixels a side."""
+    part = frame.picture[region.y : region.y + region.height, region.x : region.x + region.width]
+    step = max(1, max(part.shape[:2]) // _SHARPNESS_SIDE)
+    small = part[::step, ::step]
+    if small.ndim == 3:
+        small = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+    return float(cv2.Laplacian(small, cv2.CV_32F).var()) if small.size else 0.0
+
+
+def _centre(region: Region) -> tuple[float, float]:
+    return region.x + region.width / 2, region.y + region.height / 2
+
+
+def _distance(track: _Track, thing: Thing, reach: float) -> float:
+    """How far a thing is from where the track expects its own; below 1 where it may be the same."""
+    x, y = _centre(thing.region)
+    expected = track.expected()
+    if track.way is not None:
+        reach /= 2  # it is known how it goes
+    across = reach + max(thing.region.width, track.thing.region.width) / 2
+    down = reach + max(thing.region.height, track.thing.region.height) / 2
+    return max(abs(x - expected[0]) / across, abs(y - expected[1]) / down)
+
+
+def _within(inner: Region, outer: Region) -> bool:
+    """Whether at least half of one box lies in the other."""
+    across = min(inner.x + inner.width, outer.x + outer.width) - max(inner.x, outer.x)
+    down = min(inner.y + inner.height, outer.y + outer.height) - max(inner.y, outer.y)
+    return max(0, across) * max(0, down) * 2 >= inner.width * inner.height

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +16,7 @@ Picture = NDArray[np.uint8]
 
 # edgeHub closes the connection on a packet over 262,144 bytes; topic and properties take up to 2 KB of that.
 MESSAGE_BYTES = 240_000
+LOWEST_QUALITY = 40
 SMALLEST_SIDE = 8
 LARGEST_PIXELS = 64_000_000
 
@@ -26,20 +29,50 @@ class BadPicture(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A decoded picture and where it came from.
+class Lazy:
+    """A picture that is made when somebody first wants it: most frames are looked at in grey and never sent."""
 
-    ``captured`` is the wall clock (UTC) at which the source handed the picture over. ``encoded`` holds the source's
-    own JPEG bytes where it had them, so that an untouched picture is forwarded bit for bit. ``item`` names the part
-    or file shown, where the source knows it. ``source_bytes`` is what the source itself spent on the picture.
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Picture]) -> None:
+        self._make: Callable[[], Picture] | None = make
+        self._made: Picture | None = None
+
+    def get(self) -> Picture:
+        """The picture; raises what `make` raises."""
+        if self._made is None:
+            assert self._make is not None
+            self._made, self._make = self._make(), None
+        return self._made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A picture and where it came from.
+
+    ``captured`` is the wall clock (UTC) at which the picture was taken, as near as the source can tell. ``encoded``
+    holds the source's own JPEG bytes where it had them, so that an untouched picture is forwarded bit for bit.
+    ``item`` names the part or file shown, where the source knows it. ``source_bytes`` is what the source itself spent
+    on the picture. ``luma`` is the picture's grey part where the source has that for nothing: (height, width), not to
+    be written to, for the decoder may still need it.
     """
 
-    picture: Picture
+    pixels: Picture | Lazy
     captured: datetime
     encoded: bytes | None = None
     item: str | None = None
     source_bytes: int = 0
+    luma: Picture | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """The picture in colour where the source has colour."""
+        return self.pixels.get() if isinstance(self.pixels, Lazy) else self.pixels
+
+    @property
+    def look(self) -> Picture:
+        """What is cheapest to look at: grey where the source has that for nothing, else the picture itself."""
+        return self.picture if self.luma is None else self.luma
 
 
 def decode(encoded: bytes) -> Picture:
@@ -68,18 +101,39 @@ def checked(picture: Picture) -> Picture:
     return picture
 
 
-def encode(picture: Picture, *, quality: int, limit: int = MESSAGE_BYTES) -> bytes:
-    """``picture`` as JPEG of at most ``limit`` bytes.
+def encode(picture: Picture, *, quality: int, limit: int = MESSAGE_BYTES) -> tuple[bytes, Picture]:
+    """``picture`` as JPEG of at most ``limit`` bytes, and the picture that is in it.
 
-    The quality (1 to 100) is lowered first and the picture halved only when quality alone does not reach the limit:
-    texture matters more to the models than the last of its resolution.
+    The best quality that fits is chosen, from ``quality`` (1 to 100) down to 40; only where that is not enough the
+    picture is made smaller: texture matters more to the models than the last of its resolution.
     """
     while True:
-        for lowered in (quality, max(quality - 15, 40), 40):
-            done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, lowered])
-            if not done:
-                raise BadPicture("encode", "OpenCV could not encode the picture as JPEG")
-            if encoded.size <= limit:
-                return encoded.tobytes()
+        encoded = _jpeg(picture, quality)
+        if len(encoded) <= limit:
+            return encoded, picture
+        smallest = _jpeg(picture, LOWEST_QUALITY)
+        if len(smallest) <= limit:
+            return _between(picture, LOWEST_QUALITY, quality, smallest, limit), picture
         height, width = picture.shape[:2]
-        picture = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+        factor = min(0.9, 0.95 * math.sqrt(limit / len(smallest)))
+        size = (max(1, int(width * factor)), max(1, int(height * factor)))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _between(picture: Picture, fits: int, over: int, found: bytes, limit: int) -> bytes:
+    """Halve the span between a quality that fits and one that does not, until it is five or less."""
+    while over - fits > 5:
+        middle = (fits + over) // 2
+        encoded = _jpeg(picture, middle)
+        if len(encoded) <= limit:
+            fits, found = middle, encoded
+        else:
+            over = middle
+    return found
+
+
+def _jpeg(picture: Picture, quality: int) -> bytes:
+    done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise BadPicture("encode", "OpenCV could not encode the picture as JPEG")
+    return encoded.tobytes()

@@ -1,35 +1,43 @@
-"""One camera at work: read, gate, choose, encode, hand over; and come back when the source dies.
-
-Two threads for a live source: one drains it so that the driver never queues old frames, one looks at the newest. A
-folder or file is read by the looking thread itself, which waits until each picture is handed over: nothing is skipped.
-"""
+"""One camera at work: look at each frame that the reader gives, gate, choose, encode, hand over."""
 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
 
-import numpy as np
-
+from modules.camera.cut import jpeg
 from modules.camera.event import Event, Shot
-from modules.camera.frame import MESSAGE_BYTES, BadPicture, Frame, Picture, encode
-from modules.camera.gate import STILL, Gate, Motion, Region
-from modules.camera.newest import Newest
+from modules.camera.frame import MESSAGE_BYTES, BadPicture, Frame
+from modules.camera.gate import Gate
+from modules.camera.reader import Reader
+from modules.camera.rest import Rest
+from modules.camera.ring import Ring
 from modules.camera.settings import Camera
-from modules.camera.sources import Source, SourceError, make
+from modules.camera.sight import Sight
+from modules.camera.sources import Folder
+from modules.camera.tuner import Tuner
 
 log = logging.getLogger(__name__)
+
+HEARTBEAT: Final = "heartbeat"
+SIGHT_EVERY_S = 1.0
+MOST_TOGETHER: Final = 8
+_IN_BATCH: Final = 0.74  # of a message's bytes: the members of a batch are in base64, with their facts beside
+_ASKED: Final = 32  # moments of a part sensor that wait; more at once than parts can come
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A picture ready to be sent: JPEG bytes and the facts of its message. ``gate_area`` is the changed share."""
+    """A picture ready to be sent: JPEG bytes and the facts of its message.
+
+    ``gate_area`` is the changed share. ``before`` are pictures from before the event, small, oldest first.
+    """
 
     camera: str
     jpeg: bytes
@@ -39,179 +47,200 @@ class Taken:
     reason: str
     gate_area: float
     item: str | None = None
-
-
-@dataclass(slots=True)
-class State:
-    """What a person wants to know about one camera. Times are of the monotonic clock."""
-
-    phase: str = "opening"  # opening, ok, dead, finished
-    error: str | None = None
-    frames: int = 0
-    sent: int = 0
-    source_bytes: int = 0
-    last_frame: float | None = None
-    outages: int = 0
-    bad: Counter[str] = field(default_factory=Counter)
+    before: Sequence[Taken] = ()
 
 
 class Watch:
     """Runs one camera until told to stop.
 
-    ``deliver`` takes a picture from the looking thread; it may block, which holds a file or folder back but never a
-    live camera's driver. ``show`` gets the latest picture for the view, sent or not.
+    ``deliver`` takes the pictures of one moment from the looking thread; it may block, which holds a file or folder
+    back but never a live camera's driver. ``show`` gets the latest picture for the view, sent or not. ``changed`` is
+    called when the camera falls asleep or wakes, or when its picture goes bad or well again.
     """
 
     def __init__(
-        self, name: str, wanted: Camera, deliver: Callable[[Taken], None], show: Callable[[Taken], None]
+        self,
+        name: str,
+        wanted: Camera,
+        deliver: Callable[[list[Taken]], None],
+        show: Callable[[Taken], None],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
-        self.wanted = wanted
-        self.state = State()
-        self._source = make(wanted.source)
+        self.newest: Frame | None = None
+        self._reader = Reader(name, wanted, self._look)
+        self.state = self._reader.state
+        self._rest = Rest(wanted.rest.after_s)
+        self._sight = Sight(wanted.sight.patience())
         self._deliver = deliver
         self._show = show
-        self._gate = Gate(wanted.gate.rules())
-        self._event = Event()
-        self._stop = threading.Event()
+        self._changed = changed
+        self._wish: Camera | None = None
         self._capture_now = threading.Event()
+        self._learn_now = threading.Event()
+        self._forget_now = threading.Event()
+        self._moments: deque[tuple[datetime, str | None]] = deque(maxlen=_ASKED)
         self._shown = -wanted.heartbeat_s
-        self._slot: Newest[Frame] = Newest()
-        self._threads: list[threading.Thread] = []
+        self._looked_at = 0.0
+        self._open_eye(wanted)
+
+    def _open_eye(self, wanted: Camera) -> None:
+        gate = wanted.gate
+        self.wanted = wanted
+        self._gate = Gate(gate.rules(), regions=gate.regions, ignored=gate.ignored)
+        self._event = Event(wanted.event.rules())
+        self._ring = Ring(wanted.event.ring_bytes, small=gate.mode != "sensor")
+        self.tuner = Tuner(self._gate, gate, wanted.private)
 
     def start(self) -> None:
         """Begin to read."""
-        if self.live:
-            self._thread("reads", self._drain)
-            self._thread("looks", self._look_at_newest)
-        else:
-            self._thread("reads", self._read_each)
-
-    def _thread(self, does: str, run: Callable[[], None]) -> None:
-        thread = threading.Thread(target=run, name=f"camera {self.name} {does}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._reader.start()
 
     def stop(self, timeout_s: float = 3.0) -> None:
-        """End the threads; one that hangs in a driver is left behind, it holds nothing that matters."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout_s)
+        """End the threads (see `Reader.stop`)."""
+        self._reader.stop(timeout_s)
+
+    def retune(self, wanted: Camera) -> None:
+        """From the next frame on, look with other settings; the source goes on (`Camera.reads_as`)."""
+        self._wish = wanted
 
     def capture_now(self) -> None:
         """Send the next frame whatever the gate says."""
         self._capture_now.set()
 
+    def learn_now(self) -> None:
+        """Take what the next frame shows for the background."""
+        self._learn_now.set()
+
+    def forget(self) -> None:
+        """Forget the pictures kept in memory."""
+        self._forget_now.set()
+
+    def part_here(self, moment: datetime, item: str | None) -> None:
+        """A part sensor saw a part at that moment: send the frame taken nearest to it."""
+        self._moments.append((moment, item))
+
+    @property
+    def settings(self) -> Camera:
+        """The settings that hold from the next frame on."""
+        return self._wish or self.wanted
+
     @property
     def live(self) -> bool:
         """True where frames come whether they are looked at or not (see `Source.live`)."""
-        return self._source.live
+        return self._reader.live
 
     @property
     def skipped(self) -> int:
-        """Frames of a live camera that nobody looked at because a newer one had come."""
-        return self._slot.skipped
+        """Frames of a live camera that nobody looked at."""
+        return self._reader.skipped
 
-    def _drain(self) -> None:
-        self._reading(self._slot.put)
-        self._slot.close()
+    @property
+    def sleeping(self) -> bool:
+        """Whether it rests because nothing has moved for long."""
+        return self._rest.resting
 
-    def _look_at_newest(self) -> None:
-        while (frame := self._slot.take()) is not None:
-            self._look(frame)
-
-    def _read_each(self) -> None:
-        self._reading(self._look)
-
-    def _reading(self, use: Callable[[Frame], None]) -> None:
-        """Read until the end or until stopped; reopen what dies, waiting longer each time up to the set bound."""
-        source = self._source
-        wait = 0.5
-        while not self._stop.is_set():
-            try:
-                source.open()
-                while not self._stop.is_set():
-                    frame = self._next(source)
-                    if frame is None:
-                        self.state.phase = "finished"
-                        log.info("camera %s: the source has ended after %d frames", self.name, self.state.frames)
-                        return
-                    if isinstance(frame, Frame):
-                        wait = 0.5
-                        self._alive(frame)
-                        use(frame)
-            except SourceError as error:
-                self._dead(error)
-                self._stop.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
-                wait = min(wait * 2, self.wanted.retry_s)
-            finally:
-                source.close()
-
-    def _next(self, source: Source) -> Frame | BadPicture | None:
-        try:
-            return source.read()
-        except BadPicture as bad:
-            self.reject(bad)
-            return bad
-
-    def reject(self, bad: BadPicture) -> None:
-        """Count a picture that cannot be used; the first of each reason is logged, then every hundredth."""
-        self.state.bad[bad.reason] += 1
-        if self.state.bad[bad.reason] % 100 == 1:
-            log.warning("camera %s: %s (%d so far): %s", self.name, bad.reason, self.state.bad[bad.reason], bad)
-
-    def _alive(self, frame: Frame) -> None:
-        if self.state.phase == "dead":
-            log.info("camera %s gives pictures again", self.name)
-        self.state.phase, self.state.error = "ok", None
-        self.state.frames += 1
-        self.state.source_bytes += frame.source_bytes
-        self.state.last_frame = time.monotonic()
-
-    def _dead(self, error: SourceError) -> None:
-        if self.state.phase != "dead":
-            self.state.outages += 1
-            log.warning("camera %s: %s; tried again until it comes back", self.name, error)
-        self.state.phase, self.state.error = "dead", str(error)
+    @property
+    def condition(self) -> tuple[str, str | None]:
+        """The state in a word (opening, ok, dead, finished, black, covered, frozen) and what the trouble is."""
+        if self.state.phase == "ok" and self._sight.trouble is not None:
+            return self._sight.trouble, self._sight.text
+        return self.state.phase, self.state.error
 
     def _look(self, frame: Frame) -> None:
+        self.newest = frame
+        wish, self._wish = self._wish, None
+        if wish is not None:
+            self._open_eye(wish)
+        if self._forget_now.is_set():
+            self._forget_now.clear()
+            self._ring.clear()
         try:
-            reason, shot = self._choose(frame)
-            if shot is not None:
-                self.state.sent += 1
-                taken = self._take(shot, reason)
-                self._show(taken)
-                self._shown = time.monotonic()
-                self._deliver(taken)
+            self._look_at_camera(frame)
+            reason, shots = self._choose(frame)
+            if shots:
+                self._send(reason, shots)
             elif time.monotonic() - self._shown >= self.wanted.heartbeat_s:
-                self._shown = time.monotonic()
-                self._show(self._take(Shot(frame, STILL), "heartbeat"))
+                self._heartbeat(frame)
+            self._keep(frame)
         except BadPicture as bad:
-            self.reject(bad)
+            self._reader.reject(bad)
 
-    def _choose(self, frame: Frame) -> tuple[str, Shot | None]:
+    def _look_at_camera(self, frame: Frame) -> None:
+        """See whether the camera itself is well, once a second; a folder's pictures need not hang together."""
+        now = time.monotonic()
+        if isinstance(self.wanted.source, Folder) or now - self._looked_at < SIGHT_EVERY_S:
+            return
+        self._looked_at = now
+        if self._sight.look(frame.look, now):
+            trouble = self._sight.text
+            log.warning("camera %s: %s", self.name, trouble or "the picture is well again")
+            self._changed()
+
+    def _choose(self, frame: Frame) -> tuple[str, list[Shot]]:
         if self._capture_now.is_set():
             self._capture_now.clear()
-            return "captureNow", Shot(frame, STILL)
-        if self.wanted.gate.mode == "every":
-            return "every", Shot(frame, Motion(1.0, None))
-        return "motion", self._event.follow(frame, self._gate.watch(frame.picture))
+            return "captureNow", [Shot(frame)]
+        mode = self.wanted.gate.mode
+        if mode == "every":
+            return "every", [Shot(frame)]
+        if mode == "sensor":
+            return "sensor", self._of_sensor(frame)
+        if self._learn_now.is_set():
+            self._learn_now.clear()
+            self._gate.learn()
+        motion = self._gate.watch(frame.look)
+        if self._rest.look(moving=motion.moving, now=time.monotonic()):
+            self._reader.rest(self.wanted.rest.rate_hz if self._rest.resting else None)
+            self._changed()
+        shots = self._event.follow(frame, motion)
+        self.tuner.note(frame.captured, motion.area, triggers=len(shots))
+        return "motion", shots
 
-    def _take(self, shot: Shot, reason: str) -> Taken:
-        frame, region = shot.frame, shot.motion.region
-        cropped = self.wanted.gate.crop and region is not None
-        picture = crop(frame.picture, region, self.wanted.gate.margin) if cropped and region else frame.picture
-        jpeg = None if cropped else frame.encoded
-        if jpeg is None or len(jpeg) > MESSAGE_BYTES:
-            jpeg = encode(picture, quality=self.wanted.quality)
-        height, width = picture.shape[:2]
-        return Taken(self.name, jpeg, width, height, frame.captured, reason, shot.motion.area, frame.item)
+    def _of_sensor(self, frame: Frame) -> list[Shot]:
+        """The frames of the moments that the part sensor has told, as soon as one is there that is as late."""
+        shots = []
+        while self._moments and (frame.captured >= self._moments[0][0] or self._moments[0][0] > datetime.now(UTC)):
+            moment, item = self._moments.popleft()
+            near = self._ring.nearest(moment)
+            if near is None or abs(frame.captured - moment) <= abs(near.captured - moment):
+                near = frame
+            shots.append(Shot(near if item is None else replace(near, item=item)))
+        return shots
 
+    def _send(self, reason: str, shots: list[Shot]) -> None:
+        """Hand the pictures of one moment over, at most so many at once."""
+        self.state.last_event = shots[-1].frame.captured
+        share = MOST_TOGETHER if self.wanted.sent.together else 1
+        for begin in range(0, len(shots), share):
+            some = shots[begin : begin + share]
+            limit = MESSAGE_BYTES if len(some) == 1 else int(_IN_BATCH * MESSAGE_BYTES / len(some))
+            taken = [self._take(shot, reason, limit) for shot in some]
+            taken[0] = replace(taken[0], before=self._before(some[0].frame))
+            self.state.sent += len(taken)
+            self._show(taken[0])
+            self._shown = time.monotonic()
+            self._deliver(taken)
 
-def crop(picture: Picture, region: Region, margin: float) -> Picture:
-    """The region of the picture with ``margin`` (a share of the picture's longer side) round it, cut at the border."""
-    height, width = picture.shape[:2]
-    extra = round(margin * max(height, width))
-    top, left = max(0, region.y - extra), max(0, region.x - extra)
-    part = picture[top : region.y + region.height + extra, left : region.x + region.width + extra]
-    return np.ascontiguousarray(part)
+    def _heartbeat(self, frame: Frame) -> None:
+        self._shown = time.monotonic()
+        taken = self._take(Shot(frame), HEARTBEAT, MESSAGE_BYTES)
+        self._show(taken)
+        if self.wanted.sent.heartbeat_samples:
+            self._deliver([taken])
+
+    def _before(self, frame: Frame) -> Sequence[Taken]:
+        seconds = self.wanted.event.before_s
+        if seconds <= 0 or self.wanted.gate.mode == "sensor":
+            return ()
+        earlier = self._ring.before(frame.captured, seconds)
+        return tuple(self._take(Shot(each), "before", MESSAGE_BYTES) for each in earlier)
+
+    def _keep(self, frame: Frame) -> None:
+        if self.wanted.gate.mode == "sensor" or self.wanted.event.before_s > 0:
+            self._ring.add(frame)
+
+    def _take(self, shot: Shot, reason: str, limit: int) -> Taken:
+        encoded, width, height = jpeg(shot, self.wanted.sent, limit=limit)
+        area = 1.0 if reason == "every" else shot.thing.area if shot.thing else 0.0
+        return Taken(self.name, encoded, width, height, shot.frame.captured, reason, area, shot.frame.item)

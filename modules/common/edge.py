@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+import orjson
+
 from modules.common.connection import Connection
 from modules.common.health import Facts, Health
 from modules.common.inputs import InputHandler, Inputs
@@ -74,6 +76,7 @@ class Edge(Generic[S]):
             port=int(os.environ.get("MILLWATCH_VIEW_PORT", "9600")),
             name=module,
         )
+        self.view("settings", self._show_settings)
         self._heartbeat_s = heartbeat_s
         self._beat = asyncio.Event()
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -269,6 +272,12 @@ class Edge(Generic[S]):
 
     async def _get_status(self, _payload: object) -> object:
         return self._document()
+
+    def _show_settings(self, _query: Mapping[str, str]) -> tuple[str, bytes]:
+        """Show the settings in force, what became of the twin's, and what was changed here."""
+        values = self.settings.model_dump(mode="json")
+        shown = {**self._twin.state(), "local": self._twin.local(), "values": values}
+        return "application/json", orjson.dumps(shown)
 
     def _document(self, **more: object) -> dict[str, object]:
         return self._health.document(

@@ -33,6 +33,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "anomaly": Rule(4096, 8 * MEGABYTE, urgency=2),
     "window": Rule(4096, 16 * MEGABYTE, urgency=3),
     "score": Rule(4096, 8 * MEGABYTE, urgency=3),
+    "verdict": Rule(4096, MEGABYTE, drop="newest", urgency=3),
     "readings": Rule(1024, 16 * MEGABYTE, urgency=4),
     "waveform": Rule(256, 16 * MEGABYTE, urgency=4),
     # An old picture of a moving line is worth less than a new one.

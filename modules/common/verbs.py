@@ -1,15 +1,17 @@
-"""What every module can be told: change a setting here, or take such changes back. As direct method and as command.
+"""What modules can be told by people, as direct method and as command.
 
-`setLocal` takes {"settings": {...}, "who", "why"}, `clearLocal` {"who"}; a command is the same with its `verb`.
+Every module: `setLocal` {"settings": {...}, "who", "why"} changes a setting here, `clearLocal` {"who"} takes such
+changes back. Those that raise alerts: `verdict` {"id", "verdict", "by", "why"}. A command is the same with its `verb`.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from modules.common.inputs import InputHandler
-from modules.common.messages import BadMessage, Message
+from modules.common.messages import BadMessage, Message, OperatorVerdict, derived_id
 from modules.common.methods import MethodError, MethodHandler
 from modules.common.settings import SettingsError
 
@@ -19,6 +21,8 @@ COMMANDS: Final = "commands"
 """The input that commands come in by."""
 SET: Final = "setLocal"
 CLEAR: Final = "clearLocal"
+ACKNOWLEDGE: Final = "acknowledge"
+VERDICT: Final = "verdict"
 _SOMEBODY: Final = "somebody"
 
 
@@ -83,3 +87,53 @@ class LocalVerbs:
 
 def _text(document: Mapping[str, object], name: str, default: str) -> str:
     return str(document.get(name) or default)
+
+
+class VerdictDesk(Protocol):
+    """`Edge`, as far as verdicts need it."""
+
+    async def send(self, output: str, message: Message) -> None:
+        """Send and wait until it is stored."""
+
+    def next_seq(self, source: str) -> int:
+        """The next sequence number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a module has on an alert: the source it was about, and the id of the sample that shows it (None: none)."""
+
+    source: str
+    sample: str | None = None
+
+
+FindEvidence = Callable[[OperatorVerdict], Awaitable[Evidence | None]]
+
+
+class Verdicts:
+    """Carries out `verdict` {"id", "verdict", "by", "why"}: the record goes up on `samples` before it is answered."""
+
+    def __init__(self, desk: VerdictDesk, module: str, find: FindEvidence | None = None) -> None:
+        """`find` gives what the module has on the alert, and sends the sample first where it has not been sent."""
+        self._desk, self._module, self._find = desk, module, find
+
+    async def command(self, message: Message) -> None:
+        """A command `verdict`; handled again it leads to the same record. Raises BadMessage."""
+        said = OperatorVerdict.parse(message.document(), message.time)
+        await self._record(said, derived_id(message.message_id, self._module, "samples", 0))
+
+    async def method(self, payload: object) -> object:
+        """A direct method `verdict`; answers with what was recorded."""
+        try:
+            said = OperatorVerdict.parse(payload if isinstance(payload, Mapping) else {}, datetime.now(UTC))
+        except BadMessage as error:
+            raise MethodError(400, str(error)) from error
+        return (await self._record(said, None)).json()
+
+    async def _record(self, said: OperatorVerdict, message_id: str | None) -> Message:
+        evidence = await self._find(said) if self._find else None
+        source, sample = (evidence.source, evidence.sample) if evidence else (self._module, None)
+        record = said.message(source=source, seq=self._desk.next_seq("verdicts"), message_id=message_id, sample=sample)
+        await self._desk.send("samples", record)
+        log.info("alert %s: %s says %s: %s", said.alert, said.by, said.verdict, said.why)
+        return record

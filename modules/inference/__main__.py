@@ -1,6 +1,10 @@
-"""``python -m modules.inference``: the inference module; ``... check PACKAGE`` tells whether a package will run."""
+"""``python -m modules.inference``: the inference module.
+
+``... check PACKAGE`` tells whether a package will run, ``... new MODEL.onnx`` makes one of a bare ONNX file.
+"""
 
 import sys
+from collections.abc import Callable
 
 from modules.common.edge import Edge
 from modules.common.main import run_module
@@ -15,14 +19,20 @@ async def main() -> None:
     await edge.run()
 
 
-def check(arguments: list[str]) -> int:
-    """The command `check`: imports ONNX Runtime, which the module itself leaves to its child."""
-    from modules.inference.check import command  # noqa: PLC0415 - see above
+def command(name: str) -> Callable[[list[str]], int] | None:
+    """A command by name: these import ONNX Runtime, which the module itself leaves to its child."""
+    if name == "check":
+        from modules.inference import check  # noqa: PLC0415 - see above
 
-    return command(arguments)
+        return check.command
+    if name == "new":
+        from modules.inference import new  # noqa: PLC0415 - see above
+
+        return new.command
+    return None
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] == "check":
-        sys.exit(check(sys.argv[2:]))
+    if len(sys.argv) > 1 and (wanted := command(sys.argv[1])):
+        sys.exit(wanted(sys.argv[2:]))
     sys.exit(run_module(main))

@@ -57,19 +57,29 @@ class WavePrepare(Part):
     shape_hz: tuple[float, ...] = ()  # edges of the pieces whose share of power is one figure each
 
 
+class Constant(Part):
+    """A further input that is always the same: a sampling rate, an empty state."""
+
+    shape: tuple[Annotated[int, Field(ge=0, le=1 << 20)], ...] = ()
+    dtype: Literal["float32", "float16", "int64", "int32", "uint8", "bool"] = "float32"
+    value: float = 0.0
+
+
 class Input(Part):
     """The model's input tensor, without the batch axis."""
 
     name: str
     shape: tuple[int, ...]
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Literal["float32", "float16", "uint8"] = "float32"
+    constants: dict[str, Constant] = Field(default_factory=dict)  # with any, a run of the network takes one item
 
 
 class Output(Part):
     """The model's output tensors by name."""
 
     scores: str  # shape (batch, labels)
-    activation: Literal["softmax", "sigmoid", "none"] = "softmax"  # what makes probabilities of the scores
+    # What makes probabilities of the scores; `probability`: they are, of each label alone (or of the second of two).
+    activation: Literal["softmax", "sigmoid", "none", "probability"] = "softmax"
     temperature: float = Field(1.0, gt=0)  # scores are divided by it: calibration
     heat: str | None = None  # shape (batch, h, w): where in the picture
 
@@ -99,6 +109,7 @@ class Reference(Part):
 
     edges: tuple[float, ...] = ()  # bins of the score
     shares: tuple[float, ...] = ()  # of the windows or pictures of the honest split, per bin
+    input: dict[str, tuple[float, float]] = Field(default_factory=dict)  # by statistic: lowest and highest usual value
 
 
 class Golden(Part):
@@ -158,7 +169,8 @@ def read_card(folder: Path) -> Card:
     try:
         return Card.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise CardError(f"{path} cannot be read ({error.strerror}); a package is a folder with card.json") from error
+        text = f"{folder.name}/card.json cannot be read ({error.strerror}); a package is a folder with card.json"
+        raise CardError(text) from error
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors(include_url=False))
-        raise CardError(f"{path}: " + "; ".join(lines)) from error
+        raise CardError("card.json: " + "; ".join(lines)) from error

@@ -2,8 +2,9 @@
 
 A model that crashes the runtime, leaks or hangs takes this process with it and nothing else; a model that asks for more
 memory than MEMORY_MB is refused it by the system, before the gateway's other modules miss it. Requests, one at a time:
-``load`` (path, threads, orders), ``judge`` (name, items: facts and length of each body; the bodies behind each other),
-``heat`` (name), ``drop`` (name).
+``load`` (path, sizing, orders), ``judge`` (name, items: facts and length of each body; the bodies behind each other),
+``heat`` (name; a picture, answered with the picture under its heat map), ``drop`` (name),
+``measure`` (name, path).
 """
 
 import ctypes
@@ -11,13 +12,18 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
 from modules.inference import pipe
 from modules.inference.card import CardError
-from modules.inference.errors import BadInputError, ModelError
+from modules.inference.errors import BadInputError, ModelError, OutOfMemoryError
+from modules.inference.golden import read_golden
+from modules.inference.heatmap import shown
+from modules.inference.measuring import measure
 from modules.inference.runner import Runner, describe
+from modules.inference.sizing import Sizing
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
@@ -27,36 +33,49 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     runners: dict[str, Runner] = {}
     while (message := pipe.read(requests)) is not None:
         head, body = message
+        picture = b""
         try:
-            answer = _answer(head, body, runners)
+            answer, picture = _answer(head, body, runners)
         except BadInputError as error:
-            answer = {"bad_input": error.reason, "text": str(error)}
+            answer = _bad(error)
+        except (OutOfMemoryError, MemoryError) as error:
+            answer = {"out_of_memory": str(error) or "the model asked for more memory than it may have"}
         except (CardError, ModelError) as error:
             answer = {"model_error": str(error)}
-        except MemoryError:
-            answer = {"model_error": "the model needs more memory than the setting memory_mb gives it"}
-        answers.write(pipe.pack(answer))
+        answers.write(pipe.pack(answer, picture))
         answers.flush()
 
 
-def _answer(head: dict[str, Any], body: bytes, runners: dict[str, Runner]) -> dict[str, Any]:
+def _answer(head: dict[str, Any], body: bytes, runners: dict[str, Runner]) -> tuple[dict[str, Any], bytes]:
     if head["do"] == "load":
-        runner = Runner(Path(head["path"]), threads=head["threads"], orders=head["orders"])
+        runner = Runner(
+            Path(head["path"]),
+            sizing=Sizing.of(head["sizing"]),
+            orders=head["orders"],
+            precision=head["precision"],
+        )
         runners[head["name"]] = runner
-        return {"loaded": describe(runner.loaded)}
+        return {"loaded": describe(runner.loaded)}, b""
     if head["do"] == "drop":
         runners.pop(head["name"], None)
-        return {}
+        return {}, b""
     runner = runners[head["name"]]
     if head["do"] == "heat":
         heat = runner.heat(body)
-        return {"heat": None if heat is None else heat.tolist()}
+        return {}, b"" if heat is None else shown(body, heat, runner.card)
+    if head["do"] == "measure":
+        return {"measured": measure(runner, read_golden(Path(head["path"])))}, b""
     items = []
     start = 0
     for each in head["items"]:
         items.append((body[start : start + each["length"]], each["facts"]))
         start += each["length"]
-    return {"probabilities": runner.judge(items).tolist()}
+    judged = runner.judge_each(items)
+    return {"answers": [_bad(each) if isinstance(each, BadInputError) else asdict(each) for each in judged]}, b""
+
+
+def _bad(error: BadInputError) -> dict[str, Any]:
+    return {"bad_input": error.reason, "text": str(error)}
 
 
 def main() -> None:

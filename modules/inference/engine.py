@@ -7,8 +7,10 @@ A child that crashes or misses its deadline is killed and started again with the
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +20,24 @@ import orjson
 
 from modules.inference import pipe
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError
+from modules.inference.sizing import Sizing
 
 log = logging.getLogger(__name__)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+_PAGE: Final = os.sysconf("SC_PAGESIZE")
+_TIMES: Final = 1000  # judgements that the latency is told of
+_BODY: Final = "body"  # of an answer, beside the fields of its head
+
+Items = Sequence[tuple[bytes, Mapping[str, float]]]  # bodies as they came, and facts
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said of one item: probabilities by label, and what is odd about the item."""
+
+    probabilities: list[float]
+    odd: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,7 @@ class Source:
 
     folder: Path
     orders: dict[str, float]
+    precision: str | None = None
 
 
 @dataclass(slots=True)
@@ -38,16 +55,18 @@ class Engine:
 
     judge_s: float = 5.0  # deadline of one judgement
     load_s: float = 60.0  # deadline of one load, golden cases included
-    threads: int = 1
+    sizing: Sizing = field(default_factory=Sizing)
     memory_mb: int = 1024  # what the child may allocate, ONNX Runtime's own 250 MB included
     command: tuple[str, ...] = (sys.executable, "-m", "modules.inference.child")
     restarts: int = 0
-    busy_s: float = 0.0
     _packages: dict[str, Source] = field(default_factory=dict)
+    _times: dict[str, deque[float]] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def load(self, name: str, folder: Path, orders: Mapping[str, float] | None = None) -> dict[str, Any]:
+    async def load(
+        self, name: str, folder: Path, orders: Mapping[str, float] | None = None, *, precision: str | None = None
+    ) -> dict[str, Any]:
         """Load a package under `name`, in place of what had it; what loading found. Raises ModelError.
 
         A model that crashes or hangs the child while loading raises ModelError too: it is not tried again.
@@ -55,13 +74,14 @@ class Engine:
         async with self._lock:
             await self._ready()
             before = self._packages.pop(name, None)
+            source = Source(folder, dict(orders or {}), precision)
             try:
-                found = await self._load(name, Source(folder, dict(orders or {})))
+                found = await self._load(name, source)
             except (ModelError, ChildGoneError) as error:
                 if before is not None:
                     self._packages[name] = before
                 raise ModelError(str(error)) from error
-            self._packages[name] = Source(folder, dict(orders or {}))
+            self._packages[name] = source
             return found
 
     async def drop(self, name: str) -> None:
@@ -70,8 +90,11 @@ class Engine:
             if self._packages.pop(name, None) is not None and self._alive():
                 await self._ask({"do": "drop", "name": name}, b"", self.judge_s)
 
-    async def judge(self, name: str, items: Sequence[tuple[bytes, Mapping[str, float]]]) -> list[list[float]]:
-        """Probabilities of each item. Raises BadInputError, ModelError, ChildGoneError."""
+    async def judge(self, name: str, items: Items) -> list[Answer | BadInputError]:
+        """What the model says of each item, in as few runs as it takes; an item that is no input costs only itself.
+
+        Raises ModelError, ChildGoneError.
+        """
         head = {
             "do": "judge",
             "name": name,
@@ -81,22 +104,54 @@ class Engine:
             begin = time.perf_counter()
             await self._ready()
             answer = await self._ask(head, b"".join(body for body, _ in items), self.judge_s)
-            self.busy_s += time.perf_counter() - begin
-        probabilities: list[list[float]] = answer["probabilities"]
-        return probabilities
+            self._note(name, len(items), time.perf_counter() - begin)
+        return [_read(each) for each in answer["answers"]]
 
-    async def heat(self, name: str, body: bytes) -> list[list[float]] | None:
-        """The heat map of one picture. Raises as `judge`."""
+    async def heat(self, name: str, body: bytes) -> bytes | None:
+        """A picture (encoded) with its heat map over it, as JPEG; None when the model has none.
+
+        Raises BadInputError, ModelError, ChildGoneError.
+        """
         async with self._lock:
             await self._ready()
-            answer = await self._ask({"do": "heat", "name": name}, body, self.judge_s)
-        heat: list[list[float]] | None = answer["heat"]
-        return heat
+            picture: bytes = (await self._ask({"do": "heat", "name": name}, body, self.judge_s))[_BODY]
+        return picture or None
+
+    async def measure(self, name: str) -> dict[str, Any]:
+        """How quick and how large a loaded package is (measuring.py). Raises ModelError, ChildGoneError."""
+        async with self._lock:
+            await self._ready()
+            source = self._packages.get(name)
+            head = {"do": "measure", "name": name, "path": str(source.folder.resolve()) if source else ""}
+            measured: dict[str, Any] = (await self._ask(head, b"", self.load_s))["measured"]
+        return measured
 
     async def close(self) -> None:
         """End the child."""
         async with self._lock:
             await self._end()
+
+    def latency(self, name: str) -> dict[str, float] | None:
+        """Milliseconds for one item, of the last judgements: `mean_ms`, `p99_ms`; None before the first."""
+        times = sorted(self._times.get(name, ()))
+        if not times:
+            return None
+        return {
+            "mean_ms": round(sum(times) / len(times) * 1e3, 3),
+            "p99_ms": round(times[min(len(times) - 1, int(len(times) * 0.99))] * 1e3, 3),
+        }
+
+    def _note(self, name: str, count: int, took_s: float) -> None:
+        self._times.setdefault(name, deque(maxlen=_TIMES)).append(took_s / max(1, count))
+
+    @property
+    def rss_bytes(self) -> int:
+        """What the child holds in memory now; 0 while there is none."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * _PAGE
 
     @property
     def pid(self) -> int | None:
@@ -131,14 +186,15 @@ class Engine:
             "do": "load",
             "name": name,
             "path": str(source.folder.resolve()),
-            "threads": self.threads,
+            "sizing": self.sizing.document(),
             "orders": source.orders,
+            "precision": source.precision,
         }
         found: dict[str, Any] = (await self._ask(head, b"", self.load_s))["loaded"]
         return found
 
     async def _ask(self, head: Mapping[str, Any], body: bytes, deadline_s: float) -> dict[str, Any]:
-        if head["do"] != "load" and head["name"] not in self._packages:
+        if head["do"] not in ("load", "drop") and head["name"] not in self._packages:
             raise ModelError(f"no model {head['name']} is loaded")
         if not self._alive():
             self._process = await asyncio.create_subprocess_exec(
@@ -165,7 +221,11 @@ class Engine:
             await self._end()
             raise
         if "bad_input" in answer:
-            raise BadInputError(answer["bad_input"], answer["text"])
+            raise _bad(answer)
+        if "out_of_memory" in answer:
+            # What the model holds, or has leaked, is given back with the process.
+            await self._end()
+            raise ChildGoneError(f"{answer['out_of_memory']}; memory_mb allows {self.memory_mb}")
         if "model_error" in answer:
             raise ModelError(answer["model_error"])
         return answer
@@ -186,6 +246,13 @@ async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> dict
     await process.stdin.drain()
     head, body = pipe.lengths(await process.stdout.readexactly(pipe.LENGTHS.size))
     answer: dict[str, Any] = orjson.loads(await process.stdout.readexactly(head))
-    if body:
-        await process.stdout.readexactly(body)
+    answer[_BODY] = await process.stdout.readexactly(body) if body else b""
     return answer
+
+
+def _read(answer: Mapping[str, Any]) -> Answer | BadInputError:
+    return _bad(answer) if "bad_input" in answer else Answer(answer["probabilities"], answer["odd"])
+
+
+def _bad(answer: Mapping[str, Any]) -> BadInputError:
+    return BadInputError(answer["bad_input"], answer["text"].removeprefix(f"{answer['bad_input']}: "))

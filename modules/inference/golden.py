@@ -49,7 +49,7 @@ def read_golden(folder: Path) -> list[GoldenCase]:
                 for number, each in enumerate(facts)
             ]
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise CardError(f"{path} is not a file of golden cases: {error}") from error
+        raise CardError(f"{NAME} is not a file of golden cases: fetch the package anew") from error
 
 
 def write_golden(folder: Path, cases: Sequence[GoldenCase]) -> None:

@@ -14,14 +14,14 @@ import orjson
 from modules.common.snapshot import Snapshot
 from modules.inference.card import CardError, read_card
 from modules.inference.engine import Engine
-from modules.inference.errors import ModelError
+from modules.inference.errors import ModelError, without_paths
 from modules.inference.packages import Entry, adapted
 from modules.inference.settings import Package
 
 log = logging.getLogger(__name__)
 
-SUSPECT: Final = 2  # crashes in a row, after which the last good package takes over
-CRASHES: Final = 6  # in a row, after which a model without one is left alone until it is replaced
+SUSPECT: Final = 2  # failures without a long good run between, after which the last good package takes over
+FAILURES: Final = 6  # in a row, after which a model without one is left alone until it is replaced
 REMEMBERED: Final = 2  # packages that loaded well, of each name
 
 
@@ -30,6 +30,7 @@ class Loading:
 
     def __init__(self, engine: Engine, state: Path) -> None:
         self.entries: dict[str, Entry] = {}
+        self.trying: str | None = None  # name of the package that is being loaded now
         self._engine = engine
         self._good = Snapshot(state / "good")
         self._trying = Snapshot(state / "trying")
@@ -51,20 +52,21 @@ class Loading:
         self.entries.clear()
         self.entries.update(fresh)
 
-    async def crashed(self, entry: Entry, error: Exception) -> None:
-        """A model took the child with it, or hung.
+    async def failed(self, entry: Entry, error: Exception) -> None:
+        """A model took the child with it, hung, or answered what is no answer.
 
-        Once can be the machine's fault. The second time in a row the last good package takes its place, so that what
-        it was asked is answered; where there is none it may go on a little, for the input may be to blame.
+        Once can be the machine's fault. The second time without a long good run between, the last good package takes
+        its place, so that what it was asked is answered; where there is none it may go on, for the input may be to
+        blame, until it has failed too often in a row.
         """
-        entry.crashes += 1
+        entry.failed()
         log.warning("model %s: %s", entry.name, error)
-        if entry.crashes < SUSPECT:
+        if entry.lately < SUSPECT:
             return
-        because = f"left alone after {entry.crashes} crashes in a row: {error}"
+        because = f"left alone after {entry.lately} failures: {without_paths(error)}"
         if await self._try_last_good(entry, because):
-            entry.crashes = 0
-        elif entry.crashes >= CRASHES:
+            entry.forgiven()
+        elif entry.failures >= FAILURES:
             entry.error = because
             log.error("model %s is %s", entry.name, because)
 
@@ -75,7 +77,7 @@ class Loading:
         elif await self._try(entry, folder):
             self._remember(entry.name, folder)
             return entry
-        log.error("model %s in %s: %s", entry.name, folder, entry.error)
+        log.error("model %s does not load: %s", entry.name, entry.error)
         await self._try_last_good(entry, entry.error)
         return entry
 
@@ -88,19 +90,22 @@ class Loading:
             log.error("model %s: the last good one, %s, does not load either: %s", entry.name, good, entry.error)
             entry.error = because
             return False
-        entry.loaded = {**entry.loaded, "instead_of": str(entry.folder), "because": because}
+        entry.loaded = {**entry.loaded, "instead_of": entry.folder.name, "because": because}
         log.warning("model %s goes on with the last good one, %s", entry.name, good)
         return True
 
     async def _try(self, entry: Entry, folder: Path) -> bool:
         self._trying.save(orjson.dumps({"folder": str(folder)}))
+        self.trying = entry.name
         try:
             card = read_card(folder)
             entry.loaded = await self._engine.load(entry.name, folder, entry.wanted.orders)
         except (CardError, ModelError) as error:
-            entry.error = str(error)
+            log.warning("model %s in %s: %s", entry.name, folder, error)
+            entry.error = without_paths(error, folder)
             return False
         finally:
+            self.trying = None
             self._trying.save(b"{}")
         entry.card, entry.error = adapted(card, entry.wanted), ""
         log.info("model %s: %s %s, %d golden cases", entry.name, card.id, entry.loaded["precision"], _cases(entry))

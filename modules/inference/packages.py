@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from modules.inference.card import Card
 from modules.inference.settings import MODELS, Package
+
+STEADY: Final = 100  # answers in a row after which what went wrong before is history
 
 
 @dataclass(slots=True)
@@ -19,12 +21,31 @@ class Entry:
     card: Card | None = None
     loaded: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
-    crashes: int = 0  # in a row
+    failures: int = 0  # in a row
+    lately: int = 0  # failures since it last answered STEADY times in a row
+    answers: int = 0  # in a row
 
     @property
     def usable(self) -> bool:
         """Whether it may judge."""
         return self.card is not None and not self.error
+
+    def answered(self) -> None:
+        """It gave an answer."""
+        self.failures = 0
+        self.answers += 1
+        if self.answers >= STEADY:
+            self.lately = 0
+
+    def failed(self) -> None:
+        """It gave none, or one that is none."""
+        self.failures += 1
+        self.lately += 1
+        self.answers = 0
+
+    def forgiven(self) -> None:
+        """Another model stands in its place."""
+        self.failures = self.lately = self.answers = 0
 
     @property
     def folder(self) -> Path:

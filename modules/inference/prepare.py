@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from modules.inference.card import Card, PicturePrepare, WavePrepare
 from modules.inference.errors import BadInputError
+from modules.inference.looks import picture_looks, wave_looks
 from modules.inference.orders import OrderRecipe, order_features
-from modules.inference.pictures import prepare_picture
+from modules.inference.pictures import decode, prepare_pixels
 
 
 def prepare(body: bytes, facts: Mapping[str, float], card: Card) -> NDArray[np.generic]:
@@ -18,9 +19,20 @@ def prepare(body: bytes, facts: Mapping[str, float], card: Card) -> NDArray[np.g
     ``body``: an encoded picture, or float32 little endian samples; ``facts`` for a window: ``rate`` in Hz, and
     ``rpm`` in 1/min where the card reads orders. Raises BadInputError.
     """
+    return prepare_and_look(body, facts, card)[0]
+
+
+def prepare_and_look(
+    body: bytes, facts: Mapping[str, float], card: Card
+) -> tuple[NDArray[np.generic], Mapping[str, float]]:
+    """As `prepare`, and the statistics of what came in, where the card says which are usual."""
+    look = bool(card.reference.input)
     if isinstance(card.prepare, PicturePrepare):
-        return prepare_picture(body, card.prepare, card.input.dtype)
-    return prepare_window(_samples(body), facts, card.prepare)
+        pixels = decode(body, card.prepare)
+        dtype = "uint8" if card.input.dtype == "uint8" else "float32"
+        return prepare_pixels(pixels, card.prepare, dtype), picture_looks(pixels) if look else {}
+    samples = _samples(body)
+    return prepare_window(samples, facts, card.prepare), wave_looks(samples) if look else {}
 
 
 def prepare_window(

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,22 +28,25 @@ class Recent:
         if len(self._ids) > (self._ring.maxlen or 0):
             del self._ids[next(iter(self._ids))]
 
-    def add(self, source: str, item: str | None, model: str, verdict: Verdict, sampled: datetime) -> None:
-        """One verdict more."""
-        self._ring.append(
-            {
-                "n": next(self._numbers),
-                "source": source,
-                "item": item,
-                "model": model,
-                "label": verdict.label,
-                "ok": verdict.ok,
-                "probability": round(verdict.probability, 4),
-                "not_ok": round(verdict.not_ok, 4),
-                "uncertain": verdict.uncertain,
-                "time": rfc3339(sampled),
-            }
-        )
+    def add(
+        self, source: str, item: str | None, model: str, verdict: Verdict, sampled: datetime, *, odd: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """One verdict more; the document that stands for it."""
+        document = {
+            "n": next(self._numbers),
+            "source": source,
+            "item": item,
+            "model": model,
+            "label": verdict.label,
+            "ok": verdict.ok,
+            "probability": round(verdict.probability, 4),
+            "not_ok": round(verdict.not_ok, 4),
+            "uncertain": verdict.uncertain,
+            "odd": list(odd),
+            "time": rfc3339(sampled),
+        }
+        self._ring.append(document)
+        return document
 
     def select(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """Verdicts numbered above `after`, of `source` where given, the newest `limit` of them, oldest first."""

@@ -21,6 +21,7 @@ class Tally:
     verdicts: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     uncertain: int = 0
+    odd: int = 0
     sums: list[float] = field(default_factory=list)  # of the probabilities, by label
     bins: list[int] = field(default_factory=lambda: [0] * BINS)
     busy_s: float = 0.0
@@ -44,26 +45,9 @@ class Tally:
             "verdicts": self.verdicts,
             "labels": dict(self.labels),
             "uncertain": self.uncertain,
+            "odd": self.odd,
             "mean": {label: round(total / count, 5) for label, total in zip(labels, self.sums, strict=False)},
             "histogram": self.bins,
             "mean_s": round(self.busy_s / count, 6),
             "slowest_s": round(self.slowest_s, 6),
         }
-
-
-@dataclass(slots=True)
-class Allowance:
-    """A bounded rate: so many per hour, saved up for at most ten minutes. Time is passed in, in seconds."""
-
-    tokens: float = 1.0
-    last: float | None = None
-
-    def take(self, now: float, per_hour: float) -> bool:
-        """Whether one more is allowed now; it is counted then."""
-        if self.last is not None:
-            self.tokens = min(max(1.0, per_hour / 6), self.tokens + (now - self.last) * per_hour / 3600)
-        self.last = now
-        if per_hour <= 0 or self.tokens < 1.0:
-            return False
-        self.tokens -= 1.0
-        return True

@@ -7,6 +7,7 @@ An alert about one item (a defective part) has no end of its own: it counts for 
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from modules.common.messages import SEVERITIES
 
@@ -29,6 +30,10 @@ class Condition:
     item: bool = False
     acknowledged: bool = False
     module: str | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """As the API shows it; dataclasses.asdict would copy deeply, ten times as long."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def rank(self) -> int:
@@ -58,6 +63,10 @@ class Conditions:
         for key, condition in self._by_key.items():
             if condition.alert_id == alert_id:
                 self._by_key[key] = replace(condition, acknowledged=True)
+
+    def resolve(self, alert_id: str) -> None:
+        """A person says that the condition whose newest alert this is is over; it stands again when reported again."""
+        self._by_key = {key: each for key, each in self._by_key.items() if each.alert_id != alert_id}
 
     def active(self, now: float, event_holds: float) -> list[Condition]:
         """Those that hold at epoch second `now`, the worst first, machines before parts, then the newest."""

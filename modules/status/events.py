@@ -1,6 +1,6 @@
 """Server-sent events: one stream of numbered events, kept for a while so that a listener can come back.
 
-The number is `BOOT-N`; a listener that comes back with Last-Event-ID gets what it missed, or `resync` when that is no
+The number is `BOOT-N`; a listener that comes back with Last-Event-ID gets what it missed, or `reset` when that is no
 longer kept. A listener that does not read loses its place, never the module's memory.
 """
 
@@ -13,12 +13,52 @@ from typing import Final
 import orjson
 
 _KEPT: Final = 512
+_KEPT_BYTES: Final = 2 << 20
 _BEHIND: Final = 256
+_BEHIND_BYTES: Final = 1 << 20
 _LISTENERS: Final = 64
+_SILENCE_S: Final = 15.0  # a comment after so long tells both sides that the other is there
 
 
 class TooManyListenersError(Exception):
     """No more listeners are taken: each costs memory and time of the gateway."""
+
+
+class Listener:
+    """What one listener has yet to read: bounded in events and bytes; `over` when it fell behind, or all is closed."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._woken = asyncio.Event()
+
+    def give(self, text: bytes) -> bool:
+        """Add an event; False when the listener is too far behind and has lost its place."""
+        self._waiting.append(text)
+        self._bytes += len(text)
+        if len(self._waiting) > _BEHIND or (self._bytes > _BEHIND_BYTES and len(self._waiting) > 1):
+            self.end()
+            return False
+        self._woken.set()
+        return True
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.over = True
+        self._waiting.clear()
+        self._woken.set()
+
+    async def next(self) -> bytes | None:
+        """The next event; None when it is over."""
+        while not self._waiting:
+            if self.over:
+                return None
+            self._woken.clear()
+            await self._woken.wait()
+        text = self._waiting.popleft()
+        self._bytes -= len(text)
+        return text
 
 
 class Events:
@@ -27,64 +67,72 @@ class Events:
     def __init__(self) -> None:
         self._boot = secrets.token_hex(4)
         self._number = 0
-        self._kept: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
-        self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept_bytes = 0
+        self._listeners: set[Listener] = set()
         self.somebody: Final = asyncio.Event()
         """Set while anyone listens."""
 
     def __len__(self) -> int:
-        return len(self._queues)
+        return len(self._listeners)
 
     def tell(self, event: str, data: object, *, keep: bool = True) -> None:
-        """Send an event to all; `keep` it for those who come back (not for pictures of the moment)."""
-        self._number += 1
-        text = b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (
-            self._boot.encode(),
-            self._number,
-            event.encode(),
-            orjson.dumps(data),
-        )
+        """Send an event to all; `keep` it for those who come back (not for pictures of the moment).
+
+        Only what is kept has a number: a listener comes back behind the last thing that matters.
+        """
+        body = b"event: %s\ndata: %s\n\n" % (event.encode(), orjson.dumps(data))
         if keep:
-            self._kept.append((self._number, text))
-        for queue in list(self._queues):
-            try:
-                queue.put_nowait(text)
-            except asyncio.QueueFull:
-                self._queues.discard(queue)
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait(None)
+            self._number += 1
+            body = b"id: %s-%d\n%s" % (self._boot.encode(), self._number, body)
+            self._keep(body)
+        for listener in [each for each in self._listeners if not each.give(body)]:
+            self._leave(listener)
 
     def listen(self, last_event_id: str | None, first: list[tuple[str, object]]) -> AsyncIterator[bytes]:
         """A listener's stream: what it missed, then `first` (how things stand), then what comes.
 
         Raises TooManyListenersError.
         """
-        if len(self._queues) >= _LISTENERS:
+        if len(self._listeners) >= _LISTENERS:
             raise TooManyListenersError
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_BEHIND)
-        self._queues.add(queue)
+        listener = Listener()
+        self._listeners.add(listener)
         self.somebody.set()
-        return self._stream(queue, self._missed(last_event_id), first)
+        missed = self._missed(last_event_id)
+        if not missed:
+            # An id from the start on: one who loses the connection before the first alert misses none either.
+            missed = [b"id: %s-%d\n\n" % (self._boot.encode(), self._number)]
+        return self._stream(listener, missed, first)
 
     def close(self) -> None:
         """End every stream."""
-        for queue in list(self._queues):
-            while not queue.empty():
-                queue.get_nowait()
-            queue.put_nowait(None)
+        for listener in self._listeners:
+            listener.end()
+
+    def _keep(self, text: bytes) -> None:
+        self._kept.append((self._number, text))
+        self._kept_bytes += len(text)
+        while len(self._kept) > _KEPT or (self._kept_bytes > _KEPT_BYTES and len(self._kept) > 1):
+            self._kept_bytes -= len(self._kept.popleft()[1])
+
+    def _leave(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners:
+            self.somebody.clear()
 
     def _missed(self, last_event_id: str | None) -> list[bytes]:
         if not last_event_id:
             return []
         boot, _, text = last_event_id.partition("-")
         oldest = self._kept[0][0] if self._kept else self._number + 1
-        if boot != self._boot or not text.isdecimal() or int(text) < oldest - 1:
-            return [b"event: resync\ndata: {}\n\n"]
+        known = boot == self._boot and text.isascii() and text.isdecimal() and len(text) < 19
+        if not known or not oldest - 1 <= int(text) <= self._number:
+            return [b"id: %s-%d\nevent: reset\ndata: {}\n\n" % (self._boot.encode(), self._number)]
         return [event for number, event in self._kept if number > int(text)]
 
     async def _stream(
-        self, queue: asyncio.Queue[bytes | None], missed: list[bytes], first: list[tuple[str, object]]
+        self, listener: Listener, missed: list[bytes], first: list[tuple[str, object]]
     ) -> AsyncIterator[bytes]:
         try:
             yield b"retry: 1000\n\n"
@@ -94,8 +142,8 @@ class Events:
                 yield b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
             while True:
                 try:
-                    async with asyncio.timeout(15):
-                        text = await queue.get()
+                    async with asyncio.timeout(_SILENCE_S):
+                        text = await listener.next()
                 except TimeoutError:
                     yield b": still here\n\n"
                     continue
@@ -103,6 +151,4 @@ class Events:
                     return
                 yield text
         finally:
-            self._queues.discard(queue)
-            if not self._queues:
-                self.somebody.clear()
+            self._leave(listener)

@@ -18,6 +18,11 @@ class Latencies:
         self.count = 0
         """How many were ever added."""
 
+    @property
+    def kept(self) -> int:
+        """How many of them count."""
+        return len(self._sorted)
+
     def add(self, milliseconds: float) -> None:
         """Add one value, the oldest giving way."""
         self.count += 1

@@ -27,20 +27,44 @@ def queue_of(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "confirmed_at": confirmed if isinstance(confirmed, str) else None,
         "dropped": _dropped(dropped),
     }
+    left = queue["hours_left"]
+    queue["hours_left"] = left if isinstance(left, (int, float)) and math.isfinite(left) else None
+    drained = said.get("drain_bytes_per_s")
+    queue["drain_bytes_per_s"] = _number(drained) if isinstance(drained, (int, float)) else None
+    queue["priorities"] = [
+        {
+            **each,
+            "priority": int(_number(each.get("priority"))),
+            "depth": int(_number(each.get("depth"))),
+            "bytes": int(_number(each.get("bytes"))),
+            "oldest_s": _number(each.get("oldest_age_s", each.get("oldest_s"))),
+            "in_flight": int(_number(each.get("in_flight"))),
+        }
+        for each in priorities
+    ]
+    queue["confirmed_ago_s"] = _ago(queue["confirmed_at"], now)
     if not isinstance(said.get("link"), str):
-        queue["link"] = _link(queue, now)
+        queue["link"] = _link(queue)
     return queue
 
 
-def _link(queue: Mapping[str, Any], now: datetime) -> str:
-    """Whether the cloud takes what is sent, judged by what it has confirmed."""
-    if queue["confirmed_at"] is None:
-        return "down" if queue["depth"] and _number(queue["oldest_s"]) > _AWAY_AFTER_S else "unknown"
+def _ago(confirmed: str | None, now: datetime) -> float | None:
+    if confirmed is None:
+        return None
     try:
-        ago = (now - datetime.fromisoformat(queue["confirmed_at"]).astimezone(UTC)).total_seconds()
-    except ValueError:
+        return round(max(0.0, (now - datetime.fromisoformat(confirmed).astimezone(UTC)).total_seconds()), 1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _link(queue: Mapping[str, Any]) -> str:
+    """Whether the cloud takes what is sent, judged by what it has confirmed."""
+    waits = bool(queue["depth"]) and _number(queue["oldest_s"]) > _AWAY_AFTER_S
+    if queue["confirmed_at"] is None:
+        return "down" if waits else "unknown"
+    ago = queue["confirmed_ago_s"]
+    if ago is None:
         return "unknown"
-    waits = queue["depth"] and _number(queue["oldest_s"]) > _AWAY_AFTER_S
     return "down" if waits and ago > _AWAY_AFTER_S else "up"
 
 

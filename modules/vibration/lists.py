@@ -10,12 +10,11 @@ import csv
 import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from modules.common.listed import ListFile
 from modules.common.settings import SettingsError
 from modules.vibration.scalar.rules import Rule
 
@@ -23,32 +22,14 @@ log = logging.getLogger(__name__)
 
 _FIELDS = frozenset(Rule.model_fields) - {"match"}
 _RANGES = frozenset({"measures", "alive"})
-_LARGEST = 64 << 20  # bytes; a line of a hundred for each of half a million sensors
-
-
-class SensorList(BaseModel):
-    """Which file holds the list, and what its bytes must hash to: the twin says what is in force, not the volume."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: Annotated[
-        str,
-        Field(
-            title="File",
-            description="Name of a CSV file in the folder of the module's state.",
-            pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
-            max_length=100,
-        ),
-    ]
-    sha256: Annotated[str, Field(title="SHA-256", description="Of the file, in hex.", pattern=r"^[0-9a-f]{64}$")]
 
 
 class Lists:
     """The list in force: its rules, and what is told of it in the twin and in health."""
 
-    def __init__(self, folder: Path, wanted: SensorList | None) -> None:
+    def __init__(self, folder: Path, wanted: ListFile | None) -> None:
         self._folder = folder
-        self._wanted: SensorList | None = None
+        self._wanted: ListFile | None = None
         self.rules: dict[str, Rule] = {}
         self.told: dict[str, object] = {}
         self.changed = asyncio.Event()
@@ -60,7 +41,7 @@ class Lists:
             self.told = {"file": wanted.file if wanted else "", "error": str(error)}
             self.changed.set()
 
-    def take(self, wanted: SensorList | None) -> None:
+    def take(self, wanted: ListFile | None) -> None:
         """Put a list into force, None for no list. Raises SettingsError; the one before then stays."""
         if wanted == self._wanted and "error" not in self.told:
             return
@@ -77,24 +58,15 @@ class Lists:
             await tell({"sensor_list": self.told or None})
 
 
-def load(folder: Path, wanted: SensorList) -> dict[str, Rule]:
+def load(folder: Path, wanted: ListFile) -> dict[str, Rule]:
     """Read the list `wanted` from `folder`: rules by sensor name.
 
     Raises SettingsError that names the file, and the line where one is wrong; then nothing of the list is used.
     """
-    path = folder / wanted.file
+    text = wanted.text(folder)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise SettingsError(f"{wanted.file}: larger than {_LARGEST >> 20} MB")
-        content = path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{wanted.file}: {error.strerror or error}") from error
-    found = sha256(content).hexdigest()
-    if found != wanted.sha256:
-        raise SettingsError(f"{wanted.file}: its SHA-256 is {found}, wanted is {wanted.sha256}")
-    try:
-        return parse(content.decode("utf-8-sig"))
-    except (SettingsError, UnicodeDecodeError) as error:
+        return parse(text)
+    except SettingsError as error:
         raise SettingsError(f"{wanted.file}: {error}") from error
 
 

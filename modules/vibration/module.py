@@ -12,9 +12,10 @@ from modules.common.edge import Edge
 from modules.common.messages import PACKED, BadMessage, Message, ReadingBatch, Waveform, packed, senml
 from modules.common.methods import MethodError
 from modules.common.snapshot import Snapshot
+from modules.common.verbs import ACKNOWLEDGE, VERDICT, Verdicts
 from modules.vibration.answers import Answers
 from modules.vibration.lists import Lists
-from modules.vibration.outgoing import Answer, Outgoing
+from modules.vibration.outgoing import MODULE, Answer, Outgoing
 from modules.vibration.reporting import Anomalies, OnChange, sampled
 from modules.vibration.scalar.core import ScalarCore
 from modules.vibration.scalar.outcome import Outcome
@@ -60,6 +61,8 @@ class VibrationModule:
         edge.on_input("waveforms", self._on_waveform)
         edge.on_input("commands", self._on_command)
         edge.on_method("relearn", self._relearn_method)
+        self._verdicts = Verdicts(edge, MODULE)
+        edge.on_method(VERDICT, self._verdicts.method)
         edge.on_settings(self._apply)
         edge.on_stop(self._stop)
         edge.background("ticks", self._ticks)
@@ -67,6 +70,7 @@ class VibrationModule:
         edge.background("lists", lambda: self._lists.report(edge.report))
         edge.view("sensors", views.sensors)
         edge.view("sensor", views.sensor)
+        edge.view("spectrum", views.spectrum)
         edge.health(self._facts)
 
     def _make_cores(self) -> None:
@@ -266,7 +270,10 @@ class VibrationModule:
 
     async def _on_command(self, message: Message) -> None:
         document = message.document()
-        if document.get("verb") == "acknowledge":
+        if document.get("verb") == VERDICT:
+            await self._verdicts.command(message)
+            return
+        if document.get("verb") == ACKNOWLEDGE:
             log.info(
                 "alert %s: %s takes care of it: %s", document.get("alert"), document.get("who"), document.get("why")
             )

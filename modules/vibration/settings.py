@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modules.common.listed import ListFile
 from modules.common.settings import Settings
-from modules.vibration.lists import SensorList
 from modules.vibration.scalar.rules import Aggregation, Limits, Machine, Rule, Statistics
 from modules.vibration.waveform.rules import Cutting, WaveformRule
 
@@ -46,7 +46,7 @@ class VibrationSettings(Settings):
 
     rules: Annotated[tuple[Rule, ...], Field(title="Rules for readings", max_length=200)] = DEFAULT_RULES
     sensor_list: Annotated[
-        SensorList | None,
+        ListFile | None,
         Field(title="List of sensors", description="A file with rules of single sensors, for which no pattern counts."),
     ] = None
     machines: Annotated[

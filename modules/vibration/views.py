@@ -5,56 +5,68 @@ from collections.abc import Mapping
 import numpy as np
 import orjson
 
+from modules.vibration import curves
 from modules.vibration.outgoing import utc
 from modules.vibration.scalar.core import ScalarCore
-from modules.vibration.waveform.channel import Channel
 from modules.vibration.waveform.core import WaveformCore
-from modules.vibration.waveform.features import Float32
 from modules.vibration.waveform.orders import PARTS
-from modules.vibration.waveform.spectrum import plan, transform
 from modules.vibration.waveform.trend import figure
 
 _LISTED = 1000
-_POINTS = 400  # of a curve: what a page can draw
 _LEVELS = ("normal", "warning", "critical")
-_ENVELOPE_TURNS = 18  # orders shown of an envelope spectrum: three harmonics of an inner race
 
 JSON = "application/json"
 
 
 class Views:
-    """Answers for GET /view/sensors and /view/sensor?source=."""
+    """Answers for GET /view/sensors, /view/sensor?source= and /view/spectrum?source=."""
 
     def __init__(self, scalar: ScalarCore, waveform: WaveformCore) -> None:
         self._scalar = scalar
         self._waveform = waveform
 
     def sensors(self, query: Mapping[str, str]) -> tuple[str, bytes]:
-        """List sensors whose name contains `match`, those in a worse state first, at most `limit` (1000)."""
+        """List sensors whose name contains `match`, the worst first, `limit` (1000) of them from `offset` (0).
+
+        `matching` says how many there are. ValueError for numbers that are none.
+        """
         match = query.get("match", "")
-        limit = min(int(query.get("limit", _LISTED)), _LISTED)
+        limit, offset = min(int(query.get("limit", _LISTED)), _LISTED), int(query.get("offset", 0))
+        if limit < 0 or offset < 0:
+            raise ValueError("limit and offset count from 0")
         waveforms = [name for name in self._waveform.names if match in name]
         rows = [row for row, name in enumerate(self._scalar.sensors.names) if match in name]
         state = np.maximum(self._scalar.levels.level, self._scalar.persistence.standing)
-        rows.sort(key=lambda row: -int(state[row]))
+        worst = [(self._standing(name), 1, name) for name in waveforms] + [(int(state[row]), 0, row) for row in rows]
+        worst.sort(key=lambda each: each[:2], reverse=True)
         document = {
             "readings": len(self._scalar.sensors),
             "waveforms": len(self._waveform),
-            "sensors": [self._wave(name) for name in waveforms[:limit]]
-            + [self._slow(row) for row in rows[: max(0, limit - len(waveforms))]],
+            "matching": len(worst),
+            "sensors": [
+                self._slow(which) if isinstance(which, int) else self._wave(which)
+                for _, _, which in worst[offset : offset + limit]
+            ],
         }
         return JSON, _dump(document)
 
     def sensor(self, query: Mapping[str, str]) -> tuple[str, bytes]:
-        """Show one sensor: recent readings, or waveform, spectrum and envelope spectrum. LookupError if unknown."""
+        """Show one sensor: its recent readings, or its last waveform. LookupError if unknown."""
         name = query["source"]
         channel = self._waveform.channel(name)
         if channel is not None:
-            return JSON, _dump(self._wave(name) | _curves(channel))
+            return JSON, _dump(self._wave(name) | {"waveform": curves.waveform(channel)})
         row = self._scalar.sensors.row(name)
         if row is None:
             raise LookupError(name)
         return JSON, _dump(self._slow(row) | {"recent": self._scalar.windows.recent(row).tolist()})
+
+    def spectrum(self, query: Mapping[str, str]) -> tuple[str, bytes]:
+        """Show the spectra of one waveform sensor, see curves.py. LookupError if there is none of that name."""
+        channel = self._waveform.channel(query["source"])
+        if channel is None:
+            raise LookupError(query["source"])
+        return JSON, _dump(curves.spectra(channel))
 
     def _slow(self, row: int) -> dict[str, object]:
         scalar = self._scalar
@@ -76,11 +88,15 @@ class Views:
             "machine": scalar.machines.of(row),
         }
 
+    def _standing(self, name: str) -> int:
+        channel = self._waveform.channel(name)
+        assert channel is not None
+        return max((alarm.standing for alarm in channel.alarms.values()), default=0)
+
     def _wave(self, name: str) -> dict[str, object]:
         channel = self._waveform.channel(name)
         assert channel is not None
         judged = channel.last_judged
-        standing = max((alarm.standing for alarm in channel.alarms.values()), default=0)
         facts: dict[str, object] = {
             "source": name,
             "kind": "waveform",
@@ -89,7 +105,7 @@ class Views:
             "rate_hz": channel.assembler.rate_hz,
             "rpm": channel.rpm,
             "rpm_estimated": channel.estimated,
-            "state": _LEVELS[standing],
+            "state": _LEVELS[self._standing(name)],
             "gaps": channel.assembler.gaps,
         }
         if judged is not None:
@@ -106,44 +122,8 @@ class Views:
         return facts
 
 
-def _curves(channel: Channel) -> dict[str, object]:
-    """Return the last window's waveform, amplitude spectrum and envelope spectrum, each thinned for a page."""
-    assembler = channel.assembler
-    window = assembler.recent()[-assembler.window :]
-    if window.size < assembler.window:
-        return {"waveform": _thinned(window, 1 / assembler.rate_hz)}
-    prepared = plan(assembler.window, assembler.rate_hz, channel.bands())
-    amplitude = np.abs(transform(window[np.newaxis], prepared)[0]) * np.float32(prepared.gain)
-    curves: dict[str, object] = {
-        "waveform": _thinned(window, 1 / assembler.rate_hz),
-        "spectrum": _thinned(amplitude, prepared.resolution),
-    }
-    if channel.envelope is not None and channel.band is not None:
-        shown = channel.envelope.size
-        orders = channel.rule.bearing.orders() if channel.rule.bearing else None
-        if channel.rpm:
-            turns = channel.rpm / 60
-            shown = min(shown, int(_ENVELOPE_TURNS * turns / channel.resolution))
-            if orders:
-                hertz = [order * turns for order in orders.passes]
-                curves["lines"] = {part: figure(v) for part, v in zip(PARTS, hertz, strict=True)}
-        curves["envelope"] = _thinned(np.sqrt(channel.envelope[2:shown]), channel.resolution, first=2)
-        low, high = channel.band.low * channel.resolution, channel.band.high * channel.resolution
-        curves["band"] = [figure(low), figure(high)]
-    return curves
-
-
 def _known(value: float) -> float | None:
     return figure(value) if np.isfinite(value) else None
-
-
-def _thinned(values: Float32, step: float, first: int = 0) -> dict[str, object]:
-    """Return a curve of at most _POINTS: the largest magnitude of each stretch, so that no line gets lost."""
-    stride = max(1, -(-values.size // _POINTS))
-    whole = values[: values.size // stride * stride].reshape(-1, stride)
-    places = np.abs(whole).argmax(axis=1) if whole.size else np.zeros(0, dtype=np.intp)
-    picked = whole[np.arange(whole.shape[0]), places]
-    return {"step": step * stride, "first": first * step, "values": [figure(value) for value in picked.tolist()]}
 
 
 def _dump(document: Mapping[str, object]) -> bytes:

@@ -153,7 +153,10 @@ def operations(scene: Scene) -> dict[str, Operation]:
         "append": lambda store: until_done(store, Append([scene.record(1000)])),
         "append many": lambda store: until_done(store, Append([scene.record(1000 + n) for n in range(8)])),
         "commit": lambda store: until_done(
-            store, Append([scene.record(1000)]), Rewind(1), Append([scene.record(1001)])
+            store,
+            Append([scene.record(1000)]),
+            Rewind(1),
+            Append([scene.record(1003)]),  # of one priority
         ),
         "hand": lambda store: until_done(store, Hand(0, 4, 0)),
         "confirm": lambda store: until_done(store, Confirm(2, 6)),
@@ -251,6 +254,28 @@ def test_some_fail_in_a_full_store(name: str, full: Scene) -> None:
 def test_the_nth_fails_for_every_n_at_length(name: str, more: int, small: Scene, full: Scene) -> None:
     assert check_all(small, name, more, 1)
     assert check_all(full, name, more, 7)
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nobody_his_place(full: Scene) -> None:
+    harmless, _ = strike(full, "append", Fault("nothing", apsw.IOError, 1, 0))
+    found, struck = strike(full, "append", Fault("write", apsw.FullError, 1, 3))
+    assert struck
+    assert found == harmless
+
+
+def test_what_follows_a_failed_append_does_not_overtake_it(small: Scene) -> None:
+    disk = small.again()
+    store = small.open(disk)
+    jobs = [Append([small.record(number)]) for number in (1000, 1001, 1003)]  # of priorities 1, 2 and 1
+    disk.fail = Fault("sync", apsw.IOError, 1, 1)  # once for all together, once for the first alone
+    first, second, third = store.apply(jobs)
+    assert isinstance(first, StoreError)
+    assert second == Appended(1)
+    assert third is first
+    assert store.apply(jobs) == [Appended(1), Appended(0, 1), Appended(1)]
+    assert [entry.message_id for entry in store.inspect(1, most=1000)][-2:] == ["id 1000", "id 1003"]
+    store.abandon()
+    disk.unregister()
 
 
 def test_a_disk_that_stays_full_refuses_and_recovers(small: Scene) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,9 @@ from modules.cache.store import (
     Store,
     StoreFullError,
 )
+from tests.crash.disk import Disk
 
+FOLDER = Path("/disk")
 HORIZON_MS, HORIZON_IDS, RETENTION_MS, TTL_MS = 240_000, 600, 30_000, 40_000
 MANY = 300
 SOURCES = ("press", "mill", "lathe")
@@ -76,14 +77,11 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Rules are what the module does; `disk` and `folder` are set by the test."""
-
-    disk: Any
-    folder: Path
+    """Rules are what the module does."""
 
     @initialize(retention=st.booleans())
     def begin(self, retention: bool) -> None:
-        self.made = self.disk()
+        self.made = Disk()
         self.now = 0
         self.model = Model()
         self.limits = Limits(
@@ -100,7 +98,7 @@ class StoreMachine(RuleBasedStateMachine):
     def open(self) -> Store:
         clock = Clock(wall=lambda: self.wall, monotonic=lambda: self.now)
         self.opened = self.now
-        return Store.open(self.folder, Sealer({1: b"k" * 32}), limits=self.limits, clock=clock, vfs=self.made.name)
+        return Store.open(FOLDER, Sealer({1: b"k" * 32}), limits=self.limits, clock=clock, vfs=self.made.name)
 
     def record(self, priority: int, message_id: str, payload: bytes) -> Record:
         return Record(
@@ -291,40 +289,34 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "store"):
             return
-        for priority in PRIORITIES:
-            assert self.stored(priority) == [message_id for message_id, _ in self.model.waiting[priority]]
-        assert self.store.check_file() == []
-        self.store.abandon()
+        try:
+            for priority in PRIORITIES:
+                assert self.stored(priority) == [message_id for message_id, _ in self.model.waiting[priority]]
+            assert self.store.check_file() == []
+        finally:
+            self.store.abandon()
+            self.made.unregister()  # it remembers all that was written: hundreds of them are gigabytes
 
 
-@contextmanager
-def machine(new_disk: Any, folder: Path) -> Iterator[type[StoreMachine]]:
-    StoreMachine.disk, StoreMachine.folder = staticmethod(new_disk), folder
-    yield StoreMachine
+def run(number: int | None, **given: Any) -> None:
+    chosen = StoreMachine if number is None else seed(number)(StoreMachine)
+    whole = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, database=None, **given)
+    run_state_machine_as_test(chosen, settings=whole)
 
 
-def run(new_disk: Any, folder: Path, number: int | None, **given: Any) -> None:
-    with machine(new_disk, folder) as kind:
-        chosen = kind if number is None else seed(number)(kind)
-        whole = settings(
-            deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, database=None, **given
-        )
-        run_state_machine_as_test(chosen, settings=whole)
-
-
-def test_store_against_lists(new_disk: Any, folder: Path) -> None:
+def test_store_against_lists() -> None:
     phases = [Phase.generate]  # shrinking takes minutes; the soak does it
-    run(new_disk, folder, None, max_examples=12, phases=phases, stateful_step_count=30, derandomize=True)
+    run(None, max_examples=12, phases=phases, stateful_step_count=30, derandomize=True)
 
 
 @pytest.mark.parametrize("number", SEEDS)
-def test_what_once_failed(number: int, new_disk: Any, folder: Path) -> None:
-    run(new_disk, folder, number, max_examples=2, phases=[Phase.generate], stateful_step_count=40)
+def test_what_once_failed(number: int) -> None:
+    run(number, max_examples=2, phases=[Phase.generate], stateful_step_count=40)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_store_against_lists_at_length(new_disk: Any, folder: Path, show: Callable[[str], None]) -> None:
+def test_store_against_lists_at_length(show: Callable[[str], None]) -> None:
     number = random.SystemRandom().randrange(1 << 32)
     show(f"seed {number}: put it into SEEDS when this fails")
-    run(new_disk, folder, number, max_examples=500, stateful_step_count=50)
+    run(number, max_examples=500, stateful_step_count=50)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +33,7 @@ def test_a_version_is_changed_in_one_place(images: ModuleType, tmp_path: Path) -
             copy = tmp_path / file.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(file.read_text())
-    for name in ("deployment.template.json", "deployment.camera2.template.json"):
+    for name in ("deployment.template.json", *(f"deployment.{layer}.template.json" for layer in images.LAYERS)):
         (tmp_path / name).write_text((ROOT / name).read_text())
     project = tmp_path / "pyproject.toml"
     project.write_text(project.read_text().replace(f'version = "{VERSION}"', 'version = "7.8.9"', 1))
@@ -37,7 +41,7 @@ def test_a_version_is_changed_in_one_place(images: ModuleType, tmp_path: Path) -
     for path, text in made.items():
         assert "7.8.9" in text, path
         assert f'version": "{VERSION}' not in text, path
-    assert len(made) == 4 * len(MODULES) + 5
+    assert len(made) == 4 * len(MODULES) + 4 + len(images.LAYERS)
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: f"{file.parent.name}-{file.name}")
@@ -81,3 +85,25 @@ def test_what_never_runs_is_left_out_and_the_rest_compiled(trim: ModuleType, tmp
     left = {path.relative_to(packages).as_posix() for path in packages.rglob("*") if path.is_file()}
     assert {path for path in left if "__pycache__" not in path} == {"a/__init__.py", "numpy/core.py"}
     assert sum(path.endswith(".pyc") for path in left) == 2
+
+
+def test_a_library_without_its_symbols_is_smaller_and_loads(trim: ModuleType, tmp_path: Path) -> None:
+    found = importlib.util.find_spec("uvloop.loop")
+    if found is None or found.origin is None:
+        pytest.skip("no uvloop here, whose wheel carries its symbols")
+    whole = Path(found.origin)
+    shutil.copytree(whole.parent, tmp_path / "uvloop")
+    library = tmp_path / "uvloop" / whole.name
+    library.write_bytes(trim.bare(whole.read_bytes()))
+    assert library.stat().st_size < whole.stat().st_size / 2
+    assert trim.bare(library.read_bytes()) == library.read_bytes()
+    program = "import asyncio, uvloop; uvloop.run(asyncio.sleep(0.01)); print(uvloop.loop.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == str(library)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x7fELF\x01\x01" + bytes(60), b"!<arch>\n"])
+def test_what_is_no_such_library_stays_as_it_is(trim: ModuleType, content: bytes) -> None:
+    assert trim.bare(content) == content

@@ -16,6 +16,7 @@ from modules.cache.settings import CacheSettings
 from modules.camera.settings import CameraSettings
 from modules.common.settings import Settings, validate
 from modules.inference.settings import InferenceSettings
+from modules.sensors.settings import SensorsSettings
 from modules.status.settings import StatusSettings
 from modules.vibration.settings import VibrationSettings
 
@@ -23,16 +24,17 @@ ROOT = Path(__file__).parents[2]
 BASE = ROOT / "deployment.template.json"
 DEBUG = ROOT / "deployment.debug.template.json"
 LAYER = ROOT / "deployment.camera2.template.json"
+SENSORS = ROOT / "deployment.sensors.template.json"
 VARIABLES = {f"CONTAINER_REGISTRY_{name}": "x" for name in ("SERVER", "USERNAME", "PASSWORD")}
 
 
 def modules() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path, layers in ((BASE, ()), (DEBUG, ()), (BASE, (LAYER,))):
+    for path, layers in ((BASE, ()), (DEBUG, ()), (BASE, (LAYER,)), (BASE, (SENSORS,))):
         for name, module in load_deployment(path, layers, variables=VARIABLES).modules.items():
             yield f"{path.name}-{name}", {"order": module.startup_order, **module.create_options}
 
 
-@pytest.mark.parametrize(("path", "layers"), [(BASE, ()), (DEBUG, ()), (BASE, (LAYER,))], ids=str)
+@pytest.mark.parametrize(("path", "layers"), [(BASE, ()), (DEBUG, ()), (BASE, (LAYER,)), (BASE, (SENSORS,))], ids=str)
 def test_the_linter_has_nothing_to_say(path: Path, layers: tuple[Path, ...]) -> None:
     assert lint(path, layers, variables=VARIABLES) == []
 
@@ -82,20 +84,22 @@ TYPES: dict[str, type[Settings]] = {
     "vibration": VibrationSettings,
     "inference": InferenceSettings,
     "cache": CacheSettings,
+    "sensors": SensorsSettings,
     "status": StatusSettings,
 }
 
 
 def test_every_module_takes_the_settings_of_its_twin() -> None:
-    twins = load_deployment(BASE, (LAYER,), variables=VARIABLES).twins
+    twins = load_deployment(BASE, (LAYER, SENSORS), variables=VARIABLES).twins
     assert twins.keys() == TYPES.keys()
     for name, twin in twins.items():
         validate(TYPES[name], twin["settings"])
 
 
-def test_a_layer_adds_a_camera_and_leaves_the_rest() -> None:
-    base, more = (load_deployment(BASE, layers, variables=VARIABLES) for layers in ((), (LAYER,)))
-    assert set(more.modules) - set(base.modules) == {"camera2"}
+@pytest.mark.parametrize(("layer", "module"), [(LAYER, "camera2"), (SENSORS, "sensors")], ids=str)
+def test_a_layer_adds_a_module_and_leaves_the_rest(layer: Path, module: str) -> None:
+    base, more = (load_deployment(BASE, layers, variables=VARIABLES) for layers in ((), (layer,)))
+    assert set(more.modules) - set(base.modules) == {module}
     assert {name: more.modules[name].create_options for name in base.modules} == {
         name: module.create_options for name, module in base.modules.items()
     }
@@ -103,4 +107,4 @@ def test_a_layer_adds_a_camera_and_leaves_the_rest() -> None:
         base.content["$edgeHub"]["properties.desired"]["routes"]
     )
     assert len(added) == 4
-    assert more.modules["camera2"].image == base.modules["camera"].image
+    assert more.modules[module].image.rpartition(":")[0] == f"x/millwatch-{module.rstrip('2')}"

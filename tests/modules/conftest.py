@@ -171,14 +171,14 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 
 
 @pytest.fixture
-def play(transport: PlayedTransport) -> Callable[[Edge[Limits], Callable[[], Awaitable[None]]], None]:
+def play(transport: PlayedTransport) -> Callable[..., None]:
     """Run an edge, the test's part beside it, then stop; whatever either raises comes out."""
 
-    def run(edge: Edge[Limits], part: Callable[[], Awaitable[None]]) -> None:
+    def run(edge: Edge[Limits], part: Callable[[], Awaitable[None]], seconds: float = 10.0) -> None:
         async def both() -> None:
             running = asyncio.create_task(edge.run())
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(seconds):
                     while not transport.pulls and not running.done():  # noqa: ASYNC110 - as above
                         await asyncio.sleep(0.001)
                     await asyncio.sleep(0.005)

@@ -19,8 +19,9 @@ from localhub.testing import Hub, running, write_manifest
 ROOT = Path(__file__).resolve().parents[2]
 WINDOW = 100  # records of a priority that may be under way, and come again after a crash
 UPSTREAM = "FROM /messages/modules/cache/outputs/{} INTO $upstream"
+_TELEMETRY = 'BrokeredEndpoint("/modules/cache/inputs/telemetry")'
 ROUTES = {
-    "in": 'FROM /messages/modules/source/* INTO BrokeredEndpoint("/modules/cache/inputs/telemetry")',
+    "in": "FROM /messages/modules/source/* WHERE kind <> 'health' INTO " + _TELEMETRY,
     **{name: UPSTREAM.format(name) for name in ("upstream0", "upstream1", "upstream2")},
 }
 # Starts the cache again at once when it was killed: edgeAgent would wait longer from kill to kill.

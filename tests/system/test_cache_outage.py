@@ -11,6 +11,23 @@ PATTERN = ((1.0, 1.0), (0.5, 3.0))  # seconds up and down
 KILLS = len(PATTERN)
 
 
+def test_a_cut_is_seen_though_nothing_is_sent(tmp_path: Path) -> None:
+    with cache_line(tmp_path, per_s=0.001) as line:  # one message, and then none for longer than the test lasts
+        beats = line.hub.watch("cache/health")
+
+        def beat(link: str) -> dict[str, object]:
+            while True:
+                facts: dict[str, object] = beats.one(within_s=30).json["facts"]
+                if facts.get("link") == link:
+                    return facts
+
+        line.hub.until(line.hub.arrivals, 30, "the only arrival")
+        line.hub.link("down")
+        assert beat("down")["depth"] == 0
+        line.hub.link("up")
+        assert beat("up")["depth"] == 0
+
+
 def test_nothing_is_lost_over_outages_and_kills(tmp_path: Path) -> None:
     with cache_line(tmp_path, per_s=30) as line:
         line.hub.until(line.hub.arrivals, 30, "the first arrival")

@@ -27,6 +27,7 @@ def test_nothing_is_lost_over_an_outage_with_crashes(line: Line) -> None:
     line.wait("first arrival", lambda: line.control("cloud", "/count")["arrivals"])
     assert line.command("link", "down").returncode == 0
     before = line.control("cloud", "/count")["arrivals"]
+    line.wait("the page to know of the cut", lambda: line.api("/api/v1/queue")["link"] == "down", timeout_s=30)
     line.wait("messages kept in the cache", lambda: depth(line) >= 5)
     line.control("agent", "/module/cache/kill", {})
     time.sleep(1.0)
@@ -41,6 +42,7 @@ def test_nothing_is_lost_over_an_outage_with_crashes(line: Line) -> None:
         return kept - {each["message_id"] for each in line.arrivals()}
 
     line.wait("everything given out before", lambda: not missing(), timeout_s=90)
+    line.wait("the page to know that the link is back", lambda: line.api("/api/v1/queue")["link"] == "up", timeout_s=30)
     count = line.control("cloud", "/count")
     assert count["repeats"] <= WINDOW
     assert count["differing"] == 0

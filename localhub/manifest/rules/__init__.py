@@ -43,6 +43,21 @@ _NEEDED: Final = frozenset(
     }
     | {"module-placeholder", "hub", "hub-config", "route-syntax", "route-compile", "route-module", "twin"}
 )
+# What edgeAgent looks at when its desired properties change.
+_OF_THE_AGENT: Final = frozenset(
+    {
+        "agent",
+        "agent-schema",
+        "runtime",
+        "system-modules",
+        "module-entry",
+        "module-value",
+        "module-name",
+        "image",
+        "env",
+    }
+    | {"env", "create-options"}
+)
 # Worth a line when the manifest is run: what vanishes or goes in circles at run time.
 _WORTH_SAYING: Final = frozenset(
     {"twice", "ttl", "route-rest", "route-star", "route-source", "route-glued", "route-loop", "route-address"}
@@ -65,6 +80,12 @@ def findings(manifest: Manifest) -> Iterator[Problem]:
         for problem in rule.check(manifest):
             if not (manifest.layer_alone and problem.rule in _OF_THE_BASE):
                 yield problem
+
+
+def of_the_agent(manifest: Manifest) -> Iterator[Problem]:
+    """What edgeAgent has to say of its own section, whatever the rest of the manifest is."""
+    for rule in (agent, modules, create_options):
+        yield from (problem for problem in rule.check(manifest) if problem.rule in _OF_THE_AGENT)
 
 
 def running(manifest: Manifest) -> Iterator[Problem]:

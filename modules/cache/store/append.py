@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -16,13 +16,10 @@ from modules.cache.store.budget import leaves_for, pages_for_all
 from modules.cache.store.errors import StoreFullError
 from modules.cache.store.evict import make_room
 from modules.cache.store.state import State
-from modules.cache.store.upkeep import remember, remember_one
+from modules.cache.store.upkeep import remember
 
 LARGEST_PAYLOAD = 320 * 1024  # edgeHub's packets end at 256 KB; the rest is room for the sealed properties
 _INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,?)" for priority in PRIORITIES}
-_ALONE = {
-    priority: f"BEGIN IMMEDIATE; INSERT INTO ids VALUES(?,?); {insert}; COMMIT" for priority, insert in _INSERT.items()
-}
 _priority = attrgetter("priority")
 _INSERT_ID = "INSERT INTO ids VALUES(?,?)"
 
@@ -39,65 +36,27 @@ class Appended:
         return Appended(self.stored + other.stored, self.duplicates + other.duplicates, self.dropped + other.dropped)
 
 
-@dataclass(frozen=True, slots=True)
 class Append:
     """Accept records, all or (StoreFullError) none; they are one commit as long as the WAL's share allows.
 
-    Raises ValueError for what no store can hold.
+    `sizes`: sealed bytes of each. Raises ValueError for what no store can hold.
     """
 
-    records: Sequence[Record]
-    sizes: list[int] = field(init=False, repr=False, compare=False)
-    """Sealed bytes of each."""
-    leaves: int = field(init=False, repr=False, compare=False)
-    """Pages that they take at most."""
+    __slots__ = ("records", "sizes")
 
-    def __post_init__(self) -> None:
-        _check(self.records)
-        sizes = [len(record.payload) + OVERHEAD for record in self.records]
-        object.__setattr__(self, "sizes", sizes)
-        object.__setattr__(self, "leaves", leaves_for(sizes))
-
-
-def _check(records: Sequence[Record]) -> None:
-    for record in records:
-        if record.priority not in _INSERT:
-            raise ValueError(f"no such priority: {record.priority}")
-        if not 0 < len(record.message_id) <= LONGEST_ID:
-            raise ValueError(f"a message id has 1 to {LONGEST_ID} characters")
-        if len(record.payload) > LARGEST_PAYLOAD:
-            raise ValueError(f"{len(record.payload)} bytes are more than a record may hold, {LARGEST_PAYLOAD}")
-
-
-def append_alone(state: State, job: Append) -> bool:
-    """One record and nothing else to do, which is what most messages are: a transaction of its own in one call.
-
-    False, and nothing done, where there is more to it: a known id, no room for certain, ids to sweep.
-    """
-    (record,), (size,) = job.records, job.sizes
-    pages = pages_for_all(job.sizes)
-    state.now = state.tick()
-    if state.free < pages + state.budget.reserve + state.spare or not remember_one(state):
-        return False
-    priority = record.priority
-    mark = state.marks[priority]
-    seq, total_n, total_bytes = state.seq + 1, mark.total_n + 1, mark.total_bytes + size
-    packed = pack_id(record.message_id)
-    row = _row(state, record, packed, (seq, state.clock.wall(), state.now, total_n, total_bytes))
-    try:
-        state.connection.execute(_ALONE[priority], (packed, seq, *row))
-    except BaseException as error:
-        if state.connection.in_transaction:
-            state.connection.execute("ROLLBACK")
-        if isinstance(error, apsw.ConstraintError):
-            return False
-        raise
-    state.free -= pages
-    mark.depth_n += 1
-    mark.depth_bytes += size
-    state.appended_bytes += size
-    mark.total_n, mark.total_bytes, mark.last_seq, state.seq = total_n, total_bytes, seq, seq
-    return True
+    def __init__(self, records: Sequence[Record]) -> None:
+        sizes = []
+        for record in records:
+            size = len(record.payload)
+            if record.priority not in _INSERT:
+                raise ValueError(f"no such priority: {record.priority}")
+            if not 0 < len(record.message_id) <= LONGEST_ID:
+                raise ValueError(f"a message id has 1 to {LONGEST_ID} characters")
+            if size > LARGEST_PAYLOAD:
+                raise ValueError(f"{size} bytes are more than a record may hold, {LARGEST_PAYLOAD}")
+            sizes.append(size + OVERHEAD)
+        self.records = records
+        self.sizes = sizes
 
 
 def append(state: State, job: Append) -> Appended:
@@ -126,7 +85,7 @@ def _append_run(state: State, priority: int, records: Sequence[Record], sizes: S
     state.duplicates += duplicates
     if not records:
         return Appended(0, duplicates)
-    if not make_room(state, pages_for_all(sizes), priority):
+    if not make_room(state, pages_for_all(leaves_for(sizes), len(sizes)), priority):
         if priority == ALERTS:
             raise StoreFullError("no room for an alert: everything that may go has gone", disk=False)
         state.connection.executemany("DELETE FROM ids WHERE id=?", [(packed,) for packed in ids])

@@ -38,8 +38,3 @@ class Ballast:
         """Let the database have its room."""
         self._path.unlink(missing_ok=True)
         self.held = False
-
-    def disk_has(self, size: int) -> bool:
-        """Whether the file system has `size` bytes free for us."""
-        facts = os.statvfs(self._path.parent)
-        return facts.f_bavail * facts.f_frsize >= size

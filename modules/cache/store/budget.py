@@ -20,7 +20,8 @@ _OVERFLOW = PAGE - 4
 _ROW_OVERHEAD = 200  # columns beside the body, at their longest usual
 STEP_FRAMES = 120  # of a step of upkeep: some dozen rows or moved pages, and what leads to them
 BASE_FRAMES = 32  # written once in a transaction at most: inner pages, splits, free lists, notes
-_RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
+FEW_PAGES = 6  # beside the leaves of a record or a few
+RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,6 @@ class Budget:
         frames = (wal - WAL_HEADER) // FRAME
         return cls(bound, wal, ballast, pages, frames, frames // 2)
 
-    @property
-    def reserve(self) -> int:
-        """Pages that appends leave free."""
-        return _RESERVE
-
 
 def pages_for(size: int) -> int:
     """Database pages that a record of `size` sealed bytes may take, at most, in 1/16 of a page."""
@@ -61,15 +57,19 @@ def pages_for(size: int) -> int:
     return 16 * (1 + row // _OVERFLOW)
 
 
-def pages_for_all(sizes: Sequence[int]) -> int:
-    """Pages that these records take at most, their ids and the inner pages of the trees included."""
-    leaves = leaves_for(sizes)
-    return leaves + leaves // 50 + len(sizes) // 50 + 6
+def pages_for_all(leaves: int, n: int) -> int:
+    """Pages that `n` records take at most, their ids and the inner pages of the trees included."""
+    return leaves + leaves // 50 + n // 50 + FEW_PAGES
 
 
 def frames_for(leaves: int, n: int) -> int:
     """Pages that storing `n` records writes at most, beside BASE_FRAMES: each id may lie on a page of its own."""
     return leaves + n
+
+
+def leaves_for_one(size: int) -> int:
+    """No less than `leaves_for` says of one record, a fiftieth of it included, and quicker to say."""
+    return size // KIB + 2
 
 
 def leaves_for(sizes: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from modules.cache.record import PRIORITIES, each
-from modules.cache.store.budget import pages_for
+from modules.cache.store.budget import RESERVE, pages_for
 from modules.cache.store.room import Occupancy, Source, Victim, next_victim
 from modules.cache.store.state import State
 
@@ -19,7 +19,7 @@ _DELETE = each("DELETE FROM {table} WHERE seq BETWEEN ? AND ?")
 
 def make_room(state: State, pages: int, incoming: int) -> bool:
     """Free at least `pages` for a record of priority `incoming`, in the open transaction; False when that cannot be."""
-    need = pages + state.budget.reserve + state.spare
+    need = pages + RESERVE + state.spare
     if state.free < need:
         state.free = state.read_free()
     while state.free < need:

@@ -23,6 +23,7 @@ class Memory:
     eras: list[Era] = field(default_factory=list)
     hand: bytes | str = ""
     owed: int = 0  # ids accepted since the hand last moved
+    quiet: int = 0  # no note is due before the store's clock shows this
 
 
 def due(eras: Sequence[Era], tick: int, horizon_ms: int) -> bool:

@@ -8,7 +8,7 @@ from types import TracebackType
 import apsw
 
 from modules.cache.store import schema
-from modules.cache.store.errors import StoreDamagedError, StoreFailingError, StoreFullError
+from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 
 
 class Guard:
@@ -27,9 +27,16 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Raises StoreDamagedError, StoreFullError or StoreFailingError in place of SQLite's."""
+        failure = self.meaning(error)
+        if failure is not None:
+            raise failure from error
+
+    def meaning(self, error: BaseException | None) -> StoreError | None:
+        """What an error means for a caller; None for one that is not SQLite's, or that is a bug of ours."""
         if isinstance(error, schema.DAMAGE):
-            raise StoreDamagedError(str(error)) from error
+            return StoreDamagedError(str(error))
         if isinstance(error, apsw.FullError):
-            raise self._full() from error
+            return self._full()
         if isinstance(error, schema.FAILURE):
-            raise StoreFailingError(f"{type(error).__name__}: {error}") from error
+            return StoreFailingError(f"{type(error).__name__}: {error}")
+        return None

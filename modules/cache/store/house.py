@@ -16,9 +16,10 @@ from modules.cache.sealing import Sealer
 from modules.cache.store.clock import Clock
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreForeignError
 from modules.cache.store.keyfile import NAME, KeyFile
+from modules.cache.store.opening import DATABASE
 from modules.cache.store.salvage import Salvage
 from modules.cache.store.state import Limits
-from modules.cache.store.store import DATABASE, Append, Appended, Store
+from modules.cache.store.store import Append, Appended, Store
 
 T = TypeVar("T")
 

@@ -5,33 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modules.cache.store import batch, erase, outgoing
-from modules.cache.store.append import Append, Appended, append, append_alone
+from modules.cache.store.append import Append, Appended, append
 from modules.cache.store.batch import Batch
-from modules.cache.store.budget import BASE_FRAMES, frames_for
+from modules.cache.store.budget import BASE_FRAMES, frames_for, leaves_for
 from modules.cache.store.erase import Erase, Erasure
+from modules.cache.store.erasing import Erasing
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFullError
 from modules.cache.store.outgoing import Confirm, Hand, Rewind
 from modules.cache.store.state import State
-from modules.cache.store.transactions import Transactions
+from modules.cache.store.transactions import DISK_FULL, Transactions
 
 Job = Append | Hand | Confirm | Rewind | Batch | Erase
 Result = Appended | Erasure | StoreError | None
 
 _SMALL_JOB_FRAMES = 8  # of moving a watermark: the mark, the leaves at both ends of a window; of noting one row
-_ONE = Appended(1)
 
 
 class Jobs:
     """Does jobs for one open store."""
 
-    def __init__(self, state: State, transactions: Transactions) -> None:
+    def __init__(self, state: State, transactions: Transactions, erasing: Erasing) -> None:
         self._state = state
         self._transactions = transactions
+        self._erasing = erasing
 
     def apply(self, jobs: Sequence[Job]) -> list[Result]:
         """Store.apply."""
-        if len(jobs) == 1 and (alone := self._alone(jobs[0])) is not None:
-            return [alone]
         results: list[Result] = []
         group: list[Job] = []
         total = BASE_FRAMES
@@ -60,7 +59,7 @@ class Jobs:
         return first + second if isinstance(second, Appended) else second
 
     def _group(self, jobs: Sequence[Job], frames: int) -> list[Result]:
-        """All in one commit; when one fails, each in its own."""
+        """All in one commit; when one fails, one by one."""
         if not jobs:
             return []
         results: list[Result] = []
@@ -72,34 +71,33 @@ class Jobs:
         except StoreError as error:
             if len(jobs) == 1:
                 return [error]
-            return [self._group([job], BASE_FRAMES + _frames(job))[0] for job in jobs]
+            return self._one_by_one(jobs)
+        for result in results:
+            if isinstance(result, Erasure):
+                self._erasing.begin(result)
         return results
 
-    def _alone(self, job: Job) -> Result:
-        """The short way of a single record; None where the long one must be gone."""
-        if not isinstance(job, Append) or len(job.records) != 1 or self._transactions.disk_full:
-            return None
-        state = self._state
-        frames = BASE_FRAMES + _frames(job)
-        if frames > state.budget.most_frames:
-            return None
-        try:
-            with self._transactions.guard:
-                self._transactions.room_in_wal(frames)
-                if not append_alone(state, job):
-                    return None
-                self._transactions.empty_wal()
-        except StoreDamagedError:
-            raise
-        except StoreError as error:
-            state.free = 0
-            return error
-        return _ONE
+    def _one_by_one(self, jobs: Sequence[Job]) -> list[Result]:
+        """Each in its own commit. Where the disk fails one, appends that follow it in one of its priorities wait too.
+
+        One that only finds no room under the bound holds up nobody: a smaller one may fit.
+        """
+        results: list[Result] = []
+        held: dict[int, StoreError] = {}
+        for job in jobs:
+            priorities = {record.priority for record in job.records} if isinstance(job, Append) else set()
+            before = next(iter(priorities & held.keys()), None)
+            result = self._group([job], BASE_FRAMES + _frames(job))[0] if before is None else held[before]
+            no_room = isinstance(result, StoreFullError) and not result.disk
+            if isinstance(result, StoreError) and not no_room:
+                held |= dict.fromkeys(priorities, result)
+            results.append(result)
+        return results
 
     def _do(self, job: Job) -> Result:
         if isinstance(job, Append):
             if self._transactions.disk_full:
-                raise StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
+                raise StoreFullError(DISK_FULL, disk=True)
             return append(self._state, job)
         if isinstance(job, Erase):
             return erase.begin(self._state, job)
@@ -113,5 +111,5 @@ class Jobs:
 def _frames(job: Job) -> int:
     """Pages that a job writes at most."""
     if isinstance(job, Append):
-        return frames_for(job.leaves, len(job.records))
+        return frames_for(leaves_for(job.sizes), len(job.sizes))
     return _SMALL_JOB_FRAMES

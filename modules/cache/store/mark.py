@@ -76,7 +76,7 @@ class Marks:
         self._dirty = False
         self.damaged: list[int] = []
         self.fresh = False
-        self._marks = self._load()
+        self.by_priority = self._load()
 
     def _load(self) -> dict[int, Mark]:
         """Read them; a record stored after its mark was written carries the totals that bring the mark up to date."""
@@ -111,11 +111,11 @@ class Marks:
         return mark
 
     def __getitem__(self, priority: int) -> Mark:
-        return self._marks[priority]
+        return self.by_priority[priority]
 
     def all(self) -> list[Mark]:
         """One for each priority, the highest first."""
-        return [self._marks[priority] for priority in PRIORITIES]
+        return [self.by_priority[priority] for priority in PRIORITIES]
 
     def begin(self) -> None:
         """A transaction begins."""
@@ -124,7 +124,7 @@ class Marks:
 
     def grow(self, priority: int) -> Mark:
         """To be changed in a way that the newest record tells, so that the row need not be written."""
-        mark = self._marks[priority]
+        mark = self.by_priority[priority]
         if priority not in self._saved:
             self._saved[priority] = _values(mark)
         return mark
@@ -137,7 +137,7 @@ class Marks:
     def undo(self) -> None:
         """As they were at `begin`."""
         for priority, values in self._saved.items():
-            self._marks[priority] = Mark(*values)
+            self.by_priority[priority] = Mark(*values)
 
     def touch(self) -> None:
         """Write them though nothing has changed."""
@@ -146,7 +146,7 @@ class Marks:
     def write(self, tick: int) -> None:
         """Put them into the open transaction, if any was changed; they share a page, so all go."""
         if self._dirty:
-            for mark in self._marks.values():
+            for mark in self.by_priority.values():
                 mark.clock = tick
             rows = [(*_values(mark), seal(mark, self._sealer)) for mark in self.all()]
             self._connection.executemany(_WRITE, rows)

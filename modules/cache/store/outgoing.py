@@ -103,7 +103,7 @@ def peek(state: State, priority: int, after: int, most: int, most_bytes: int) ->
     """Records behind `after` until `most` or `most_bytes` is reached, and the damaged ones met on the way."""
     found, damaged = _open_rows(state, priority, after, most, most_bytes)
     if found:
-        state.claim(priority, found[-1].seq)
+        state.claimed[priority] = found[-1].seq
     elif not damaged:
         _expect_none(state, priority, after)
     return found, damaged
@@ -234,7 +234,7 @@ def move(state: State, job: Hand | Confirm | Rewind) -> None:
             mark.again = max(mark.again, mark.handed)
         mark.handed = mark.confirmed
         mark.handed_at = 0
-        state.claim(job.priority, mark.confirmed)
+        state.let_go(job.priority, mark.confirmed)
         return
     _confirm(state, job)
 

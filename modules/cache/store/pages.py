@@ -7,6 +7,7 @@ in 2.1, the WAL in 4.1.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ INDEX_LEAF = 0x0A
 TABLE_LEAF = 0x0D
 _FILE_HEADER = 100
 _LEAF_HEADER = 8
+_PAGE_NUMBER = 4  # bytes of it, with which a frame begins
 _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 _LARGEST = {TABLE_LEAF: PAGE - 35, INDEX_LEAF: (PAGE - 12) * 64 // 255 - 23}
 _LEAST = (PAGE - 12) * 32 // 255 - 23
@@ -115,13 +117,22 @@ class Pages:
 
 
 def pages_in_wal(database: Path, frames: int) -> int:
-    """How many different pages are among the first `frames` of its WAL; `frames` where the file cannot be read."""
+    """How many different pages are among the first `frames` of its WAL; `frames` where the file cannot be read.
+
+    Only the number of each page is read: not mapped, since a disk that fails under a map ends the process.
+    """
     try:
-        raw = database.with_name(database.name + "-wal").read_bytes()
+        descriptor = os.open(database.with_name(database.name + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return frames
-    starts = range(WAL_HEADER, min(len(raw), WAL_HEADER + frames * FRAME), FRAME)
-    return len({raw[start : start + 4] for start in starts})
+    try:
+        starts = range(WAL_HEADER, WAL_HEADER + frames * FRAME, FRAME)
+        numbers = {os.pread(descriptor, _PAGE_NUMBER, start) for start in starts}
+    except OSError:
+        return frames
+    finally:
+        os.close(descriptor)
+    return len(numbers - {b""})  # nothing is read behind the end
 
 
 def _values(payload: bytes) -> list[Value]:

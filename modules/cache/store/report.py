@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from modules.cache.record import PRIORITIES, Entry, each, shown_id
-from modules.cache.store.budget import PAGE
+from modules.cache.store.budget import PAGE, RESERVE
 from modules.cache.store.erase import Erasure
 from modules.cache.store.state import State
 
@@ -78,9 +78,9 @@ def stats(state: State, *, disk_full: bool, erasures: list[Erasure]) -> Stats:
         duplicates=state.duplicates,
         bound_bytes=state.limits.bound,
         file_bytes=state.measure(),
-        free_bytes=max(0, free - state.budget.reserve) * PAGE,
+        free_bytes=max(0, free - RESERVE) * PAGE,
         used_bytes=(state.budget.pages - free) * PAGE,
-        written_bytes=state.wear.wal + state.wear.database,
+        written_bytes=state.wear.wal + state.written_to_wal() + state.wear.database,
         commits=state.wear.commits,
         checkpoints=state.wear.checkpoints,
         disk_full=disk_full,

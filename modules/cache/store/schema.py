@@ -83,7 +83,8 @@ def abandon(connection: apsw.Connection) -> None:
         connection.close(force=True)
 
 
-def _prepare(connection: apsw.Connection) -> None:
+def set_pragmas(connection: apsw.Connection) -> None:
+    """Durable, bounded and clean; before the first table is made."""
     # An exclusive lock also keeps the WAL's index in memory: no -shm file, which would count in the bound.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     if not connection.pragma("page_count"):  # asked of a file that has its own, auto_vacuum would write to it
@@ -96,6 +97,10 @@ def _prepare(connection: apsw.Connection) -> None:
     )  # a page goes to the WAL once for each commit, so its growth can be foretold
     connection.execute("PRAGMA temp_store=MEMORY")
     connection.execute("PRAGMA secure_delete=FAST")  # no deleted row stays in a page that is written anyway
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    set_pragmas(connection)
     connection.wal_autocheckpoint(0)  # the store checkpoints when its budget says so
     application = connection.pragma("application_id")
     version = connection.pragma("user_version")

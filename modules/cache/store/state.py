@@ -48,7 +48,7 @@ class Limits:
 class Wear:
     """Bytes written to flash, in blocks of 4 KB as the file system writes them, and how many transactions did."""
 
-    wal: int = 0
+    wal: int = 0  # but for what was written since it was last begun anew
     database: int = 0
     commits: int = 0
     checkpoints: int = 0
@@ -67,15 +67,17 @@ class State:
     measure: Callable[[], int]
     pages_in_wal: Callable[[int], int]
     """How many different pages are among so many frames of the WAL: a checkpoint writes each once."""
-    started: int
-    base: int
+    offset: int
+    """Of the store's own clock against the monotonic one, ms."""
     seq: int
     memory: Memory
     now: int = 0  # the store's clock when the open transaction began
     claimed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PRIORITIES, 0))
+    """Up to which seq records are about to be sent."""
     free: int = 0  # pages known to be free; a lower bound, read again when it is used up
     spare: int = 0  # pages that estimates were once short of
     frames: int = 0  # pages in the WAL
+    begun: int = 0  # how many commits there were before the WAL was begun anew
     quarantined: int = 0
     duplicates: int = 0
     appended_bytes: int = 0
@@ -86,16 +88,15 @@ class State:
 
     def tick(self) -> int:
         """The store's own clock in ms: it runs only while a store is open, and never back."""
-        return self.base + self.clock.monotonic() - self.started
+        return self.offset + self.clock.monotonic()
 
     def untouchable(self, priority: int) -> int:
         """Records up to here are in edgeHub or about to be sent there."""
         return max(self.marks[priority].handed, self.claimed[priority])
 
-    def claim(self, priority: int, seq: int) -> None:
-        """Records up to `seq` are about to be sent. What is let go of by a lower one may expire, so look again."""
-        if seq < self.claimed[priority]:
-            self.expired = {name: cursor for name, cursor in self.expired.items() if name[0] != priority or name[2]}
+    def let_go(self, priority: int, seq: int) -> None:
+        """Records behind `seq` are not about to be sent after all: they may expire, so they are looked at again."""
+        self.expired = {name: cursor for name, cursor in self.expired.items() if name[0] != priority or name[2]}
         self.claimed[priority] = seq
 
     def read_free(self) -> int:
@@ -119,13 +120,16 @@ class State:
         self.wear.checkpoints += 1
         self.wear.database += min(max(moved, 0), pages) * PAGE
         if logged == moved or truncate:
-            self.frames = 0
+            self.wear.wal += self.written_to_wal()
+            self.frames, self.begun = 0, self.wear.commits
 
     def note_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        """SQLite's WAL hook: how many pages the WAL holds after this commit."""
-        before = self.frames if pages >= self.frames else 0
-        first = (WAL_HEADER + before * FRAME) // PAGE if before else 0
-        self.wear.wal += (-(-(WAL_HEADER + pages * FRAME) // PAGE) - first) * PAGE
-        self.wear.commits += 1
+        """SQLite's WAL hook: how many pages the WAL holds after this commit. Short, for each commit pays for it."""
         self.frames = pages
+        self.wear.commits += 1
         return apsw.SQLITE_OK
+
+    def written_to_wal(self) -> int:
+        """Bytes since it was begun anew: each commit but the first writes the block again in which the last ended."""
+        blocks = -(-(WAL_HEADER + self.frames * FRAME) // PAGE)
+        return (blocks + max(0, self.wear.commits - self.begun - 1)) * PAGE if self.frames else 0

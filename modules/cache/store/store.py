@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Self
 from modules.cache.record import ALERTS, Entry, Stored
 from modules.cache.sealing import Sealer
 from modules.cache.store import batch, erase, expire, outgoing, report, schema, upkeep
+from modules.cache.store.alone import Alone
 from modules.cache.store.append import Append, Appended
 from modules.cache.store.ballast import Ballast
 from modules.cache.store.batch import Batch
@@ -21,18 +21,15 @@ from modules.cache.store.erase import Erase, Erasure
 from modules.cache.store.erasing import Erasing
 from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError
 from modules.cache.store.evict import make_room
-from modules.cache.store.forget import Era, Memory
 from modules.cache.store.jobs import Job, Jobs, Result
-from modules.cache.store.mark import Marks
+from modules.cache.store.opening import DATABASE, read_state
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
-from modules.cache.store.pages import pages_in_wal
 from modules.cache.store.scan import Range
 from modules.cache.store.state import Limits, State
 from modules.cache.store.transactions import Transactions
 
 __all__ = ["Append", "Appended", "Batch", "Confirm", "Erase", "Hand", "InFlight", "Job", "Limits", "Rewind", "Store"]
 
-DATABASE = "queue.db"
 _KEPT_AT_ONCE = 32  # records read for a replay in one go
 
 
@@ -43,8 +40,9 @@ class Store:
         self._state = state
         self._transactions = Transactions(state, ballast)
         self._guard = self._transactions.guard
-        self._jobs = Jobs(state, self._transactions)
         self._erasing = Erasing(state, self._transactions)
+        self._jobs = Jobs(state, self._transactions, self._erasing)
+        self._alone = Alone(state, self._transactions)
 
     @property
     def disk_full(self) -> bool:
@@ -69,31 +67,12 @@ class Store:
         Raises StoreBusyError, StoreDamagedError, StoreForeignError or StoreFailingError.
         """
         limits, clock = limits or Limits(), clock or Clock()
-        budget = Budget.of(limits.bound)
-        ballast = None if vfs or look else Ballast(folder / "ballast", budget.ballast)
+        ballast = None if vfs or look else Ballast(folder / "ballast", Budget.of(limits.bound).ballast)
         connection = schema.connect(folder / DATABASE, vfs=vfs)
         try:
-            schema.limit(connection, budget)
-            marks = Marks(connection, sealer)
-            eras = [Era(*row) for row in connection.execute("SELECT seq, tick FROM era ORDER BY seq")]
-            state = State(
-                connection=connection,
-                sealer=sealer,
-                limits=limits,
-                clock=clock,
-                marks=marks,
-                budget=budget,
-                measure=partial(_bytes_in, folder),
-                pages_in_wal=partial(pages_in_wal, folder / DATABASE),
-                started=clock.monotonic(),
-                base=max(mark.clock for mark in marks.all()),
-                seq=max(mark.last_seq for mark in marks.all()),
-                memory=Memory(eras),
-                quarantined=len(connection.execute("SELECT seq FROM quarantine").fetchall()),
-            )
-            connection.set_wal_hook(state.note_commit)
+            state = read_state(connection, folder, sealer, limits, clock)
             store = cls(state, ballast)
-            state.batched = bool(connection.execute("SELECT 1 FROM batch LIMIT 1").fetchall())
+            marks = state.marks
             if marks.fresh or marks.damaged:
                 store._transactions.commit(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
@@ -112,13 +91,14 @@ class Store:
     def apply(self, jobs: Sequence[Job]) -> list[Result]:
         """Do the jobs in their order; when this returns, those whose result is no exception are on disk.
 
-        A job that fails does not harm its neighbours. Raises StoreDamagedError.
+        A job that fails does not harm its neighbours, but where the disk fails an append, none of its priority
+        overtakes it: those behind it fail too. Raises StoreDamagedError.
         """
-        results = self._jobs.apply(jobs)
-        for result in results:
-            if isinstance(result, Erasure):
-                self._erasing.begin(result)
-        return results
+        if len(jobs) == 1:
+            done = self._alone.append(jobs[0])
+            if done is not None:
+                return [done]
+        return self._jobs.apply(jobs)
 
     def peek(self, priority: int, after: int, *, most: int, most_bytes: int) -> list[Stored]:
         """The next records of a priority behind seq `after`, in order, and claimed: eviction no longer touches them.
@@ -138,7 +118,7 @@ class Store:
 
     def release(self, priority: int, until: int) -> None:
         """What was peeked behind seq `until` is not about to be sent after all: it may be evicted, or expire."""
-        self._state.claim(priority, until)
+        self._state.let_go(priority, until)
 
     def batches(self, priority: int, after: int) -> list[Batch]:
         """What is bound to be sent together and ends behind seq `after`, in order."""
@@ -294,6 +274,8 @@ class Store:
     def set_limits(self, limits: Limits) -> None:
         """Horizon, times to live and retention take effect at once; for the bound see `resize`."""
         self._state.limits = replace(limits, bound=self._state.limits.bound)
+        self._state.memory.quiet = 0
+        self._state.expired.clear()
 
     def close(self) -> None:
         """Checkpoint and let go of the lock. A closed store cannot be used, also where this raises StoreError."""
@@ -316,11 +298,3 @@ class Store:
     def _quarantine(self, priority: int, damaged: Sequence[outgoing.Damaged]) -> None:
         if damaged:
             self._transactions.commit(lambda: outgoing.quarantine(self._state, priority, damaged), STEP_FRAMES)
-
-
-def _bytes_in(folder: Path) -> int:
-    """What the files in a folder take; 0 for a folder that only an SQLite VFS knows."""
-    if not folder.is_dir():
-        return 0
-    with os.scandir(folder) as items:
-        return sum(item.stat().st_size for item in items)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+import apsw
+
 from modules.cache.store.ballast import Ballast
-from modules.cache.store.budget import MIB
 from modules.cache.store.errors import StoreFullError
 from modules.cache.store.guard import Guard
 from modules.cache.store.schema import FAILURE
 from modules.cache.store.state import State
 
+DISK_FULL = "the disk is full: free some space; nothing is accepted until then"
 _BALLAST_AGAIN_MS = 1000  # between two tries to have the ballast back
 
 
@@ -22,6 +24,7 @@ class Transactions:
         self._state = state
         self._ballast = ballast
         self._ballast_tried = 0
+        self._short = False  # whether a transaction found no page to use, and it was not the disk's fault
         self.guard = Guard(self._full)
         self.disk_full = bool(ballast) and not ballast.take()  # type: ignore[union-attr]
 
@@ -34,8 +37,12 @@ class Transactions:
         state.now = state.tick()
         try:
             state.connection.execute("BEGIN IMMEDIATE")
-            work()
-            state.marks.write(state.now)
+            try:
+                work()
+                state.marks.write(state.now)
+            except apsw.FullError:
+                self._short = True
+                raise
             state.connection.execute("COMMIT")
         except BaseException:
             state.seq, state.free = seq, 0
@@ -72,11 +79,16 @@ class Transactions:
             self.disk_full = not self._ballast.take()
 
     def _full(self) -> StoreFullError:
-        """Why SQLite says full: the disk is, and the ballast goes; or an estimate fell short, and the next will not."""
-        if self._ballast and not self._ballast.disk_has(MIB):
+        """Why SQLite says full: the disk is, and the ballast goes; or an estimate fell short, and the next will not.
+
+        Pages are written by COMMIT and checkpoints alone (cache_spill=OFF), so what is full before is the page count.
+        """
+        if self._short:
+            self._short = False
+            self._state.spare = min(2 * self._state.spare + 16, self._state.budget.pages // 4)
+            return StoreFullError("no room for now", disk=False)
+        if self._ballast:
             self.disk_full = True
             self._ballast.give_up()
             self._ballast_tried = self._state.clock.monotonic()
-            return StoreFullError("the disk is full: free some space; nothing is accepted until then", disk=True)
-        self._state.spare = min(2 * self._state.spare + 16, self._state.budget.pages // 4)
-        return StoreFullError("no room for now", disk=False)
+        return StoreFullError(DISK_FULL, disk=True)

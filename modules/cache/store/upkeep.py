@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from modules.cache.store.forget import Era, cutoff, due, outdated
+from modules.cache.store.forget import ERAS, Era, cutoff, due, outdated
 from modules.cache.store.state import State
 
-_SWEEP_EVERY = 256  # ids accepted between two sweeps ...
-_SWEEP_ROWS = 2 * _SWEEP_EVERY  # ... of so many rows: the hand goes round twice as fast as the table grows
+SWEEP_EVERY = 256  # ids accepted between two sweeps ...
+_SWEEP_ROWS = 2 * SWEEP_EVERY  # ... of so many rows: the hand goes round twice as fast as the table grows
 _GIVE_BACK_PAGES = 64  # moved in one transaction: well under what the smallest WAL holds
 _WORTH_GIVING_BACK = 8  # one part in so many of the pages lies free
 
@@ -20,19 +20,11 @@ def remember(state: State, n: int) -> None:
         for era in outdated(memory.eras, tick, horizon):
             state.connection.execute("DELETE FROM era WHERE seq=?", (era.seq,))
             memory.eras.remove(era)
+    memory.quiet = memory.eras[-1].tick + horizon // ERAS
     memory.owed += n
-    while memory.owed >= _SWEEP_EVERY:
-        memory.owed -= _SWEEP_EVERY
+    while memory.owed >= SWEEP_EVERY:
+        memory.owed -= SWEEP_EVERY
         sweep(state)
-
-
-def remember_one(state: State) -> bool:
-    """One id is accepted; False when it is time to note or to forget, which is for `remember`."""
-    memory = state.memory
-    if memory.owed + 1 >= _SWEEP_EVERY or due(memory.eras, state.now, state.limits.horizon_ms):
-        return False
-    memory.owed += 1
-    return True
 
 
 def sweep(state: State) -> None:

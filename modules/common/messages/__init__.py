@@ -1,7 +1,7 @@
 """The wire contract: messages, their ids, and the bodies they carry (docs/formats/messages.md). Pure."""
 
 from modules.common.messages.alert import SEVERITIES, STATES, Alert, AlertState, Severity
-from modules.common.messages.batch import BATCH, GZIP, METERED, encode_member, members, metered_units, pack
+from modules.common.messages.batch import BATCH, GZIP, METERED, encode_member, member, members, metered_units, pack
 from modules.common.messages.ids import content_id, derived_id, id_time_ms, new_id
 from modules.common.messages.message import (
     FLOAT32,
@@ -19,6 +19,7 @@ from modules.common.messages.message import (
     parse_time,
     rfc3339,
 )
+from modules.common.messages.operator import VERDICTS, OperatorVerdict
 from modules.common.messages.senml import Reading, ReadingBatch
 from modules.common.messages.waveform import Waveform
 
@@ -36,10 +37,12 @@ __all__ = [
     "SEVERITIES",
     "STATES",
     "UTF8",
+    "VERDICTS",
     "Alert",
     "AlertState",
     "BadMessage",
     "Message",
+    "OperatorVerdict",
     "Reading",
     "ReadingBatch",
     "Severity",
@@ -50,6 +53,7 @@ __all__ = [
     "from_wire",
     "id_time_ms",
     "json_message",
+    "member",
     "members",
     "metered_units",
     "new_id",

@@ -46,7 +46,9 @@ def encode_member(message: Message) -> bytes:
     return orjson.dumps(document)
 
 
-def pack(first: Message, encoded: Sequence[bytes], kinds: Sequence[str], *, seq: int, compress: bool) -> Message:
+def pack(
+    first: Message, encoded: Sequence[bytes], kinds: Sequence[str], *, seq: int, compress: bool, source: str = "cache"
+) -> Message:
     """One message of members that `encode_member` made, `first` among them; `kinds` are theirs.
 
     Its id is made of its bytes: whatever has this id is this batch.
@@ -57,7 +59,7 @@ def pack(first: Message, encoded: Sequence[bytes], kinds: Sequence[str], *, seq:
     return Message(
         body=body,
         kind=BATCH,
-        source="cache",
+        source=source,
         seq=seq,
         time=first.time,
         message_id=content_id(first.message_id, body),
@@ -78,6 +80,11 @@ def members(arrival: Message) -> list[Message]:
     if not isinstance(found, list):
         raise BadMessage("wrong_shape", "a batch without members")
     return [_member(each) for each in found]
+
+
+def member(encoded: bytes) -> Message:
+    """The message that `encode_member` wrote. Raises BadMessage."""
+    return _member(_object(encoded))
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -22,7 +22,20 @@ FLOAT32: Final = "application/octet-stream"
 UTF8: Final = "utf-8"
 
 KINDS: Final = frozenset(
-    {"readings", "waveform", "frame", "alert", "window", "anomaly", "score", "sample", "health", "command", "batch"}
+    {
+        "readings",
+        "waveform",
+        "frame",
+        "alert",
+        "window",
+        "anomaly",
+        "score",
+        "sample",
+        "verdict",
+        "health",
+        "command",
+        "batch",
+    }
 )
 
 # edgeHub closes the connection on a larger packet and the SDK would send it again for ever

@@ -21,6 +21,7 @@ from localhub.agent import proc
 from localhub.agent.edge import Edge
 from localhub.agent.orphans import Records
 from localhub.agent.plan import Plan, Planned
+from localhub.agent.planner import Sources
 from localhub.agent.policy import Policy
 from localhub.agent.runner import ProcessRunner
 from localhub.control.server import Call
@@ -134,7 +135,9 @@ async def agent(state: State, hub: None, program: ProgramFixture) -> AsyncIterat
     two = program("two", OBEYS, policy=Policy.ALWAYS, order=1, X="${MODULE_STATE}")
     one = program("one", OBEYS, policy=Policy.ALWAYS, order=2)
     (state.agent).mkdir(exist_ok=True)
-    (state.agent / "plan.json").write_bytes(Plan(modules=[two, one], devices=[program("leaf", OBEYS)]).to_json())
+    plan = Plan(modules=[two, one], devices=[program("leaf", OBEYS)])
+    (state.agent / "plan.json").write_bytes(plan.to_json())
+    Sources.of(plan, folder=state.root, config=None, leaves=None).save(state.agent / "sources.json")
     process = started([sys.executable, "-m", "localhub.agent", "--state", str(state.root), "--grace", "5"])
     try:
         await until(lambda: state.log("leaf").exists() and state.log("leaf").read_text())

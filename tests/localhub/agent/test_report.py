@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,9 +32,6 @@ async def test_modules_are_reported_as_they_change_and_those_of_earlier_runs_rem
     async def hub_twin(_call: Call) -> object:
         return {"desired": {"$version": 0}, "reported": {**reported, "$version": 4}}
 
-    async def cloud_twin(_call: Call) -> object:
-        return {"desired": {"$version": 7}}
-
     async def take(call: Call) -> object:
         nonlocal reported
         assert call.body["module"] == "$edgeAgent"
@@ -49,16 +47,12 @@ async def test_modules_are_reported_as_they_change_and_those_of_earlier_runs_rem
     one = program("one", "import time; time.sleep(600)")
     edge = Edge(state, Plan(modules=[one]), ProcessRunner(Records(state.agent / "living.json", str(state.root))))
     hub = control.application(control.get("/twin/{name}", hub_twin), control.post("/reported", take))
-    cloud = control.application(control.get("/twin/{name}", cloud_twin))
-    async with (
-        edge.workload_api(),
-        control.serving(hub, state.hub_socket),
-        control.serving(cloud, state.cloud_socket),
-    ):
-        reporting = asyncio.create_task(report.keep_reporting(edge))
+    last = SimpleNamespace(version=7, code=400, description="why")
+    async with edge.workload_api(), control.serving(hub, state.hub_socket):
+        reporting = asyncio.create_task(report.keep_reporting(edge, last))
         await until(lambda: patches)
         assert reported["lastDesiredVersion"] == 7
-        assert reported["lastDesiredStatus"] == {"code": 200, "description": ""}
+        assert reported["lastDesiredStatus"] == {"code": 400, "description": "why"}
         assert set(reported) >= {"schemaVersion", "version", "runtime", "systemModules"}
         assert reported["modules"] == {
             "one": {

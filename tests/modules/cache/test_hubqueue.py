@@ -34,6 +34,22 @@ def test_another_start_is_another_instance() -> None:
     assert parse(TEXT + b"process_start_time_seconds 17.5\n").instance == "7f3a/17.5"
 
 
+@pytest.mark.parametrize(
+    ("said", "away"),
+    [
+        ("", None),
+        ("offline_duration_seconds_count 1", False),  # connected for the first time
+        ("offline_duration_seconds_count 1\nedgehub_offline_count_total 1", True),
+        ("offline_duration_seconds_count 3\nedgehub_offline_count_total 2", False),
+        ("offline_duration_seconds 0.5", None),
+    ],
+)
+def test_edgehub_knows_whether_it_reaches_the_cloud(said: str, away: bool | None) -> None:
+    lines = [f"edgehub_{line}" for line in said.replace("edgehub_", "").splitlines()]
+    labelled = "".join(line.replace(" ", '{id="gw1/$edgeHub",ms_telemetry="True"} ') + "\n" for line in lines)
+    assert parse(TEXT + labelled.encode()).away is away
+
+
 class Page(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     body = TEXT

@@ -41,6 +41,28 @@ def test_an_outage_does_not_make_the_link_look_slow() -> None:
     assert stall.patience == before
 
 
+def test_edgehub_s_own_word_counts_when_it_is_news() -> None:
+    stall = Stall()
+    assert not stall.told(away=None, now=0.0)
+    assert stall.told(away=False, now=1.0)
+    assert stall.link == "up"
+    assert stall.told(away=True, now=2.0)
+    assert stall.link == "down"
+    assert stall.moved(1.5, 3.0), "edgeHub has not noticed yet"
+    assert not stall.told(away=True, now=3.1), "no news"
+    assert stall.link == "up"
+
+
+def test_what_waits_has_its_patience_anew_when_edgehub_is_back() -> None:
+    stall = Stall()
+    stall.told(away=True, now=1.0)
+    assert stall.told(away=False, now=60.0)
+    assert not stall.waits(1.0, 60.0 + stall.patience - 0.1)
+    assert stall.waits(1.0, 60.0 + stall.patience)
+    assert not stall.told(away=False, now=70.0), "edgeHub takes its time to notice"
+    assert stall.link == "down"
+
+
 def test_one_slow_message_does_not_make_a_slow_link() -> None:
     stall = Stall()
     for number in range(5):

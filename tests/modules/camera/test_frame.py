@@ -1,8 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from modules.camera.frame import BadPicture, decode, encode
+from modules.camera.frame import BadPicture, _jpeg, decode, encode
 
 
 def jpeg(height: int, width: int) -> bytes:
@@ -34,7 +36,8 @@ def test_a_bomb_of_pixels_is_refused() -> None:
 
 def test_the_limit_holds_whatever_the_picture() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
-    encoded = encode(noise, quality=95, limit=50_000)
+    encoded, made = encode(noise, quality=95, limit=50_000)
+    assert made.shape < noise.shape
     assert len(encoded) <= 50_000
     assert decode(encoded).shape[2] == 3
 
@@ -42,5 +45,18 @@ def test_the_limit_holds_whatever_the_picture() -> None:
 def test_quality_goes_before_resolution() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     smooth = np.asarray(cv2.GaussianBlur(noise, (9, 9), 0), np.uint8)
-    whole = encode(smooth, quality=95)
-    assert decode(encode(smooth, quality=95, limit=len(whole) // 2)).shape == (480, 640, 3)
+    whole, _ = encode(smooth, quality=95)
+    smaller, _ = encode(smooth, quality=95, limit=len(whole) // 2)
+    assert decode(smaller).shape == (480, 640, 3)
+
+
+@given(share=st.floats(0.2, 0.99))
+def test_the_best_quality_that_fits_is_taken(share: float) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    smooth = np.asarray(cv2.GaussianBlur(noise, (5, 5), 0), np.uint8)
+    limit = int(share * len(encode(smooth, quality=95)[0]))
+    encoded, made = encode(smooth, quality=95, limit=limit)
+    assert len(encoded) <= limit
+    if made is smooth:
+        better = next(q for q in range(40, 100) if len(_jpeg(smooth, q)) >= len(encoded)) + 6
+        assert better > 95 or len(_jpeg(smooth, better)) > limit

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.camera.conveyor import Belt
-from modules.camera.gate import STILL, Gate, GateRules
+from modules.camera.gate import Gate
+from modules.camera.motion import STILL, GateRules
 
 HEIGHT, WIDTH = 240, 320
 
@@ -33,7 +34,7 @@ def settled(gate: Gate, picture: np.ndarray, frames: int = 20) -> np.random.Gene
 def test_noise_does_not_fire() -> None:
     gate = Gate()
     random = settled(gate, scene())
-    assert not any(gate.watch(noisy(scene(), random)).moving for _ in range(200))
+    assert not any(gate.watch(noisy(scene(), random)).moving for _ in range(100))
 
 
 @settings(max_examples=25, deadline=None)
@@ -50,11 +51,11 @@ def test_a_patch_fires_and_is_boxed(x: int, y: int, side: int, contrast: int) ->
     changed[y : y + side, x : x + side] += contrast
     motion = gate.watch(noisy(np.clip(changed, 0, 255), random))
     assert motion.moving
-    assert motion.region is not None
-    box = motion.region
+    (thing,) = motion.things
+    box = thing.region
     assert abs(box.x - x) <= 8 and abs(box.y - y) <= 8
     assert abs(box.x + box.width - x - side) <= 10 and abs(box.y + box.height - y - side) <= 10
-    assert motion.whole
+    assert thing.whole
 
 
 def test_a_patch_at_the_border_is_not_whole() -> None:
@@ -62,8 +63,8 @@ def test_a_patch_at_the_border_is_not_whole() -> None:
     random = settled(gate, scene())
     changed = scene()
     changed[100:160, :40] = 255
-    motion = gate.watch(noisy(changed, random))
-    assert motion.moving and not motion.whole
+    (thing,) = gate.watch(noisy(changed, random)).things
+    assert not thing.whole
 
 
 @pytest.mark.parametrize("step", [-40, -15, 15, 40])
@@ -121,5 +122,133 @@ def test_a_part_is_found_though_the_light_changed() -> None:
     changed = scene().astype(np.int16) + 30
     changed[100:150, 200:250] += 70
     motion = gate.watch(noisy(np.clip(changed, 0, 255), random))
-    assert motion.region is not None
-    assert motion.region.width < 70
+    (thing,) = motion.things
+    assert thing.region.width < 70
+
+
+RAMP = np.linspace(0.4, 1.8, WIDTH, dtype=np.float32)[None, :, None]
+LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+
+
+def test_a_lamp_from_one_side_does_not_fire() -> None:
+    gate = Gate()
+    random = settled(gate, scene())
+    lit = np.clip(scene() * RAMP, 0, 255)
+    assert not any(gate.watch(noisy(lit, random)).moving for _ in range(30))
+
+
+def test_a_soft_shadow_does_not_fire() -> None:
+    gate = Gate()
+    random = settled(gate, scene())
+    for step in range(-40, 360, 12):
+        dark = np.zeros((HEIGHT, WIDTH), np.float32)
+        cv2.rectangle(dark, (step, 60), (step + 60, 180), 0.5, -1)
+        shade = cv2.GaussianBlur(dark, (0, 0), 10)[:, :, None]
+        assert not gate.watch(noisy(scene() * (1 - shade), random)).moving
+
+
+def textured() -> np.ndarray:
+    random = np.random.default_rng(9)
+    grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT + 100, WIDTH + 100)).astype(np.float32), (0, 0), 5)
+    return np.asarray(np.clip(cv2.merge([110 + 40 * grain / grain.std()] * 3), 0, 255), np.uint8)
+
+
+def view(plane: np.ndarray, down: int, right: int) -> np.ndarray:
+    """What a camera sees that moved by so many pixels."""
+    rows, columns = slice(50 - down, 50 - down + HEIGHT), slice(50 - right, 50 - right + WIDTH)
+    return np.asarray(plane[rows, columns], np.uint8)
+
+
+def test_a_tremble_does_not_fire_and_a_part_in_it_does() -> None:
+    gate, plane = Gate(), textured()
+    random = settled(gate, view(plane, 0, 0))
+    assert cv2.absdiff(view(plane, 0, 0), view(plane, 0, 3)).max() > 40
+    for _ in range(60):
+        down, right = random.integers(-3, 4, 2)
+        assert not gate.watch(noisy(view(plane, int(down), int(right)), random)).moving
+    plane[150:210, 150:210] = 250
+    assert gate.watch(noisy(view(plane, 2, -2), random)).moving
+
+
+def test_a_camera_that_was_pushed_learns_its_view_anew() -> None:
+    gate, plane = Gate(), textured()
+    random = settled(gate, view(plane, 0, 0))
+    assert not any(gate.watch(noisy(view(plane, 25, 40), random)).moving for _ in range(60))
+    assert gate.figures.scene_changes == 1
+
+
+@pytest.mark.parametrize("regions", [True, False])
+def test_only_what_is_watched_counts(regions: bool) -> None:
+    for left, here in ((20, regions), (220, not regions)):
+        gate = Gate(regions=[LEFT]) if regions else Gate(ignored=[LEFT])
+        random = settled(gate, scene())
+        changed = scene()
+        changed[80:140, left : left + 60] = 250
+        motion = gate.watch(noisy(changed, random))
+        assert motion.moving == here
+        assert (motion.area > 0) == here
+
+
+def test_what_reaches_over_the_region_is_not_whole() -> None:
+    gate = Gate(regions=[LEFT])
+    random = settled(gate, scene())
+    changed = scene()
+    changed[80:140, 130:200] = 250
+    (thing,) = gate.watch(noisy(changed, random)).things
+    assert not thing.whole and thing.region.x + thing.region.width <= 170
+
+
+@pytest.mark.parametrize(("side", "fires"), [(12, False), (40, True)])
+def test_what_is_smaller_than_the_least_area_does_not_fire(side: int, fires: bool) -> None:
+    gate = Gate(GateRules(min_area=0.01))
+    random = settled(gate, scene())
+    changed = scene()
+    changed[100 : 100 + side, 150 : 150 + side] = 255
+    assert gate.watch(noisy(changed, random)).moving == fires
+
+
+def test_the_threshold_follows_the_noise_and_is_told() -> None:
+    levels = {}
+    for spread in (1, 12):
+        gate, random = Gate(), np.random.default_rng(4)
+        for _ in range(60):
+            noise = spread * NOISE[random.integers(len(NOISE))]
+            gate.watch(np.clip(np.roll(noise, random.integers(HEIGHT), 0) + scene(), 0, 255).astype(np.uint8))
+        assert gate.figures.calibrated
+        levels[spread] = gate.figures
+    assert levels[12].noise > 3 * levels[1].noise
+    assert levels[12].threshold > levels[1].threshold == GateRules().lowest_threshold
+
+
+def test_a_threshold_that_was_set_stays() -> None:
+    gate = Gate(GateRules(threshold=33))
+    settled(gate, scene(), 60)
+    assert gate.figures.threshold == 33
+
+
+def test_the_background_can_be_taken_anew() -> None:
+    gate = Gate()
+    random = settled(gate, scene())
+    changed = scene()
+    changed[80:140, 80:140] = 220
+    assert gate.watch(noisy(changed, random)).moving
+    gate.learn()
+    assert not any(gate.watch(noisy(changed, random)).moving for _ in range(5))
+
+
+def test_what_leaves_its_place_does_not_fire_there() -> None:
+    gate, random = Gate(), np.random.default_rng(1)
+    there = scene()
+    there[80:140, 80:140] = 220
+    for _ in range(30):
+        gate.watch(noisy(there, random))
+    assert not any(gate.watch(noisy(scene(), random)).moving for _ in range(10))
+
+
+def test_a_thing_that_differs_is_two_where_it_is_two() -> None:
+    gate = Gate()
+    random = settled(gate, scene())
+    changed = scene()
+    changed[80:140, 60:110] = 230
+    changed[80:140, 200:250] = 230
+    assert len(gate.watch(noisy(changed, random)).things) == 2

@@ -1,7 +1,11 @@
 """Packages made up for tests: tiny networks whose answers are known."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,12 @@ import onnx
 import orjson
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from modules.common.edge import Edge
+from modules.common.messages import Message, encode_member, json_message, new_id, pack
+from modules.inference.engine import Engine
+from modules.inference.module import InferenceModule
+from modules.inference.settings import InferenceSettings, Package
 
 MakePackage = Callable[..., Path]
 
@@ -226,3 +236,111 @@ def bright() -> bytes:
 @pytest.fixture
 def dark() -> bytes:
     return jpeg(0)
+
+
+TIME = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def frame() -> Callable[..., Message]:
+    """A picture as the camera sends it."""
+
+    def make(body: bytes, *, source: str = "camera/line1", item: str = "part-1") -> Message:
+        return Message(
+            body=body,
+            kind="frame",
+            source=source,
+            seq=0,
+            time=TIME,
+            message_id=new_id(),
+            content_type="image/jpeg",
+            properties={"item": item},
+        )
+
+    return make
+
+
+@pytest.fixture
+def batch() -> Callable[..., Message]:
+    """Several messages in one, as the camera sends the parts of one moment."""
+
+    def make(*messages: Message) -> Message:
+        kinds = [each.kind for each in messages]
+        return pack(messages[0], [encode_member(each) for each in messages], kinds, seq=0, compress=False)
+
+    return make
+
+
+@pytest.fixture
+def command() -> Callable[..., Message]:
+    """A command as the page sends it."""
+
+    def make(verb: str, **arguments: object) -> Message:
+        document = {"verb": verb, "target": "inference", **arguments}
+        return json_message(document, kind="command", source="status", seq=0, time=TIME)
+
+    return make
+
+
+@dataclass
+class Line:
+    """What a test may do: deliver and wait for the acknowledgement, wait for a version, look and call."""
+
+    module: InferenceModule
+    edge: Edge[InferenceSettings]
+    transport: Any
+
+    async def deliver(self, *messages: Message, to: str = "frames") -> None:
+        before = len(self.transport.acknowledged)
+        for message in messages:
+            self.transport.deliver(to, message)
+        await self.until(lambda: len(self.transport.acknowledged) >= before + len(messages))
+
+    async def runs(self, version: str, count: int = 1) -> None:
+        def there() -> bool:
+            models: Any = self.module.telling.models()["models"]
+            return len(models) == count and all(each.get("version") == version for each in models.values())
+
+        await self.until(there)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():  # noqa: ASYNC110 - what is waited for is in the code under test
+                await asyncio.sleep(0.005)
+
+    def set(self, version: int, **settings: object) -> None:
+        self.transport.patch({"settings": settings, "$version": version})
+
+
+RunModule = Callable[..., Edge[InferenceSettings]]
+
+
+@pytest.fixture
+def run_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, play: Callable[..., None]) -> RunModule:
+    """Run the module on packages with settings; the test's part gets a `Line`."""
+    monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
+
+    def run(
+        part: Callable[[Line], Awaitable[None]],
+        *,
+        settings: dict[str, Any] | None = None,
+        engine: Engine | None = None,
+        wait: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        **packages: Path,
+    ) -> Edge[InferenceSettings]:
+        wanted = {name: Package(path=path).model_dump(mode="json") for name, path in packages.items()}
+        given = {"packages": wanted, "judge_s": 10.0, "random_share": 0.0, **(settings or {})}
+        transport.desired = {"settings": given, "$version": 1}
+        edge = Edge("inference", InferenceSettings, state_dir=tmp_path / "state", transport=transport, heartbeat_s=60)
+        line = Line(InferenceModule(edge, engine or Engine(), clock=clock), edge, transport)
+
+        async def judged() -> None:
+            if wait:
+                await line.runs("1.0.0", len(packages))
+            await part(line)
+
+        play(edge, judged, 120)
+        return edge
+
+    return run

@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from modules.common.snapshot import Snapshot
-from modules.inference.engine import Engine
+from modules.inference.engine import Answer, Engine
 from modules.inference.errors import ChildGoneError
-from modules.inference.loading import CRASHES, SUSPECT, Loading
+from modules.inference.loading import FAILURES, SUSPECT, Loading
 from modules.inference.settings import Package
 
 MakePackage = Callable[..., Path]
@@ -27,7 +27,7 @@ def state(tmp_path: Path) -> Path:
 
 def run(part: Callable[[Engine], Awaitable[None]]) -> None:
     async def within() -> None:
-        engine = Engine(judge_s=1.0, load_s=10.0)
+        engine = Engine(judge_s=1.0, load_s=30.0)
         try:
             async with asyncio.timeout(60):
                 await part(engine)
@@ -56,7 +56,7 @@ def test_a_package_that_does_not_load_leaves_the_last_good_one_at_work_over_a_re
             assert entry.usable
             assert entry.card is not None
             assert entry.card.version == "1.0.0"
-            assert entry.loaded["instead_of"] == str(bad)
+            assert entry.loaded["instead_of"] == "bad"
             assert "has no input 'nowhere'" in entry.loaded["because"]
             assert len(await engine.judge("tile", [(dark, {})])) == 1
 
@@ -114,12 +114,14 @@ def test_a_model_that_keeps_crashing_is_left_alone_and_the_last_good_one_put_in_
             assert entry.card.version == "2.0.0"
             with pytest.raises(ChildGoneError) as gone:
                 await engine.judge("tile", [(bright, {})])
-            await loading.crashed(entry, gone.value)
-        assert "left alone after 2 crashes" in entry.loaded["because"]
+            await loading.failed(entry, gone.value)
+        assert "left alone after 2 failures" in entry.loaded["because"]
         assert entry.usable
         assert entry.card is not None
         assert entry.card.version == "1.0.0"
-        assert (await engine.judge("tile", [(bright, {})]))[0][0] > 0.99
+        (answer,) = await engine.judge("tile", [(bright, {})])
+        assert isinstance(answer, Answer)
+        assert answer.probabilities[0] > 0.99
 
     run(part)
 
@@ -131,9 +133,9 @@ def test_the_only_model_there_is_may_crash_a_little_for_the_input_may_be_to_blam
         loading = Loading(engine, state)
         await loading.apply({"tile": Package(path=make_package(graph=hanging))})
         entry = loading.entries["tile"]
-        for _ in range(CRASHES):
+        for _ in range(FAILURES):
             assert entry.usable
-            await loading.crashed(entry, ChildGoneError("hung"))
-        assert entry.error == "left alone after 6 crashes in a row: hung"
+            await loading.failed(entry, ChildGoneError("hung"))
+        assert entry.error == "left alone after 6 failures: hung"
 
     run(part)

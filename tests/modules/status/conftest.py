@@ -3,10 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import orjson
@@ -40,7 +40,7 @@ class Line:
         self.view = view
         self.url = url
         self.token = token
-        self.client = httpx.AsyncClient(base_url=url, trust_env=False)
+        self.client = httpx.AsyncClient(base_url=url, trust_env=False, verify=False)  # a test of TLS brings its own
         self.acting = {"Authorization": f"Bearer {token}"}
         self._seq = 0
 
@@ -103,16 +103,26 @@ class Line:
                 await asyncio.sleep(0.001)
 
 
-PlayLine = Callable[[Callable[[Line], Awaitable[None]]], None]
+class PlayLine(Protocol):
+    """Runs a part beside the module; `beside` is open as long as both."""
+
+    def __call__(
+        self,
+        part: Callable[[Line], Awaitable[None]],
+        *,
+        scheme: str = "http",
+        beside: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+    ) -> None: ...
 
 
 @pytest.fixture
 def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -> PlayLine:
     """Run the status module and the test's part beside it; a second call is a restart on the same state."""
     monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
+    monkeypatch.setenv("MILLWATCH_AGENT_METRICS", '""')
 
     @asynccontextmanager
-    async def running() -> AsyncIterator[Line]:
+    async def running(scheme: str) -> AsyncIterator[Line]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -122,16 +132,17 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
         module = StatusModule(edge)
         StatusServer(module)
         view = ViewServer(lambda: b"", host="127.0.0.1", port=0, name="view")
-        view.handlers["last.jpg"] = lambda query: ("image/jpeg", {"line1": JPEG}[query["camera"]])
+        view.handlers["picture"] = lambda query: ("image/jpeg", {"line1": JPEG}[query["source"]])
         view.handlers["sensors"] = lambda _query: ("application/json", orjson.dumps({"sensors": SENSORS}))
         view.handlers["sensor"] = lambda query: (
             "application/json",
             orjson.dumps({each["source"]: each for each in SENSORS}[query["source"]]),
         )
+        view.handlers |= VIEWS
         await view.start()
         run = asyncio.create_task(edge.run())
-        token = (tmp_path / "token").read_text().strip()
-        line = Line(module, transport, view, f"http://127.0.0.1:{port}", token)
+        token = (tmp_path / "tokens" / "operate").read_text().strip()
+        line = Line(module, transport, view, f"{scheme}://127.0.0.1:{port}", token)
         try:
             async with asyncio.timeout(5):
                 while not run.done():
@@ -147,15 +158,34 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
             await run
             await view.stop()
 
-    def play(part: Callable[[Line], Awaitable[None]]) -> None:
+    def play(
+        part: Callable[[Line], Awaitable[None]],
+        *,
+        scheme: str = "http",
+        beside: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+    ) -> None:
         async def both() -> None:
-            async with running() as line:
+            async with beside(), running(scheme) as line:
                 await part(line)
 
         asyncio.run(both())
 
     return play
 
+
+def _json(document: object) -> Callable[[Any], tuple[str, bytes]]:
+    return lambda _query: ("application/json", orjson.dumps(document))
+
+
+VIEWS: dict[str, Any] = {
+    "gate": _json({"threshold": 18.0, "noise": 2.0, "areas": [[1767323045.0, 0.02]], "calibrated": True}),
+    "gate.jpg": lambda _query: ("image/jpeg", JPEG),
+    "heatmap": lambda _query: ("image/jpeg", JPEG),
+    "last": _json({"source": "camera/line1", "label": "crack", "boxes": []}),
+    "spectrum": _json({"source": "motor2", "fs_hz": 12000.0, "amplitude": [0.1], "orders": {"BPFO": 105.7}}),
+    "models": _json({"models": {"tile": {"version": "1.0.0", "state": "ok"}}}),
+    "settings": _json({"version": 3, "ok": True, "error": "", "local": {}, "values": {"limit": 1, "password": "x"}}),
+}
 
 SENSORS: list[dict[str, Any]] = [
     {"source": "press3/vibration-velocity", "value": 0.0081, "limit": 0.01, "unit": "m/s", "state": "critical"},

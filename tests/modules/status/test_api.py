@@ -1,5 +1,6 @@
 """REST over a real socket."""
 
+import sqlite3
 import stat
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,8 @@ import httpx
 import pytest
 
 from modules.common.messages import new_id
-from modules.status.guard import default_gateway, host_name
+from modules.status.guard import host_name
+from modules.status.near import default_gateway
 
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line
@@ -54,7 +56,7 @@ def test_alerts_are_filtered_and_paged(play_line: Play) -> None:
             seen += [each["source"] for each in page["alerts"]]
             if page["next"] is None:
                 break
-            query["before"] = page["next"]
+            query["cursor"] = page["next"]
         assert seen == [f"press{number}/x" for number in (4, 3, 2, 1, 0)]
 
     play_line(part)
@@ -102,8 +104,8 @@ def test_acting_needs_the_token_and_is_kept_and_told(play_line: Play, tmp_path: 
         again = await line.client.post(path, json={"who": "Bob"}, headers=line.acting)
         assert again.json()["acknowledged"]["who"] == "Ada"
         assert (await line.get("/api/v1/line"))["level"] != "stop"
-        actions = (await line.get("/api/v1/actions"))["actions"]
-        assert [each["who"] for each in actions] == ["Bob", "Ada"]
+        actions = (await line.get("/api/v1/audit"))["actions"]
+        assert [each["who"] for each in actions if each["result"] == "done"] == ["Bob", "Ada"]
         for wrong, status in (({}, 422), ({"who": ""}, 422), ({"who": "A", "x": 1}, 422)):
             refused = await line.client.post(path, json=wrong, headers=line.acting)
             assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
@@ -111,25 +113,28 @@ def test_acting_needs_the_token_and_is_kept_and_told(play_line: Play, tmp_path: 
         assert nobody.status_code == 404
 
     play_line(part)
-    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    for name in ("read", "operate"):
+        assert stat.S_IMODE((tmp_path / "tokens" / name).stat().st_mode) == 0o600
 
 
 def test_an_acknowledgement_and_a_capture_reach_their_modules(play_line: Play, transport: Any) -> None:
     async def part(line: "Line") -> None:
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok"}}})
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok"}}})
         message = line.alert()
         await line.settled()
         await line.client.post(
             f"/api/v1/alerts/{message.message_id}/acknowledge", json={"who": "Ada"}, headers=line.acting
         )
-        answer = await line.client.post("/api/v1/cameras/line1/capture", headers=line.acting, content=b"")
+        body = {"who": "Ada", "why": "looks odd"}
+        answer = await line.client.post("/api/v1/cameras/line1/captureNow", headers=line.acting, json=body)
         assert answer.status_code == 202
-        assert (await line.client.post("/api/v1/cameras/none/capture", headers=line.acting)).status_code == 404
+        nowhere = await line.client.post("/api/v1/cameras/none/captureNow", headers=line.acting, json=body)
+        assert nowhere.status_code == 404
 
     play_line(part)
     first, second = transport.outputs("commands")
     assert (first.kind, first.properties["target"], first.document()["verb"]) == ("command", "vibration", "acknowledge")
-    assert (second.properties["target"], second.document()["verb"], second.document()["camera"]) == (
+    assert (second.properties["target"], second.document()["verb"], second.document()["source"]) == (
         "camera",
         "captureNow",
         "line1",
@@ -144,7 +149,7 @@ def test_foreign_names_and_large_bodies_are_refused_and_nothing_leaks(play_line:
         assert (await line.client.get("/", headers={"Host": "LOCALHOST:1234"})).status_code == 200
         large = await line.client.post("/api/v1/alerts/x/acknowledge", content=b"x" * 20_000, headers=line.acting)
         assert large.status_code == 413
-        for path in ("/api/v1/alerts?limit=0", "/api/v1/alerts?before=x", "/nothing", "/page/../settings.py"):
+        for path in ("/api/v1/alerts?limit=0", "/api/v1/alerts?cursor=x", "/nothing", "/page/../settings.py"):
             answer = await line.client.get(path)
             assert answer.status_code in (404, 422)
             assert answer.headers["content-type"] == "application/problem+json"
@@ -180,7 +185,7 @@ def test_the_queue_is_what_the_cache_says(play_line: Play) -> None:
             "known": False,
             "depth": 0,
             "bytes": 0,
-            "oldest_s": None,
+            "oldest_s": 0.0,
             "link": "unknown",
         }
         line.heartbeat("cache", facts={"depth": 7, "bytes": 900, "link": "down", "outage_hours_left": 60.5})
@@ -195,7 +200,7 @@ def test_details_come_from_the_modules_view(play_line: Play) -> None:
     async def part(line: "Line") -> None:
         assert (await line.client.get("/api/v1/sensors")).status_code == 503
         line.heartbeat("vibration")
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok", "frames": 5}, "gone": {}}})
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok", "frames": 5}, "gone": {}}})
         await line.settled()
         assert [each["source"] for each in (await line.get("/api/v1/sensors"))["sensors"]] == [
             "press3/vibration-velocity",
@@ -255,9 +260,84 @@ def test_the_gateway_reports_itself_to_the_fleet(play_line: Play, transport: Any
             await line.settled()
 
     play_line(part)
-    gateways = [patch["gateway"] for patch in transport.reported if "gateway" in patch]
+    gateways = [patch["gateway"] for patch in transport.reported if patch.get("gateway")]
     assert gateways
     assert {"level", "headline", "modules", "alerts", "queue"} <= set(gateways[0])
+
+
+def test_a_failing_disk_is_an_error_without_a_word_of_where(play_line: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file /data/status.db")
+
+    async def part(line: "Line") -> None:
+        monkeypatch.setattr(line.module.alerts, "find", fails)
+        monkeypatch.setattr(line.module.alerts, "counts", fails)
+        answer = await line.client.get("/api/v1/alerts")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert "/data" not in answer.text
+        assert "sqlite" not in answer.text.lower()
+        assert (await line.client.get("/readyz")).status_code == 503
+        monkeypatch.undo()
+
+    play_line(part)
+
+
+def test_settings_are_shown_as_applied_refused_and_changed_here_without_secrets(
+    play_line: Play, transport: Any
+) -> None:
+    async def part(line: "Line") -> None:
+        line.heartbeat("camera", settings={"version": 3, "ok": False, "error": "limit: too large", "local": 1})
+        await line.settled()
+        (camera,) = (await line.get("/api/v1/settings"))["modules"]
+        assert (camera["version"], camera["ok"], camera["error"]) == (3, False, "limit: too large")
+        assert (camera["local_in_force"], camera["values"]) == (1, {"limit": 1, "password": "***"})
+        change = {"who": "Ada", "settings": {"limit": 2}, "why": "glare"}
+        answer = await line.client.patch("/api/v1/settings/camera", json=change, headers=line.acting)
+        assert (answer.status_code, answer.json()["asked"]) == (202, "setLocal")
+        assert (await line.client.delete("/api/v1/settings/camera?who=Ada", headers=line.acting)).status_code == 202
+        assert (await line.client.patch("/api/v1/settings/x", json=change, headers=line.acting)).status_code == 404
+
+    play_line(part)
+    verbs = [(each.document()["verb"], each.properties["target"]) for each in transport.outputs("commands")]
+    assert verbs == [("setLocal", "camera"), ("clearLocal", "camera")]
+
+
+def test_links_are_kept_over_a_restart(play_line: Play) -> None:
+    async def before(line: "Line") -> None:
+        line.heartbeat("cache", facts={"link": "up"})
+        line.heartbeat("cache", facts={"link": "down"})
+        await line.settled()
+
+    async def after(line: "Line") -> None:
+        line.heartbeat("cache", facts={"link": "down"})
+        await line.settled()
+        shown = await line.get("/api/v1/links", link="cloud")
+        assert [each["state"] for each in shown["links"]] == ["down", "up"]
+        assert shown["now"]["cloud"]["state"] == "down"
+        assert (await line.get("/api/v1/links", link="cloud", limit=1))["next"] == shown["links"][0]["number"]
+
+    play_line(before)
+    play_line(after)
+
+
+def test_a_verdict_reaches_its_module_and_a_resolution_is_kept_here(play_line: Play, transport: Any) -> None:
+    async def part(line: "Line") -> None:
+        message = line.alert()
+        await line.settled()
+        path = f"/api/v1/alerts/{message.message_id}"
+        judged = {"who": "Ada", "verdict": "false", "why": "a draught"}
+        answer = await line.client.post(f"{path}/verdict", json=judged, headers=line.acting)
+        assert answer.json()["verdict"]["verdict"] == "false"
+        await line.client.post(f"{path}/resolve", json={"who": "Ada"}, headers=line.acting)
+        assert (await line.get("/api/v1/line"))["active"] == []
+        assert len((await line.get("/api/v1/alerts", judged="true", resolved="true"))["alerts"]) == 1
+        for action in ("verdict", "resolve"):
+            nothing = await line.client.post(f"/api/v1/alerts/none/{action}", json=judged, headers=line.acting)
+            assert nothing.status_code in (404, 422)
+
+    play_line(part)
+    (told,) = (each.document() for each in transport.outputs("commands"))
+    assert (told["verb"], told["verdict"], told["by"], told["why"]) == ("verdict", "false", "Ada", "a draught")
 
 
 @pytest.mark.parametrize(

@@ -1,115 +1,152 @@
-"""The page in a real browser."""
+"""The page in a real browser: what it shows of what modules say, and what a person does there."""
 
-import shutil
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
+
+from tests.modules.status.browser import Play, browse, needs_chromium, show, show_sensors
+from tests.modules.status.conftest import JPEG
 
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line
 
-CHROMIUM = shutil.which("chromium")
-Play = Callable[[Callable[["Line"], Awaitable[None]]], None]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs chromium (Debian's package): the page runs in a browser"
-)
-
-
-def browse(play_line: Play, part: Callable[["Line", Page], Awaitable[None]], *, width: int = 1440) -> None:
-    """Open the page, run `part`; no script error, no refused resource, no request to anywhere else.
-
-    The content security policy is in force, so waiting goes by locators: wait_for_function would need eval.
-    """
-    wrong: list[str] = []
-
-    async def opened(line: "Line") -> None:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM)
-            page = await browser.new_page(viewport={"width": width, "height": 900})
-            page.set_default_timeout(15_000)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-            page.on("request", lambda request: None if request.url.startswith(line.url) else wrong.append(request.url))
-            await page.goto(line.url)
-            await part(line, page)
-            await browser.close()
-
-    play_line(opened)
-    assert wrong == []
+pytestmark = needs_chromium
+LEVEL = "data-level"
 
 
 def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
-        line.heartbeat("camera", facts={"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4}}})
-        await expect(page.locator("body")).to_have_attribute("data-level", "ok", timeout=15_000)
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4}}})
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
         message = line.alert()
-        await expect(page.locator("h1")).to_contain_text("press3/vibration\u2011velocity")
-        await expect(page.locator("body")).to_have_attribute("data-level", "stop")
-        await expect(page.locator(".tile .spark path").first).to_be_attached(timeout=15_000)
-        await expect(page.locator("figure img")).to_be_visible()
-        assert await page.evaluate("document.querySelector('figure img').decode().then(() => true)")
-        assert "8.10" in await page.inner_text(".tile[data-state=fail]")
-        assert "mm/s" in await page.inner_text(".tile[data-state=fail]")
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "stop")
+        await expect(page.locator("#state")).to_have_text("Act now")
+        await expect(page.locator("h1")).to_have_text("press3/vibration\u2011velocity")
+        await expect(page.locator("#reasons")).to_contain_text("at 81% of its limit (8.10 mm/s) — immediate shutdown")
+        await expect(page.locator(".tile .spark .curve").first).to_be_attached()
+        await expect(page.locator("figure .look img")).to_be_visible()
+        assert await page.evaluate("document.querySelector('figure .look img').decode().then(() => true)")
+        await expect(page.locator(".tile[data-state=fail] .value")).to_have_text("8.10 mm/s · 81% of limit · critical")
 
-        await page.get_by_role("button", name="Acknowledge").click()
-        await page.get_by_label("Your name").fill("Ada")
-        await page.get_by_label("Token").fill("wrong")
-        await page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+        # By keyboard alone: to the button, into the dialog, through both forms, and back to the button.
+        await page.get_by_role("button", name="Take care: press3").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await page.get_by_label("Your name").focus()
+        await page.keyboard.type("Ada")
+        await page.keyboard.press("Tab")
+        await page.keyboard.type("bearing ordered")
+        await page.keyboard.press("Enter")
+        await page.get_by_label("Token").wait_for()
+        await page.keyboard.type("wrong")
+        await page.keyboard.press("Enter")
         await page.get_by_text("not the right one").wait_for()
-        await page.get_by_label("Token").fill(line.token)
-        await page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
-        await expect(page.locator("body")).to_have_attribute("data-level", "ok", timeout=15_000)
+        await page.keyboard.type(line.token)
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Acknowledged.").wait_for()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Look: press3")).to_be_focused()
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
+        await expect(page.locator("#alert-list .handled")).to_have_text("taken care of by Ada")
         found = await line.get(f"/api/v1/alerts/{message.message_id}")
-        assert found["acknowledged"]["who"] == "Ada"
+        assert (found["acknowledged"]["who"], found["acknowledged"]["why"]) == ("Ada", "bearing ordered")
+
+        # Who logged in is not asked again.
+        await page.locator("#alert-list .open").click()
+        await page.get_by_role("button", name="False alarm").click()
+        await page.get_by_text("Your verdict is kept").wait_for()
+        await page.get_by_role("button", name="Resolve").click()
+        await page.get_by_text("Resolved.").wait_for()
+        found = await line.get(f"/api/v1/alerts/{message.message_id}")
+        assert (found["verdict"]["verdict"], found["resolved"]["who"]) == ("false", "Ada")
 
     browse(play_line, part)
+
+
+NASTY = "<img src=x onerror=document.title=1>"
 
 
 def test_what_modules_say_is_text_and_never_markup(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
-        line.heartbeat("<img src=x onerror=alert(1)>", text="<b>bold</b>")
-        line.alert(source="<script>alert(1)</script>", text="<i>now</i>")
-        await page.get_by_text("<i>now</i>").first.wait_for()
-        assert await page.evaluate("document.querySelectorAll('main b b, main i, main script, td img').length") == 0
+        line.heartbeat(NASTY, text=f"<b>bold</b>{NASTY}", version=NASTY)
+        line.heartbeat("vibration")
+        line.heartbeat("camera", facts={"cameras": {NASTY: {"state": "dead", "trouble": NASTY, "item": NASTY}}})
+        line.heartbeat("cache", facts={"depth": 1, "dropped": {NASTY: 3}, "link": NASTY})
+        sensor = {"source": f"a/{NASTY}", "value": 1.0, "unit": NASTY, "state": "critical"}
+        show_sensors(line, [sensor])
+        line.alert(source=NASTY, text=NASTY, rule=NASTY, label=NASTY, item=NASTY, advice=NASTY, unit=NASTY)
+        await page.locator("#alert-list .open", has_text="<img").wait_for()
+        await page.locator("#modules", has_text="<b>bold</b>").wait_for()
+        await page.locator(".tile", has_text="<img").wait_for()
+        await page.locator("figcaption", has_text="<img").wait_for()
+        await page.locator("#queue", has_text="<img").wait_for()
+        await page.locator("#alert-list .open").click()
+        await page.get_by_role("dialog").get_by_text("Severity").wait_for()
+        assert await page.evaluate("document.querySelectorAll('img[src=x], td b b, #modules script').length") == 0
+        assert await page.title() != "1"
 
     browse(play_line, part)
 
 
-def test_silence_never_looks_like_all_right(play_line: Play) -> None:
+def test_what_is_old_never_looks_like_all_right(play_line: Play) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
-        await expect(page.locator("body")).to_have_attribute("data-level", "ok", timeout=15_000)
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
+        # The connection breaks: said at once, and mended with what was missed.
+        await page.context.set_offline(True)
+        line.module.events.close()
+        await expect(page.locator("h1")).to_have_text("No connection to the gateway", timeout=3_000)
+        await expect(page.locator("body")).to_have_class("stale")
+        line.alert(source="press9/missed")
+        await page.context.set_offline(False)
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "stop")
+        await expect(page.locator("body")).not_to_have_class("stale")
+        await expect(page.locator("#alert-list")).to_contain_text("press9/missed")
+        # It stands, and nothing comes.
         line.module.events.tell = lambda *_arguments, **_more: None  # type: ignore[method-assign]
-        await expect(page.locator("body")).to_have_attribute("data-level", "unknown", timeout=15_000)
-        assert "No word" in await page.inner_text("h1")
+        await expect(page.locator("h1")).to_have_text("No word from the gateway")
+        await expect(page.locator("body")).to_have_attribute(LEVEL, "unknown")
+        await expect(page.locator("body")).to_have_class("stale")
+        await expect(page.locator("#reasons")).to_contain_text("sec old")
 
     browse(play_line, part)
 
 
-def test_it_fits_a_phone(play_line: Play) -> None:
+def test_a_models_verdict_names_the_part_it_is_about(play_line: Play) -> None:
+    async def part(line: "Line", page: Page) -> None:
+        said = {"n": 1, "item": "part-3", "label": "defect", "ok": False, "probability": 0.98, "heat": True}
+        show(line, "last", said)
+        line.view.handlers["heatmap"] = lambda _query: ("image/jpeg", JPEG)
+        for module in ("inference", "camera"):
+            line.heartbeat(module, facts={"cameras": {"line1": {"state": "ok"}}} if module == "camera" else {})
+        await expect(page.locator("figure .seen")).to_have_text("part-3: defect 98%")
+        await expect(page.get_by_alt_text("where the model found something on part-3")).to_be_visible()
+        show(line, "last", said | {"n": 2, "item": "part-4", "label": "ok", "ok": True, "heat": True})
+        await expect(page.locator("figure .seen")).to_have_text("part-4: good 98%")
+        await expect(page.locator("figure .heat")).to_be_hidden()
+
+    browse(play_line, part)
+
+
+def test_ten_thousand_sensors_are_shown_a_page_at_a_time(play_line: Play) -> None:
+    sensors = [
+        {"source": f"hall{n // 100}/sensor-{n}", "value": float(n), "unit": "Cel", "state": "normal"}
+        for n in range(10_000)
+    ]
+
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
-        line.alert()
-        await expect(page.locator("body")).to_have_attribute("data-level", "stop", timeout=15_000)
-        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-    browse(play_line, part, width=390)
-
-
-def test_the_verdict_of_one_part_does_not_stand_over_the_next(play_line: Play) -> None:
-    def shows(item: str) -> dict[str, object]:
-        return {"cameras": {"line1": {"phase": "ok", "frames": 9, "sent": 4, "item": item}}}
-
-    async def part(line: "Line", page: Page) -> None:
-        line.heartbeat("camera", facts=shows("part-3"))
-        line.alert(source="camera/line1", rule="tile", item="part-3", label="defect", probability=0.98)
-        await expect(page.locator("figure .seen")).to_have_text("defect 98 %", timeout=15_000)
-        line.heartbeat("camera", facts=shows("part-4"))
-        await expect(page.locator("figcaption")).to_contain_text("part-4", timeout=15_000)
-        await expect(page.locator("figure .seen")).to_be_hidden()
+        show_sensors(line, sensors)
+        await expect(page.locator("#sensors-count")).to_have_text("10,000")
+        await expect(page.locator(".tile")).to_have_count(24)
+        await page.get_by_role("button", name="Next").click()
+        await expect(page.locator("#sensors-place")).to_have_text("25 to 48 of 10,000")
+        await expect(page.locator(".tile").first).to_contain_text("sensor-24")
+        await page.get_by_label("Name contains").fill("sensor-9999")
+        await expect(page.locator(".tile")).to_have_count(1)
+        await page.get_by_label("Name contains").fill("nothing like it")
+        await page.get_by_text("No sensor is called like that.").wait_for()
 
     browse(play_line, part)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from modules.common.listed import ListFile
 from modules.common.settings import SettingsError
-from modules.vibration.lists import Lists, SensorList, load, parse
+from modules.vibration.lists import Lists, load, parse
 from modules.vibration.scalar.core import ScalarCore
 from modules.vibration.scalar.rules import Aggregation, Limits, Rule, Statistics
 
@@ -18,9 +19,9 @@ press4/oil,presses,Cel,90,3.6..21,load run-up,
 """
 
 
-def put(folder: Path, text: str) -> SensorList:
+def put(folder: Path, text: str) -> ListFile:
     (folder / "limits.csv").write_text(text, encoding="utf-8")
-    return SensorList(file="limits.csv", sha256=sha256(text.encode()).hexdigest())
+    return ListFile(file="limits.csv", sha256=sha256(text.encode()).hexdigest())
 
 
 def test_every_line_is_a_rule_of_its_own(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_file_that_is_not_the_one_named_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"other.csv: No such file"):
         load(tmp_path, wanted.model_copy(update={"file": "other.csv"}))
     with pytest.raises(ValidationError):
-        SensorList(file="../limits.csv", sha256="0" * 64)
+        ListFile(file="../limits.csv", sha256="0" * 64)
 
 
 def test_the_list_before_stays_in_force_when_the_next_is_bad(tmp_path: Path) -> None:

@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 
 from devices.rolling_bearing import Bearing, Machine
-from modules.common.messages import PACKED, SENML, Alert, Message, Reading, Waveform, new_id, packed, senml
+from modules.common.messages import (
+    PACKED,
+    SENML,
+    Alert,
+    Message,
+    Reading,
+    Waveform,
+    derived_id,
+    json_message,
+    new_id,
+    packed,
+    senml,
+)
 
 START = 1_700_000_040.0  # on a minute
 Run = Callable[..., Any]
@@ -349,18 +361,33 @@ def test_the_page_can_look_at_sensors(run_module: Run) -> None:
             pages["list"] = (await client.get("/view/sensors")).json()
             pages["slow"] = (await client.get("/view/sensor", params={"source": "press1/temperature"})).json()
             pages["wave"] = (await client.get("/view/sensor", params={"source": "motor1"})).json()
+            pages["lines"] = (await client.get("/view/spectrum", params={"source": "motor1"})).json()
+            pages["no lines"] = (
+                await client.get("/view/spectrum", params={"source": "press1/temperature"})
+            ).status_code
+            pages["second"] = (await client.get("/view/sensors", params={"offset": "1", "limit": "1"})).json()
+            pages["wrong"] = (await client.get("/view/sensors", params={"offset": "-1"})).status_code
             pages["none"] = (await client.get("/view/sensor", params={"source": "nobody"})).status_code
             pages["metrics"] = (await client.get("/metrics")).text
 
     run_module(part, clock=Ticking())
-    assert [each["source"] for each in pages["list"]["sensors"]] == ["motor1", "press1/temperature"]
+    assert [each["source"] for each in pages["list"]["sensors"]] == ["press1/temperature", "motor1"]
+    assert [each["source"] for each in pages["second"]["sensors"]] == ["motor1"]
+    assert pages["second"]["matching"] == 2
+    assert pages["wrong"] == 400
     assert (pages["slow"]["state"], pages["slow"]["recent"]) == ("critical", [30.0, 96.0])
     assert pages["slow"]["risk"] == 0.8
     wave = pages["wave"]
     assert wave["orders"]["inner race"] > 6
-    strongest = int(np.argmax(wave["envelope"]["values"])) * wave["envelope"]["step"] + wave["envelope"]["first"]
-    assert strongest == pytest.approx(wave["lines"]["inner race"], abs=2 * wave["envelope"]["step"] + 2)
-    assert len(wave["spectrum"]["values"]) <= 400
+    assert 0 < len(wave["waveform"]["values"]) <= 400
+    lines = pages["lines"]
+    envelope = lines["envelope"]
+    strongest = int(np.argmax(envelope["amplitude"])) * envelope["step_hz"] + envelope["first_hz"]
+    assert strongest == pytest.approx(lines["orders"]["BPFI"], abs=2 * envelope["step_hz"] + 2)
+    assert set(lines["orders"]) == {"BPFO", "BPFI", "2xBSF", "FTF"}
+    assert 0 < len(lines["amplitude"]) <= 400
+    assert len(lines["amplitude"]) * lines["step_hz"] == pytest.approx(lines["fs_hz"] / 2, rel=0.01)
+    assert pages["no lines"] == 404
     assert pages["none"] == 404
     assert 'kind="waveform"' in pages["metrics"]
     assert 'direction="up",' in pages["metrics"]
@@ -378,3 +405,25 @@ def test_a_mended_sensor_learns_its_new_normal_on_demand(run_module: Run) -> Non
     run_module(part, clock=Ticking())
     assert answers[0] == (200, {"relearning": "press1/temperature"})
     assert answers[1][0] == 404
+
+
+def test_a_person_s_verdict_on_an_alert_goes_up_as_a_record(run_module: Run) -> None:
+    alert = new_id()
+    facts = {"verb": "verdict", "target": "vibration", "id": alert, "verdict": "false", "by": "Ada", "why": "a bump"}
+    said = json_message(facts, kind="command", source="status", seq=0, time=datetime.fromtimestamp(START, UTC))
+
+    async def part(hub: Any, _edge: Any) -> None:
+        await hub.deliver("commands", said, said)
+        status, answer = await hub.call("verdict", {"id": alert, "verdict": "unsure"})
+        assert (status, answer["by"]) == (200, "somebody")
+
+    hub = run_module(part, clock=Ticking())
+    first, again, _ = (each for each in hub.outputs("samples") if each.kind == "verdict")
+    assert first.message_id == again.message_id == derived_id(said.message_id, "vibration", "samples", 0)
+    document = first.document()
+    assert (document["alert"], document["verdict"], document["by"], document["why"]) == (
+        alert,
+        "false",
+        "Ada",
+        "a bump",
+    )

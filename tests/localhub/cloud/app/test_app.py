@@ -17,6 +17,7 @@ from localhub import control, link
 from localhub.cloud import commands
 from localhub.cloud.app import CloudApi
 from localhub.cloud.arrivals import Arrivals
+from localhub.cloud.deployer import Deployer
 from localhub.cloud.server import LinkServer
 from localhub.cloud.twins import CloudTwins
 from localhub.control.client import ControlError, NotRunningError
@@ -70,7 +71,8 @@ async def hub(state: State, database: apsw.Connection, now: datetime, message: M
     arrivals, twins = Arrivals(database), CloudTwins(database, "gw1")
     server = LinkServer(arrivals, twins, lambda: now)
     twins.seed({"camera": {"properties.desired": {"rate": 1}}})
-    api = CloudApi(arrivals, twins, server, lambda: twins.seed({"camera": {"properties.desired": {"rate": 7}}}))
+    state.manifest.write_text('{"camera": {"properties.desired": {"rate": 7}}}')  # after it was last read
+    api = CloudApi(arrivals, twins, server, Deployer(state, twins, server.push))
     async with server.serving(state.link_socket), control.serving(api.app(), state.cloud_socket):
         fake = FakeHub(state)
         running = asyncio.create_task(fake.uplink.run())

@@ -39,6 +39,16 @@ def test_what_a_person_set_stays_until_the_manifest_changes(database: apsw.Conne
     assert twin.desired.versioned() == {"rate": 2, "$version": 3}
 
 
+def test_what_is_applied_replaces_what_was_set_and_the_next_run_begins_anew(database: apsw.Connection) -> None:
+    twins = CloudTwins(database, "gw1")
+    twins.seed(manifest({"rate": 1}))
+    twins.patch_desired(CAMERA, {"rate": 5})
+    assert twins.deploy(manifest({"rate": 1})) == [DesiredPatch(CAMERA, {"rate": 1}, 3)]
+    assert twins.deploy(manifest({"rate": 1})) == []
+    assert twins.deploy(manifest({"rate": 2})) == [DesiredPatch(CAMERA, {"rate": 2}, 4)]
+    assert twins.seed(manifest({"rate": 1})) == [DesiredPatch(CAMERA, {"rate": 1}, 5)]
+
+
 def test_reported_properties_carry_the_hubs_version(database: apsw.Connection) -> None:
     twins = CloudTwins(database, "gw1")
     twins.seed(manifest({}))

@@ -119,8 +119,8 @@ def test_every_figure_of_edgehub_is_there_with_its_labels() -> None:
     for calls in (services.twin_reads, services.reports, services.methods):
         with calls.timed("a", "b"):
             pass
-    services.link_is(up=False)
     services.link_is(up=True)
+    services.link_is(up=False)
     found = {
         sample.name.removeprefix("edgehub_"): set(sample.labels)
         for family in text_string_to_metric_families(Exposition(metrics, services).text().decode())
@@ -135,9 +135,12 @@ def test_every_figure_of_edgehub_is_there_with_its_labels() -> None:
 
 
 def test_the_time_away_is_counted_once_over_several_words() -> None:
-    services = ServiceMetrics("gw1/$edgeHub", iter([100.0, 107.5]).__next__)
-    services.link_is(up=True)
+    services = ServiceMetrics("gw1/$edgeHub", iter([90.0, 92.0, 100.0, 107.5]).__next__)
+    for up in (False, True, True):
+        services.link_is(up=up)
+    assert services.offline.total == {}, "a hub that has not connected yet was never away"
     for up in (False, False, True, True):
         services.link_is(up=up)
     assert services.offline.total == {("gw1/$edgeHub",): 1}
-    assert services.offline.seconds[("gw1/$edgeHub",)].total == 7.5
+    seconds = services.offline.seconds[("gw1/$edgeHub",)]
+    assert (seconds.count, seconds.total) == (2, 2.0 + 7.5)

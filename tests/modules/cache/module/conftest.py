@@ -29,14 +29,15 @@ class Line:
         monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
         for name in ("_MARK_AFTER_S", "_AGAIN_S"):
             monkeypatch.setattr(drain_module, name, 0.005)
-        for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S"):
+        for name in ("_FIRST_LOOK_S", "_LONGEST_LOOK_S", "_IDLE_LOOK_S"):
             monkeypatch.setattr(watch_module, name, 0.005)
         monkeypatch.setattr(cache_module, "_AGAIN_S", 0.01)
         monkeypatch.setattr(cache_module, "_FIGURES_S", 0.02)
         self.waiting = 0
+        self.away: bool | None = None
 
         async def read(_hub: HubQueue) -> Lengths:
-            return Lengths({0: self.waiting, 1: self.waiting, 2: self.waiting}, "1", 0.0)
+            return Lengths({0: self.waiting, 1: self.waiting, 2: self.waiting}, "1", 0.0, self.away)
 
         monkeypatch.setattr(HubQueue, "read", read)
         self.transport = transport

@@ -91,7 +91,7 @@ def test_a_repeat_is_acknowledged_and_not_sent_again(line: Line, make_message: M
 
     asyncio.run(play())
     assert len(line.transport.outputs("upstream0")) == 1
-    assert line.edge.metrics.total(line.module._duplicates) == 2
+    assert line.edge.metrics.total(line.module._meters.duplicates) == 2
 
 
 def test_a_wrong_kind_is_counted_and_the_next_one_handled(line: Line, make_message: Make, until: Until) -> None:
@@ -215,6 +215,24 @@ def test_a_stalled_drain_is_told_at_once(line: Line, make_message: Make, until: 
             assert text.startswith("the cloud takes nothing: 1 records wait")
             line.waiting = 0
             await until(lambda: links()[-1] == "up")
+
+    asyncio.run(play())
+
+
+def test_what_edgehub_knows_of_its_link_is_told_at_once_though_nothing_is_sent(line: Line, until: Until) -> None:
+    def says(text: str) -> bool:
+        beats = line.transport.outputs("health")
+        return bool(beats) and text in beats[-1].body.decode()
+
+    async def play() -> None:
+        async with line.running():
+            line.away = False
+            await until(lambda: says('"link":"up"'))
+            line.away = True
+            await until(lambda: says('"link":"down"'))
+            assert says("the cloud takes nothing: nothing waits yet")
+            line.away = False
+            await until(lambda: says('"link":"up"'))
 
     asyncio.run(play())
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modules.cache import control
-from modules.cache import module as cache_module
+from modules.cache import control, keytender
 from modules.cache.store.house import House
 from modules.common.messages import Message, json_message
 
@@ -147,7 +146,7 @@ def test_replay_by_method(line: Line, until: Until, make_message: Make) -> None:
 def test_rotate_changes_the_key_and_drops_the_old_one_when_nothing_needs_it(
     line: Line, house: House, until: Until, make_message: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "_KEYS_S", 0.02)
+    monkeypatch.setattr(keytender, "_LOOK_S", 0.02)
     line.waiting = 1000
 
     async def play() -> None:
@@ -160,7 +159,7 @@ def test_rotate_changes_the_key_and_drops_the_old_one_when_nothing_needs_it(
             assert (await ask(line, "stats"))["keys"] == [1, 2]
             line.waiting = 0
             await until(lambda: line.module._figures["keys"] == [2])
-            assert [key["number"] for key in json.loads(house.keys.text())["keys"]] == [2]
+            await until(lambda: [key["number"] for key in json.loads(house.keys.text())["keys"]] == [2])
 
     asyncio.run(play())
 

@@ -71,6 +71,23 @@ def test_what_edgehub_has_or_is_about_to_get_does_not_expire(open_store: Open, m
     assert left(store) == []
 
 
+def test_what_was_handed_before_a_restart_expires_when_it_is_to_be_sent_again(
+    open_store: Open, make_record: Make, hands: Any
+) -> None:
+    rules = limits(score=KindLimits(ttl_ms=60_000))
+    store = open_store(rules, clock=hands.clock())
+    keep(store, make_record, *["score"] * 4)
+    store.apply([Hand(1, 2, 0)])
+    store.close()
+    store = open_store(rules, clock=hands.clock())
+    hands.advance(60)
+    settle(store)
+    assert [entry.seq for entry in store.inspect(1)] == [1, 2]
+    store.apply([Rewind(1)])
+    settle(store)
+    assert left(store) == []
+
+
 def test_neither_a_wall_clock_nor_a_restart_moves_it(open_store: Open, make_record: Make, hands: Any) -> None:
     rules = limits(score=KindLimits(ttl_ms=60_000), window=KindLimits(retention_ms=60_000))
     store = open_store(rules, clock=hands.clock())
@@ -118,6 +135,23 @@ def test_another_retention_takes_effect_at_once(open_store: Open, make_record: M
     store.set_limits(limits(3600, score=KindLimits(retention_ms=0)))
     settle(store)
     assert left(store) == ["window"]
+    store.set_limits(limits(0, score=KindLimits(retention_ms=0)))
+    settle(store)
+    assert left(store) == []
+
+
+def test_a_kind_that_loses_its_own_retention_has_that_of_its_priority(
+    open_store: Open, make_record: Make, hands: Any
+) -> None:
+    store = open_store(limits(30, score=KindLimits(retention_ms=3_600_000)), clock=hands.clock())
+    keep(store, make_record, "score", "window")
+    store.apply([Hand(1, 2, 0), Confirm(1, 2)])
+    hands.advance(30)
+    settle(store)
+    assert left(store) == ["score"]
+    store.set_limits(limits(30))
+    settle(store)
+    assert left(store) == []
 
 
 def test_many_kinds_among_each_other(open_store: Open, make_record: Make, hands: Any) -> None:

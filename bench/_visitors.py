@@ -1,0 +1,70 @@
+"""Who looks at the page in `bench/status.py`: listeners of its events, and programs that ask its REST interface.
+
+A process of its own, on bare sockets: what visitors compute is not the gateway's.
+`python -m bench._visitors PORT LISTENERS REQUESTS_PER_S SECONDS` prints how many answers and events came.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+
+PATHS = (
+    "summary",
+    "modules",
+    "queue",
+    "links",
+    "latency",
+    "line",
+    "alerts?limit=50",
+    "alerts?severity=critical&limit=20",
+)
+_CONNECTIONS = 10
+
+
+async def listen(port: int, counts: dict[str, int]) -> None:
+    """Read the stream of events."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    try:
+        while chunk := await reader.read(65536):
+            counts["events"] += chunk.count(b"event: alert")
+    finally:
+        writer.close()
+
+
+async def ask(port: int, per_s: float, turn: int, counts: dict[str, int]) -> None:
+    """Ask for one path after the other over one connection, `per_s` of them a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    due = time.monotonic() + turn / per_s / _CONNECTIONS
+    try:
+        while True:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due += 1 / per_s
+            turn += 1
+            path = PATHS[turn % len(PATHS)]
+            writer.write(f"GET /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+            counts["answers"] += head.startswith(b"HTTP/1.1 200")
+    finally:
+        writer.close()
+
+
+async def main(port: int, listeners: int, per_s: float, seconds: float) -> None:
+    """Visit for so many seconds."""
+    counts = {"answers": 0, "events": 0}
+    jobs = [asyncio.create_task(listen(port, counts)) for _ in range(listeners)]
+    jobs += [asyncio.create_task(ask(port, per_s / _CONNECTIONS, turn, counts)) for turn in range(_CONNECTIONS)]
+    await asyncio.sleep(seconds)
+    for job in jobs:
+        job.cancel()
+    for job in jobs:
+        with contextlib.suppress(asyncio.CancelledError):
+            await job
+    print(counts["answers"], counts["events"])
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))

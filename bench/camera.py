@@ -1,0 +1,121 @@
+"""What the camera module costs on 1080p at 30 frames/s, at work and at rest, and how fast a picture is on its way.
+
+The whole module runs as a process under localhub, with another one that takes its pictures. The films are H.264 of the
+rendered belt, with a sensor's noise: one with parts passing, one of the empty belt. What is counted is the processor
+time of the module's process, all its threads: reading, decoding, gate, JPEG, MQTT over TLS, heartbeats. On a busy
+machine a few frames are missing from 30 a second: the figure is then raised to 30.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from bench._manifest import least_manifest
+from bench.claim import Claim
+from devices.line import Line
+from modules.camera.conveyor import Belt
+from modules.camera.frame import Picture
+
+SIZE, RATE = (1920, 1080), 30
+SECONDS_OF_FILM = 8
+SETTLE_S = 4
+REST_HZ = 1
+
+
+def _belt(*, moving: bool) -> Iterator[Picture]:
+    """Frames of the belt as a 1080p camera would give them."""
+    belt, rng = Belt(seed=3, defect_share=0.25), np.random.default_rng(3)
+    noise = [rng.integers(-6, 7, (SIZE[1], SIZE[0], 3), np.int16) for _ in range(7)]
+    for index in range(SECONDS_OF_FILM * RATE):
+        large = cv2.resize(belt.frame(index if moving else 0)[0], SIZE, interpolation=cv2.INTER_CUBIC)
+        yield np.clip(large.astype(np.int16) + noise[index % 7], 0, 255).astype(np.uint8)
+
+
+def _film(path: Path, frames: Iterator[Picture]) -> None:
+    """H.264 as cameras encode it: a key frame a second, no frame that refers to a later one."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "20", "bf": "0"})
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.gop_size = RATE
+        for picture in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode(None))
+
+
+def _measured(film: Path, *, seconds: float, address: str, rest: dict[str, float]) -> dict[str, Any]:
+    """What the module wrote down after `seconds` of this film, over and over at its own pace."""
+    camera = {"source": {"type": "video", "path": str(film)}, "rest": rest}
+    with tempfile.TemporaryDirectory(prefix="camera-") as text:
+        folder = Path(text)
+        result = folder / "result.json"
+        variables = {"BENCH_RESULT": str(result), "BENCH_SECONDS": str(seconds), "BENCH_SETTLE": str(SETTLE_S)}
+        (folder / "localhub.toml").write_text(_config(variables), encoding="utf-8")
+        manifest = least_manifest(("camera", "sink"), {"camera": {"cameras": {"hd": camera}, "sample_share": 0}})
+        (folder / "deployment.json").write_text(json.dumps(manifest), encoding="utf-8")
+        line = Line(
+            state=folder / "state",
+            address=address,
+            manifest=folder / "deployment.json",
+            config=folder / "localhub.toml",
+            leaves=[],
+            log=folder / "said",
+        )
+        with line:
+            line.wait("the camera's figures", result.exists, timeout_s=90 + seconds)
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        return found
+
+
+def _config(variables: dict[str, str]) -> str:
+    root = Path(__file__).resolve().parents[1]
+    more = "".join(f', {name} = "{value}"' for name, value in variables.items())
+    return "".join(
+        f'[modules.{name}]\ncommand = ["{sys.executable}", "-m", "bench._camera", "{name}"]\nfolder = "{root}"\n'
+        f'env = {{ MILLWATCH_STATE = "${{MODULE_STATE}}", MILLWATCH_VIEW_PORT = "0"{more} }}\n'
+        for name in ("camera", "sink")
+    )
+
+
+def _looked_per_s(result: dict[str, Any]) -> float:
+    frames = result["cameras"]["hd"]["frames"] - result["before"]["hd"]["frames"]
+    return float(frames / result["wall_s"])
+
+
+def run(*, quick: bool) -> dict[str, Claim]:
+    """At work, then at rest."""
+    with tempfile.TemporaryDirectory(prefix="films-") as text:
+        moving, still = Path(text) / "moving.mp4", Path(text) / "still.mp4"
+        _film(moving, _belt(moving=True))
+        _film(still, _belt(moving=False))
+        size = moving.stat().st_size * 8e-6 / SECONDS_OF_FILM
+        work = _measured(moving, seconds=25 if quick else 120, address="127.32.7.1", rest={"after_s": 0})
+        idle = _measured(
+            still, seconds=20 if quick else 60, address="127.32.7.2", rest={"after_s": 1, "rate_hz": REST_HZ}
+        )
+    rate = _looked_per_s(work)
+    if rate < 0.8 * RATE:
+        raise RuntimeError(f"only {rate:.1f} frames/s were looked at: this machine is too busy to measure on")
+    if len(work["took_ms"]) < (15 if quick else 80):
+        raise RuntimeError(f"only {len(work['took_ms'])} pictures were sent: too few for a percentile")
+    resting = _looked_per_s(idle)
+    if not idle["cameras"]["hd"]["sleeping"] or not 0.5 * REST_HZ <= resting <= 1.5 * REST_HZ:
+        raise RuntimeError(f"the still camera is not at rest: {resting:.2f} frames/s are looked at")
+    peer = f"none; H.264 of {size:.1f} Mbit/s, {rate:.1f} frames/s looked at, {len(work['took_ms'])} pictures sent"
+    still_peer = f"none; 1080p30 that rests at {resting:.2f} frames/s, all of the module's process"
+    return {
+        "cpu_1080p30": Claim(100 * work["cpu"] * RATE / rate, "% of a core", 35, 20, peer, lower_is_better=True),
+        "idle_cpu": Claim(100 * idle["cpu"], "% of a core", 3, 1.5, still_peer, lower_is_better=True),
+        "frame_to_puback_p99_ms": Claim(
+            float(np.percentile(work["took_ms"], 99)), "ms", 40, 20, peer, lower_is_better=True
+        ),
+    }

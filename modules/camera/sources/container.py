@@ -1,0 +1,286 @@
+"""What FFmpeg can open as a source, through PyAV: network cameras and video files.
+
+Packets are read one by one and decoded on one thread: each further one holds a frame back. At rest only key frames are
+decoded, and the packets since the last one are kept: so the newest picture can be had at any moment, without having
+decoded all those before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from modules.camera.frame import LARGEST_PIXELS, BadPicture, Frame, Lazy, Picture, checked
+from modules.camera.sources.lateness import Lateness
+from modules.camera.sources.source import Pace, SourceError
+from modules.camera.sources.swell import Swell
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame, VideoStream
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+
+    VideoPacket = Packet[VideoStream]
+
+# The first plane of these is the grey picture.
+LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "gray"})
+KEPT_BYTES = 8_000_000  # of packets since the last key frame: ten seconds of a good camera
+SWELL_S = 0.2  # looks at a resting camera that its swollen frames bring about lie at least so far apart
+DUE = 0.8  # of the time between two looks: the key frame that comes a little early is taken, not the one after it
+BLIND_S = 5.0  # a resting camera whose key frames lie further apart is looked at this often none the less
+BAD_IN_A_ROW = 250  # so many undecodable packets are a dead stream, not a bad moment
+FASTEST_HZ, USUAL_HZ, LONGEST_STEP_S = 240.0, 25.0, 2.0
+
+
+class ContainerSource:
+    """One stream or file. ``address`` gives its URL with credentials, which never leaves this class.
+
+    ``paced`` holds a file to its own time stamps, ``repeat`` begins it again at its end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Callable[[], str],
+        *,
+        form: str | None = None,
+        options: dict[str, str] | None = None,
+        timeout_s: float = 10.0,
+        live: bool = True,
+        paced: bool = False,
+        repeat: bool = False,
+    ) -> None:
+        self.live = live
+        self._name, self._address, self._form = name, address, form
+        self._options = options or {}
+        self._timeout_s = timeout_s
+        self._repeat = repeat
+        self._pace = Pace(FASTEST_HZ) if paced else None
+        self._may_rest = live or paced
+        self._rest_s: float | None = None
+        self._container: InputContainer | None = None
+
+    def open(self) -> None:
+        """Connect, or open the file, and find its video."""
+        self.close()
+        av = _library()
+        try:
+            container = av.open(
+                self._address(),
+                format=self._form,
+                options=self._options,
+                timeout=(self._timeout_s, self._timeout_s),
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            # The library's own text may hold the address with its password.
+            raise SourceError(f"{self._name} does not open: {_reason(error)}") from None
+        self._container = container
+        if not container.streams.video:
+            self.close()
+            raise SourceError(f"{self._name} opens but holds no video")
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}
+        self._begin(stream)
+
+    def _begin(self, stream: VideoStream) -> None:
+        assert self._container is not None
+        self._decoder = stream.codec_context
+        self._pixels = _pixels(self._decoder)  # as announced: the decoder forgets what it refuses
+        self._packets: Iterator[VideoPacket] = self._container.demux(stream)
+        self._ready: deque[tuple[VideoFrame, VideoPacket | None]] = deque()
+        self._since_key: list[VideoPacket] = []
+        self._whole = False  # whether the packets since the last key frame are all kept
+        self._kept = self._decoded = 0  # bytes of them; how many of them the decoder has taken, as it stands
+        self._begun = self._drained = False
+        self._looked = float("-inf")
+        self._bad = 0
+        self._spent = 0
+        self._lateness, self._swell = Lateness(), Swell()
+        self._stamp: float | None = None
+        rate = float(stream.average_rate or 0)
+        self._step_s = 1 / rate if 0 < rate <= FASTEST_HZ else 1 / USUAL_HZ
+
+    def rest(self, rate_hz: float | None) -> None:
+        """Decode key frames only, at most at this rate; what is read as fast as it decodes does not rest."""
+        self._rest_s = None if rate_hz is None or not self._may_rest else 1 / rate_hz
+
+    def read(self) -> Frame | None:
+        """Wait for the next frame that is to be looked at."""
+        while True:
+            if self._container is None:
+                raise SourceError(f"{self._name} is not open")
+            if self._ready:
+                return self._frame(*self._ready.popleft())
+            packet = self._next()
+            if packet is not None and packet.size:
+                self._spent += packet.size
+                self._take(packet)
+            elif packet is None and self._ended():
+                return None
+
+    def _next(self) -> VideoPacket | None:
+        av = _library()
+        try:
+            packet = next(self._packets, None)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if not self.live and isinstance(error, av.InvalidDataError):
+                return None  # a file damaged beyond this point ends here
+            self.close()
+            raise SourceError(f"{self._name} stopped giving pictures: {_reason(error)}") from None
+        if self._pace is not None and packet is not None and packet.size:
+            self._pace.wait(self._step(packet))
+        return packet
+
+    def _step(self, packet: VideoPacket) -> float:
+        """Seconds from the packet before to this one, by the file's own stamps where those make sense."""
+        stamp = _seconds(packet)
+        before, self._stamp = self._stamp, stamp
+        if stamp is None or before is None or not 0 <= stamp - before <= LONGEST_STEP_S:
+            return self._step_s
+        return stamp - before
+
+    def _ended(self) -> bool:
+        """Whether nothing more comes; a live stream that ends is dead, and a file may begin again."""
+        if self._begun and not self._drained and self._decoded == len(self._since_key):
+            self._drained = True
+            self._decode(None)  # what the decoder still holds
+            return False
+        if self.live:
+            self.close()
+            raise SourceError(f"{self._name} stopped giving pictures: the other side has ended the stream")
+        seen = self._looked > float("-inf")
+        self.close()
+        if not seen:
+            raise SourceError(f"{self._name} opens but gives no picture: is it a whole video?")
+        if self._repeat:
+            self.open()
+        return not self._repeat
+
+    def _take(self, packet: VideoPacket) -> None:
+        """Decode the packet, or keep it for later."""
+        key = bool(packet.is_keyframe)
+        if key:
+            self._since_key, self._kept, self._decoded = [], 0, 0
+            self._whole = self._begun = True
+        elif not self._begun:
+            return  # nothing can be made of it without its key frame
+        swollen = not key and self._swell.see(packet.size)
+        self._since_key.append(packet)
+        self._kept += packet.size
+        rest = self._rest_s if self._whole and self._kept <= KEPT_BYTES else None
+        if rest is not None:
+            since = time.monotonic() - self._looked
+            if since < (DUE * rest if key else SWELL_S if swollen else max(rest, BLIND_S)):
+                return
+        self._advance()
+        if rest is not None and key:  # the picture may wait in the decoder for those that follow it
+            self._decode(None)
+            self._decoded = 0
+        if self._kept > KEPT_BYTES:  # from here to the next key frame each is decoded as it comes
+            self._since_key, self._kept, self._decoded, self._whole = [], 0, 0, False
+
+    def _advance(self) -> None:
+        """Decode what has been kept; of several pictures only the newest counts."""
+        if self._decoded == 0 and len(self._since_key) > 1 and self._whole:
+            self._decoder.flush_buffers()
+        behind = self._since_key[self._decoded :]
+        for packet in behind:
+            self._decoded += 1
+            self._decode(packet)
+        if len(behind) > 1:
+            while len(self._ready) > 1:
+                self._ready.popleft()
+
+    def _decode(self, packet: VideoPacket | None) -> None:
+        av = _library()
+        try:
+            frames = self._decoder.decode(packet)
+        except (av.FFmpegError, ValueError) as error:
+            self._bad += 1
+            if self._bad >= BAD_IN_A_ROW:
+                self.close()
+                raise SourceError(f"{self._name} gives what cannot be decoded: {_reason(error)}") from None
+            label = "too_large" if max(self._pixels, _pixels(self._decoder)) > LARGEST_PIXELS else "corrupt"
+            raise BadPicture(label, f"a frame does not decode: {_reason(error)}") from None
+        if frames:
+            self._bad = 0
+            self._looked = time.monotonic()
+        if packet is None:
+            self._decoder.flush_buffers()
+        self._ready.extend((frame, packet) for frame in frames)
+
+    def _frame(self, frame: VideoFrame, packet: VideoPacket | None) -> Frame:
+        spent, self._spent = self._spent, 0
+        if frame.is_corrupt:
+            raise BadPicture("corrupt", "a frame is damaged: something was lost on the way")
+        late = 0.0
+        if self.live and frame.time is not None:
+            late = self._lateness.seconds(frame.time, time.monotonic())
+        captured = datetime.now(UTC) - timedelta(seconds=late)
+        luma = _luma(frame)
+        checked(luma)
+        encoded = bytes(packet) if packet is not None and self._form == "mpjpeg" else None
+        return Frame(Lazy(lambda: _colour(frame)), captured, encoded=encoded, source_bytes=spent, luma=luma)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._container is not None:
+            container, self._container = self._container, None
+            self._packets = iter(())
+            container.close()
+
+
+def _library() -> ModuleType:
+    """PyAV, 17 MB that a module with neither network camera nor video file does without."""
+    import av  # noqa: PLC0415 - as said
+
+    return av
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong without the address that it went wrong at."""
+    name = type(error).__name__
+    known = {
+        "ExitError": "it is silent",
+        "TimeoutError": "it is silent",
+        "ConnectionRefusedError": "nobody listens there",
+        "FileNotFoundError": "there is nothing of that name",
+        "HTTPUnauthorizedError": "user and password are asked for, or wrong",
+        "HTTPNotFoundError": "there is no such stream",
+        "InvalidDataError": "what comes is not a stream of that kind",
+    }
+    return known.get(name, getattr(error, "strerror", None) or name)
+
+
+def _pixels(decoder: VideoCodecContext) -> int:
+    return int(decoder.width * decoder.height)
+
+
+def _seconds(packet: VideoPacket) -> float | None:
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return None if stamp is None or packet.time_base is None else float(stamp * packet.time_base)
+
+
+def _luma(frame: VideoFrame) -> Picture:
+    """The grey picture, (height, width) uint8, read-only: the decoder goes on using its memory."""
+    grey = frame if frame.format.name in LUMA_FIRST else frame.reformat(format="gray")
+    plane = grey.planes[0]
+    flat = np.frombuffer(cast("memoryview[int]", plane), np.uint8)  # a plane is a buffer; its stub does not say so
+    luma = flat[: plane.line_size * grey.height].reshape(grey.height, plane.line_size)[:, : grey.width]
+    luma.flags.writeable = False
+    return luma
+
+
+def _colour(frame: VideoFrame) -> Picture:
+    """The picture in OpenCV's blue-green-red order, or grey where the camera is grey."""
+    if frame.format.name.startswith("gray"):
+        return np.ascontiguousarray(_luma(frame))
+    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)

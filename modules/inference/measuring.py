@@ -1,0 +1,51 @@
+"""How quick and how large a loaded package is, on this machine."""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.inference.golden import GoldenCase
+from modules.inference.prepare import prepare
+from modules.inference.runner import Runner
+
+_ROUNDS: Final = 30
+_SECONDS: Final = 3.0  # for each figure: a slow model is run less often
+
+
+def measure(runner: Runner, cases: list[GoldenCase]) -> dict[str, Any]:
+    """Medians in ms: the `network` alone, `batch_item` of a full batch, and the `whole` way of a golden case.
+
+    `peak_mb` is the largest memory of this process so far. Raises ModelError.
+    """
+    inputs = np.repeat(_one(runner, cases), runner.model.batch, axis=0)
+    found: dict[str, Any] = {"network": _median(lambda: runner.model.run(inputs[:1]))}
+    if len(inputs) > 1:
+        found |= {"batch": len(inputs), "batch_item": _median(lambda: runner.model.run(inputs)) / len(inputs)}
+    if cases:
+        found["whole"] = _median(lambda: runner.judge([(cases[0].body, cases[0].facts)]))
+    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return found
+
+
+def _one(runner: Runner, cases: list[GoldenCase]) -> NDArray[np.generic]:
+    """A prepared golden case, or noise where there is none, shape (1, ...)."""
+    if cases:
+        return runner.inputs([prepare(cases[0].body, cases[0].facts, runner.card)])
+    dtype = runner.card.input.dtype
+    noise = np.random.default_rng(0).random((1, *runner.card.input.shape))
+    return (noise * (255 if dtype == "uint8" else 1)).astype(dtype)
+
+
+def _median(work: Callable[[], object]) -> float:
+    work()  # the first run allocates
+    times: list[float] = []
+    end = time.perf_counter() + _SECONDS
+    while len(times) < _ROUNDS and (time.perf_counter() < end or not times):
+        begin = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - begin) * 1e3)
+    return sorted(times)[len(times) // 2]

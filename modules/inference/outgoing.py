@@ -1,0 +1,164 @@
+"""What leaves the module besides alerts: scores, samples, and the records of people's verdicts."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from modules.common.edge import Edge
+from modules.common.messages import MAX_PACKET, Message, OperatorVerdict, derived_id, json_message
+from modules.common.verbs import Evidence
+from modules.inference.card import Card
+from modules.inference.engine import Answer
+from modules.inference.kept import Kept
+from modules.inference.packages import Entry
+from modules.inference.sampling import Rates, Sampling, reason
+from modules.inference.scores import Tally
+from modules.inference.settings import InferenceSettings
+from modules.inference.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+NAME: Final = "inference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One judged picture or window, and what was said of it."""
+
+    message: Message  # that it came in
+    index: int  # among the windows of that message
+    body: bytes
+    time: datetime  # of its first sample
+    verdict: Verdict
+    answer: Answer
+    card: Card
+    alert: str | None = None  # id of the alert it led to
+
+
+class Outgoing:
+    """Counts, samples and keeps."""
+
+    def __init__(self, edge: Edge[InferenceSettings], clock: Callable[[], float]) -> None:
+        self._edge = edge
+        self._clock = clock
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._sampling = Sampling()
+        self.kept = Kept(edge.state_dir / "alerts")
+        self._judged = edge.metrics.counter("millwatch_verdicts_total", "Verdicts", "model", "label")
+        self._samples = edge.metrics.counter("millwatch_samples_total", "Inputs kept as samples", "reason")
+
+    # Scores.
+
+    def count(self, entry: Entry, subject: Subject, took_s: float) -> None:
+        """Take a verdict into the tallies."""
+        tally = self._tallies.setdefault((entry.name, subject.message.source), Tally())
+        tally.add(subject.verdict, subject.answer.probabilities, took_s)
+        tally.odd += bool(subject.answer.odd)
+        self._judged.labels(entry.name, subject.verdict.label).inc()
+
+    def offer_scores(self, entries: Mapping[str, Entry]) -> None:
+        """Send what was counted since the last time."""
+        tallies, self._tallies = self._tallies, {}
+        for (name, source), tally in tallies.items():
+            entry = entries.get(name)
+            if entry is None or entry.card is None:
+                continue
+            self._edge.offer(
+                "scores",
+                json_message(
+                    tally.document(entry.card.id, entry.card.labels),
+                    kind="score",
+                    source=source,
+                    seq=self._edge.next_seq(f"scores of {source}"),
+                    time=datetime.now(UTC),
+                    model=entry.card.id,
+                ),
+            )
+
+    # Samples.
+
+    async def keep(self, subject: Subject) -> None:
+        """Offer an input as a sample where it is worth one and the rate allows it; keep it where it raised an alert."""
+        settings, source = self._edge.settings, subject.message.source
+        rates = Rates(settings.samples_per_hour, settings.source_samples_per_hour, settings.random_share)
+        why = reason(
+            f"{subject.message.message_id}/{subject.index}",
+            uncertain=subject.verdict.uncertain,
+            odd=bool(subject.answer.odd),
+            random_share=rates.random_share,
+        )
+        goes = why is not None and self._sampling.allows(source, self._clock(), rates)
+        if not goes and subject.alert is None:
+            return
+        sample = self._sample(subject, why or "verdict")
+        if sample.packet_size("samples") > MAX_PACKET:
+            self._edge.reject("samples", "oversize")
+            return
+        if goes:
+            self._edge.offer("samples", sample)
+            self._samples.labels(why).inc()
+        if subject.alert is not None:
+            await self._on_disk(subject.alert, sample, sent=goes)
+
+    async def evidence(self, said: OperatorVerdict) -> Evidence | None:
+        """What shows the alert that a person judged; sent now if it has not been."""
+        sample, sent = await asyncio.to_thread(self.kept.find, said.alert)
+        if sample is None:
+            return Evidence(NAME, _sample_id(said.alert)) if sent else None
+        await self._edge.send("samples", sample)
+        self._samples.labels("verdict").inc()
+        await asyncio.to_thread(self.kept.sent, said.alert)
+        return Evidence(sample.source, sample.message_id)
+
+    async def bound(self) -> None:
+        """Let go what was kept too long."""
+        settings = self._edge.settings
+        try:
+            await asyncio.to_thread(self.kept.bound, settings.kept_mb, settings.kept_hours)
+        except OSError as error:
+            log.warning("what alerts were about could not be deleted: %s", error)
+
+    async def _on_disk(self, alert: str, sample: Message, *, sent: bool) -> None:
+        settings = self._edge.settings
+        try:
+            await asyncio.to_thread(
+                self.kept.add, alert, sample, sent=sent, megabytes=settings.kept_mb, hours=settings.kept_hours
+            )
+        except OSError as error:  # the alert itself has gone out
+            log.warning("what alert %s was about could not be kept: %s", alert, error)
+
+    def _sample(self, subject: Subject, why: str) -> Message:
+        message, alert = subject.message, subject.alert
+        facts = {
+            **message.properties,
+            "of": message.kind,
+            "reason": why,
+            "label": subject.verdict.label,
+            "not_ok": f"{subject.verdict.not_ok:.4f}",
+        }
+        if message.kind == "waveform":
+            facts["count"] = str(len(subject.body) // 4)
+        if subject.answer.odd:
+            facts["odd"] = "; ".join(subject.answer.odd)
+        if alert is not None:
+            facts["alert"] = alert
+        return Message(
+            body=subject.body,
+            kind="sample",
+            source=message.source,
+            seq=self._edge.next_seq(f"samples of {message.source}"),
+            time=subject.time,
+            message_id=_sample_id(alert) if alert else derived_id(message.message_id, NAME, "samples", subject.index),
+            content_type=message.content_type,
+            model=subject.card.id,
+            trace_id=message.trace_id or message.message_id,
+            properties=facts,
+        )
+
+
+def _sample_id(alert: str) -> str:
+    """The id of the sample that shows an alert: whoever has the alert can name it."""
+    return derived_id(alert, NAME, "samples", 0)

@@ -1,0 +1,1 @@
+"""The sensors module: factory protocols in; readings and waveforms out."""

@@ -1,0 +1,87 @@
+"""How long a client may take: uvicorn's HTTP protocol with an end to waiting.
+
+uvicorn waits for ever for a head or a body that trickles in, and for a client that does not read its answer: a hundred
+such clients would keep everybody else out.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any, ClassVar, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+REQUEST_SECONDS: Final = 10.0
+"""From the first moment of a connection, or the answer before, until the whole request is there."""
+READ_SECONDS: Final = 20.0
+"""For which a client may leave an answer unread."""
+CONNECTIONS_EACH: Final = 128
+"""Of one client: its pictures, streams and requests, and what it has left open."""
+
+
+class PatientProtocol(H11Protocol):
+    """Ends the connection of a client that is too slow, or has too many."""
+
+    by_client: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._late: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._counted = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client came."""
+        super().connection_made(transport)
+        self._counted = self.client[0] if self.client else ""
+        self.by_client[self._counted] += 1
+        if self.by_client[self._counted] > CONNECTIONS_EACH:
+            transport.abort()
+            return
+        self._wait_for_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went."""
+        for timer in (self._late, self._unread):
+            if timer is not None:
+                timer.cancel()
+        self.by_client[self._counted] -= 1
+        if self.by_client[self._counted] <= 0:
+            del self.by_client[self._counted]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came; the wait is over when the request is whole."""
+        super().data_received(data)
+        if self._late is not None and self.conn.their_state in (h11.DONE, h11.MUST_CLOSE, h11.ERROR, h11.CLOSED):
+            self._late.cancel()
+            self._late = None
+
+    def on_response_complete(self) -> None:
+        """An answer went out; the next request may come."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._wait_for_request()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _wait_for_request(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._late = self.loop.call_later(REQUEST_SECONDS, self._end)
+
+    def _end(self) -> None:
+        self._late = None
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self.transport.abort()
