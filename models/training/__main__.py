@@ -16,7 +16,8 @@ from models.training.figures import share
 from models.training.lite import Trunk
 from models.training.nets import OrderNet, SteelNet, TileNet
 from modules.inference.card import Card
-from modules.inference.runner import FILES, Model, Runner
+from modules.inference.model import Model
+from modules.inference.runner import FILES, Runner
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bearing", "tile", "steel")

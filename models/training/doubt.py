@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from models.training import bearing
-from models.training.fitting import scores, softmax
+from models.training.figures import softmax
+from models.training.fitting import scores
 
 EPOCHS: Final = 12
 EVERY: Final = 4  # made-up machine takes part in the inner folds

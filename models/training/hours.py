@@ -9,7 +9,7 @@ from devices.rolling_bearing import Bearing, Machine
 from models.training import bearing
 from modules.inference.card import Card
 from modules.inference.decision import Condition, step
-from modules.inference.runner import Model
+from modules.inference.model import Model
 
 HOURS: Final = 10.0
 MACHINES: Final = 200
