@@ -64,6 +64,7 @@ def prepare(options: Options) -> Prepared:
             deployment.command_of,
             leaves=options.leaves,
             containers=options.containers,
+            optional=_folders(options.manifest.parent / "modules"),
         )
     except (ConfigError, ManifestError) as error:
         raise CannotStartError(str(error)) from error
@@ -86,6 +87,11 @@ def prepare(options: Options) -> Prepared:
         os.close(lock)
         raise
     return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
+
+
+def _folders(modules: Path) -> list[str]:
+    """The modules whose sources stand beside the manifest, deployed or not."""
+    return [path.name for path in modules.iterdir() if path.is_dir()] if modules.is_dir() else []
 
 
 def _toml(options: Options) -> Path:

@@ -7,7 +7,7 @@ state folder, so that a restarted agent needs neither.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -90,17 +90,17 @@ def make_plan(
     *,
     leaves: Iterable[str] | None = None,
     containers: bool = False,
-    spare: bool = False,
+    optional: Collection[str] = (),
 ) -> Plan:
     """Join a modulesContent with localhub.toml.
 
     `leaves` are the leaf devices to start, by name; None stands for those with start = "auto". Raises PlanError for
-    a module without a command (as containers they need none), for an unknown leaf, and, unless `spare`, for a module
-    that localhub.toml names and the manifest lacks.
+    a module without a command (as containers they need none), for an unknown leaf, and for a module that localhub.toml
+    names and the manifest lacks, unless it is one of the `optional`, which a layer or a later deployment may bring.
     """
     modules = modules_of(content)
     for name in config.modules:
-        if name not in modules and not spare:
+        if name not in modules and name not in optional:
             known = ", ".join(sorted(modules)) or "none"
             raise PlanError(name, f"the manifest deploys no such module; it deploys: {known}", keys=("modules", name))
     if containers:

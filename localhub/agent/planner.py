@@ -84,13 +84,14 @@ class Planner:
             toml = config.load(Path(self._sources.config)) if self._sources.config else None
         except (config.ConfigError, OSError) as error:
             raise PlanError(AGENT, str(error)) from error
+        settings = toml or config.Config(folder=Path(self._sources.folder))
         plan = make_plan(
             content,
-            toml or config.Config(folder=Path(self._sources.folder)),
+            settings,
             self._sources.command_of,
             leaves=self._sources.leaves,
             containers=self._containers,
-            spare=True,
+            optional=settings.modules,
         )
         return replace(plan, version=version)
 

@@ -64,6 +64,8 @@ def test_what_cannot_be_planned(tmp_path: Path) -> None:
     config = parse(TOML, tmp_path / "localhub.toml")
     with pytest.raises(PlanError, match=r"b: the manifest deploys no such module; it deploys: a"):
         make_plan(content(a=entry()), config, no_command)
+    lacking = make_plan(content(c=entry()), config, lambda *_: (("x",), tmp_path), optional=["a", "b"])
+    assert [module.name for module in lacking.modules] == ["c"]
     with pytest.raises(PlanError, match=r"a: image a:1 has no command here: add \[modules.a\]"):
         make_plan(content(a=entry(), b=entry()), config, no_command)
     with pytest.raises(PlanError, match="there are: d, m"):
