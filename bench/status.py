@@ -94,7 +94,7 @@ def _visit(port: int) -> None:
     command = [sys.executable, "-m", "bench._visitors", str(port), str(LISTENERS), str(REQUESTS_PER_S), str(TURN_S)]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     answers, events = int(said[0]), int(said[1])
-    if answers < 0.5 * REQUESTS_PER_S * TURN_S or events < 0.4 * LISTENERS * ALERTS_PER_S * TURN_S:
+    if answers < 0.8 * REQUESTS_PER_S * TURN_S or events < 0.5 * LISTENERS * ALERTS_PER_S * TURN_S:
         raise RuntimeError(f"the visitors got {answers} answers and {events} events: that is no load")
 
 

@@ -42,7 +42,14 @@ def tile_card() -> Card:
             advice="Take the part out and look at it; the heat map says where.",
         ),
         golden=Golden(fp32=1e-3, int8=0.05),
-        training={**sources.TERMS["magnetic_tile"], "rendered": _RENDERED, "how": _HOW, "transfer": lite.origin()},
+        training={
+            **sources.TERMS["magnetic_tile"],
+            "rendered": _RENDERED,
+            "how": _HOW,
+            "transfer": lite.origin(),
+            "choices": "one recipe; folds 3 and 0 were looked at before it was fixed, and it was kept because it beat "
+            "the earlier network over all five",
+        },
     )
 
 
