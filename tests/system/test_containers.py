@@ -20,6 +20,7 @@ from localhub.agent.creation import OWNER_LABEL, Site
 from localhub.agent.engine import Engine
 
 LAYER = ROOT / "deployment.camera2.template.json"
+LAYERED = {"camera", "inference"}  # what the layer's routes lead between
 LEAST = {"vibration", "status"}  # with fewer no alert reaches the page
 
 
@@ -32,10 +33,8 @@ def line(images: dict[str, str], registry: str, tmp_path_factory: pytest.TempPat
         pytest.skip(f"no images of {missing} from this tree here: docker/engine registry, then make build")
     folder = tmp_path_factory.mktemp("containers")
     layers = []
-    if "camera" in built:
-        layer = (
-            folder / "layer.template.json"
-        )  # /dev/video0 is not on every machine; /dev/null is, and gives no picture
+    if built >= LAYERED:
+        layer = folder / "layer.template.json"  # /dev/video0 is not on every machine; /dev/null is, and has no picture
         layer.write_text(LAYER.read_text().replace('"PathOnHost": "/dev/video0"', '"PathOnHost": "/dev/null"'))
         layers = [layer]
     running = Line(
@@ -182,7 +181,7 @@ def test_restart_and_logs(line: Line) -> None:
 
 
 def test_a_layer_has_added_a_camera(line: Line, images: dict[str, str], engine: Engine) -> None:
-    if "camera" not in images:
+    if not images.keys() >= LAYERED:
         pytest.skip("the camera's image was not built")
     line.wait("its heartbeat", lambda: "camera2" in {each["name"] for each in line.api("/api/v1/modules")["modules"]})
     host = containers(engine, line)["camera2"]["HostConfig"]
