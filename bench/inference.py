@@ -7,7 +7,6 @@ runs on one thread, the ways alternate, and the quickest of many runs counts: wh
 from __future__ import annotations
 
 import csv
-import json
 import os
 import tempfile
 import time
@@ -19,10 +18,8 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-from bench._manifest import least_manifest
 from bench.claim import Claim
-from bench.latency import config
-from devices.line import Line
+from bench.latency import p99_ms
 from modules.inference.golden import read_golden
 from modules.inference.runner import FILES, Runner
 
@@ -132,34 +129,21 @@ def line_p99_ms(*, count: int, rate: float) -> float:
     The tile package judges pictures of a camera's size; its threshold is 0, so that every picture has an alert.
     """
     with tempfile.TemporaryDirectory(prefix="verdicts-") as text:
-        folder = Path(text)
-        result = folder / "taken.json"
-        (folder / "bodies").mkdir()
+        bodies = Path(text) / "bodies"
+        bodies.mkdir()
         for number, body in enumerate(_bodies("tile")):
-            (folder / "bodies" / f"{number}.jpg").write_bytes(body)
-        environment = {
-            "BENCH_COUNT": str(count),
-            "BENCH_RATE": str(rate),
-            "BENCH_RESULT": str(result),
-            "BENCH_BODIES": str(folder / "bodies"),
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        modules = {"source": "bench._verdicts", "inference": "modules.inference", "sink": "bench._verdicts"}
+            (bodies / f"{number}.jpg").write_bytes(body)
         packages = {"tile": {"path": "tile", "threshold": 0.0, "sources": ["camera/*"]}}
-        settings = {"inference": {"packages": packages, "kept_mb": 0}}
-        (folder / "localhub.toml").write_text(config(modules, environment), encoding="utf-8")
-        (folder / "deployment.json").write_text(json.dumps(least_manifest(tuple(modules), settings)), encoding="utf-8")
-        line = Line(
-            state=folder / "state",
-            address="127.32.1.3",
-            manifest=folder / "deployment.json",
-            config=folder / "localhub.toml",
-            leaves=[],
-            log=folder / "said",
+        return p99_ms(
+            Path(text),
+            "127.32.1.3",
+            {"source": "bench._verdicts", "inference": "modules.inference", "sink": "bench._verdicts"},
+            count=count,
+            rate=rate,
+            patience_s=120,
+            environment={"BENCH_BODIES": str(bodies), "OPENBLAS_NUM_THREADS": "1"},
+            settings={"inference": {"packages": packages, "kept_mb": 0}},
         )
-        with line:
-            line.wait("all verdicts", result.exists, timeout_s=120 + 4 * count / rate)
-        return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
 
 
 def run(*, quick: bool) -> dict[str, Claim]:

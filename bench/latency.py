@@ -54,23 +54,41 @@ def alert_p99_ms(*, seconds: float) -> float:
 def picture_p99_ms(*, count: int, rate: float) -> float:
     """From a module's send to the other module's handler: pictures of 20 to 200 KB, one after another."""
     with tempfile.TemporaryDirectory(prefix="pictures-") as text:
-        folder = Path(text)
-        result = folder / "taken.json"
-        environment = {"BENCH_COUNT": str(count), "BENCH_RATE": str(rate), "BENCH_RESULT": str(result)}
         modules = dict.fromkeys(("source", "sink"), "bench._pictures")
-        (folder / "localhub.toml").write_text(config(modules, environment), encoding="utf-8")
-        (folder / "deployment.json").write_text(json.dumps(least_manifest(tuple(modules))), encoding="utf-8")
-        line = Line(
-            state=folder / "state",
-            address="127.32.1.2",
-            manifest=folder / "deployment.json",
-            config=folder / "localhub.toml",
-            leaves=[],
-            log=folder / "said",
-        )
-        with line:
-            line.wait("all pictures", result.exists, timeout_s=60 + 4 * count / rate)
-        return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
+        return p99_ms(Path(text), "127.32.1.2", modules, count=count, rate=rate, patience_s=60)
+
+
+def p99_ms(
+    folder: Path,
+    address: str,
+    modules: Mapping[str, str],
+    *,
+    count: int,
+    rate: float,
+    patience_s: float,
+    environment: Mapping[str, str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> float:
+    """Run modules (name -> package) in a row, and read the 99th percentile of the milliseconds that the last notes.
+
+    They find BENCH_COUNT, BENCH_RATE and BENCH_RESULT in their environment, beside what is given; `settings` are
+    desired properties. It waits `patience_s` seconds and four times what sending takes.
+    """
+    result = folder / "taken.json"
+    own = {"BENCH_COUNT": str(count), "BENCH_RATE": str(rate), "BENCH_RESULT": str(result)}
+    (folder / "localhub.toml").write_text(config(modules, {**own, **(environment or {})}), encoding="utf-8")
+    (folder / "deployment.json").write_text(json.dumps(least_manifest(tuple(modules), settings)), encoding="utf-8")
+    line = Line(
+        state=folder / "state",
+        address=address,
+        manifest=folder / "deployment.json",
+        config=folder / "localhub.toml",
+        leaves=[],
+        log=folder / "said",
+    )
+    with line:
+        line.wait("the last figures", result.exists, timeout_s=patience_s + 4 * count / rate)
+    return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
 
 
 def config(modules: Mapping[str, str], environment: Mapping[str, str]) -> str:

@@ -81,9 +81,9 @@ class Identities:
         `devices` have keys, `certified` certificates.
         """
         known = cls.load(path) if path.exists() else cls(gateway)
-        new_modules = {name: ModuleKey(_new_generation(), _new_key()) for name in modules if name not in known.modules}
+        new_modules = {name: ModuleKey(new_generation(), new_key()) for name in modules if name not in known.modules}
         keyed = {name for name, credential in known.devices.items() if credential.auth is Auth.SAS}
-        new_devices = {name: Credential(key=_new_key()) for name in (gateway, *devices) if name not in keyed}
+        new_devices = {name: Credential(key=new_key()) for name in (gateway, *devices) if name not in keyed}
         wanted = cls(
             gateway, {**known.modules, **new_modules}, {**known.devices, **new_devices, **dict(certified or {})}
         )
@@ -136,9 +136,11 @@ class Identities:
         return f"HostName={hub_name};DeviceId={known.device};{module}{proof};GatewayHostName={address}"
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """A symmetric key, base64."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
-def _new_generation() -> str:
+def new_generation() -> str:
+    """The generation of a module's identity: 18 digits, never the same again."""
     return str(10**17 + secrets.randbelow(9 * 10**17))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
 from localhub import sas
 from localhub.cloud.service.answers import ServiceError
+from localhub.identity import new_key
 from localhub.state import write_atomic
 
 POLICY = "iothubowner"
@@ -18,7 +17,7 @@ POLICY = "iothubowner"
 def ensure_key(path: Path) -> str:
     """The policy's key (base64), made once."""
     if not path.exists():
-        write_atomic(path, base64.b64encode(secrets.token_bytes(32)))
+        write_atomic(path, new_key().encode())
     return path.read_text().strip()
 
 

@@ -7,9 +7,6 @@ all the same.
 
 from __future__ import annotations
 
-import base64
-import secrets
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +17,7 @@ import msgspec
 from localhub.cloud.database import transaction
 from localhub.cloud.service.answers import ServiceError, check_match, etag
 from localhub.cloud.twins import CloudTwins
-from localhub.identity import Auth, Credential, Identities, Identity, ModuleKey
+from localhub.identity import Auth, Credential, Identities, Identity, ModuleKey, new_generation, new_key
 from localhub.state import State
 
 SYSTEM: Final = ("$edgeAgent", "$edgeHub")
@@ -101,7 +98,7 @@ class Registry:
         before = known.facts if known else {}
         authentication = _given(document.get("authentication") or {}, before.get("authentication") or {})
         facts = {
-            "generationId": before.get("generationId") or _generation(),
+            "generationId": before.get("generationId") or new_generation(),
             "status": document.get("status") or "enabled",
             "statusReason": document.get("statusReason"),
             "authentication": authentication,
@@ -124,7 +121,7 @@ class Registry:
             for module in modules:
                 self._database.execute(
                     "INSERT OR IGNORE INTO identities VALUES (?, ?, 0, ?, 1, '{}', 1, '{}', '')",
-                    (device, module, _json(_facts(_authentication(Auth.SAS, _new_key()), managed=True))),
+                    (device, module, _json(_facts(_authentication(Auth.SAS, new_key()), managed=True))),
                 )
 
     def delete(self, identity: Identity, if_match: str | None) -> None:
@@ -178,7 +175,7 @@ class Registry:
         modules, devices = dict(known.modules), dict(known.devices)
         if identity.device == known.gateway and identity.module not in (None, *SYSTEM):
             assert identity.module is not None
-            generation = modules[identity.module].generation if identity.module in modules else _generation()
+            generation = modules[identity.module].generation if identity.module in modules else new_generation()
             modules[identity.module] = ModuleKey(generation, key)
         elif identity.module is None and not edge and authentication["type"] == Auth.SAS:
             devices[identity.device] = Credential(key=key)
@@ -226,7 +223,7 @@ def _given(document: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, 
     names = ("primaryKey", "secondaryKey")
     sas = (document.get("type") or "sas") == "sas"
     return {
-        "symmetricKey": {name: (keys.get(name) or known.get(name) or _new_key()) if sas else None for name in names},
+        "symmetricKey": {name: (keys.get(name) or known.get(name) or new_key()) if sas else None for name in names},
         "x509Thumbprint": {name: prints.get(name) for name in ("primaryThumbprint", "secondaryThumbprint")},
         "type": document.get("type") or "sas",
     }
@@ -253,11 +250,3 @@ def _key(identity: Identity) -> tuple[str, str]:
 
 def _json(document: Mapping[str, Any]) -> str:
     return msgspec.json.encode(document, order="deterministic").decode()
-
-
-def _new_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def _generation() -> str:
-    return str(uuid.uuid4().int % 10**18)

@@ -5,9 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from modules.camera.sources.source import SourceError
+from pydantic import Field
+
+from modules.camera.sources.source import SourceError, SourceSettings
 
 LONGEST = 1024
+
+
+class NetworkSettings(SourceSettings):
+    """What can be set for every network camera besides its address."""
+
+    url: str
+    credentials_file: Path | None = Field(
+        None, title="Credentials", description="a mounted file of one line, user:password", examples=["/run/camera1"]
+    )
+    timeout_s: float = Field(5.0, ge=0.5, le=60, title="Silence that counts as dead", description="seconds")
+
+    def address(self) -> str:
+        """As `with_login`, of these settings."""
+        return with_login(self.url, self.credentials_file)
 
 
 def with_login(url: str, file: Path | None) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from modules.camera.sources.container import ContainerSource
-from modules.camera.sources.login import with_login
-from modules.camera.sources.source import SourceSettings
+from modules.camera.sources.login import NetworkSettings
 
 
-class Rtsp(SourceSettings):
+class Rtsp(NetworkSettings):
     """A network camera, through RTSP (H.264, H.265 or MJPEG over RTP)."""
 
     type: Literal["rtsp"]
@@ -26,16 +24,12 @@ class Rtsp(SourceSettings):
     transport: Literal["tcp", "udp"] = Field(
         "tcp", title="Transport", description="tcp loses nothing; udp never waits for what was lost on the way"
     )
-    credentials_file: Path | None = Field(
-        None, title="Credentials", description="a mounted file of one line, user:password", examples=["/run/camera1"]
-    )
-    timeout_s: float = Field(5.0, ge=0.5, le=60, title="Silence that counts as dead", description="seconds")
 
     def source(self) -> ContainerSource:
         """The camera's stream."""
         return ContainerSource(
             self.url,
-            lambda: with_login(self.url, self.credentials_file),
+            self.address,
             form="rtsp",
             # Probing for as long as FFmpeg likes shows a first picture that is a second old.
             options={
