@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +34,11 @@ class Engine:
             raise EngineError(f"--containers needs the Docker SDK for Python: pip install '{SDK}'") from error
         self._errors = docker.errors
         try:
+            _knock(docker.utils.parse_host(os.environ.get("DOCKER_HOST") or None))
             # An output that is silent for an hour is no error: the streams' client has no timeout.
             self.api: docker.APIClient = docker.from_env(version="auto", timeout=CALL_S).api
             self._streams: docker.APIClient = docker.from_env(version=self.api.api_version, timeout=None).api
-        except docker.errors.DockerException as error:
+        except (docker.errors.DockerException, OSError) as error:
             raise EngineError(
                 f"no Docker engine answers ({error}): start one (Debian: apt-get install docker.io), "
                 "or set DOCKER_HOST to its socket"
@@ -132,3 +135,11 @@ class Engine:
         except (self._errors.DockerException, OSError) as error:  # requests' errors are OSErrors
             said = getattr(error, "explanation", None) or error
             raise EngineError(f"{what}: {said}{'; ' if hint else ''}{hint}") from error
+
+
+def _knock(host: str) -> None:
+    """Raise OSError where nobody listens at the engine's socket: the SDK itself would leave its socket open there."""
+    if host.startswith("http+unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.settimeout(CALL_S)
+            door.connect(host.removeprefix("http+unix://"))

@@ -48,7 +48,6 @@ def test_without_the_sdk_it_says_what_to_install(options: Options, monkeypatch: 
         prepare(options)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK forgets a socket then
 def test_without_an_engine_it_says_how_to_have_one(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("docker", reason="needs the Docker SDK: pip install docker")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{options.state}/no.sock")
