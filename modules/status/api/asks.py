@@ -61,7 +61,9 @@ class Judge(Signed):
 class Threshold(Signed):
     """A threshold for a camera's gate."""
 
-    threshold: float = Field(ge=0, le=1_000_000, examples=[12.5])
+    threshold: float | None = Field(
+        ge=1, le=255, examples=[12.5], description="grey levels; null takes back what was set here"
+    )
 
 
 class ChangeSettings(Signed):

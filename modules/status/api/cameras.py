@@ -52,7 +52,7 @@ async def heatmap(screen: TheScreen, name: Name) -> Response:
 
 @router.get("/{name}/verdict", summary="What a model saw last", response_model=answers.Seen)
 async def verdict(screen: TheScreen, name: Name) -> Response:
-    """With boxes, where the model gives them."""
+    """And whether there is a heat map of it."""
     return _object(await screen.inference_view(name, "last"))
 
 
