@@ -65,7 +65,7 @@ async def capture_now(screen: TheScreen, desk: TheDesk, caller: TheCaller, name:
 @router.post("/{name}/threshold", summary="Set the gate's threshold", status_code=202, response_model=answers.Asked)
 async def threshold(screen: TheScreen, desk: TheDesk, caller: TheCaller, name: Name, body: Threshold) -> Response:
     """A setting changed here, over the twin."""
-    more = {"threshold": body.threshold, "who": body.who, "why": body.why}
+    more: dict[str, object] = {"threshold": body.threshold, "who": body.who, "why": body.why}
     return _ask(screen, desk, caller, name, "setThreshold", more)
 
 
