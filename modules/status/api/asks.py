@@ -1,5 +1,6 @@
 """What REST is asked: bodies, parameters, and how a request finds the module."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -97,6 +98,7 @@ class Login(Ask):
 # Coroutines, though they wait for nothing: FastAPI would run plain functions in threads, at ten times the cost.
 async def the_module(request: Request) -> StatusModule:
     """The module that the application serves."""
+    await asyncio.sleep(0)  # between reading what is asked and finding it, an alert may go first
     found = request.app.state.module
     assert isinstance(found, StatusModule)
     return found
