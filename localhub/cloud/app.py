@@ -1,5 +1,6 @@
 """The cloud's control API: counts and arrivals, twins, direct methods."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +22,15 @@ LONGEST_TIMEOUT_S = 300
 class CloudApi:
     """The handlers."""
 
-    def __init__(self, arrivals: Arrivals, twins: CloudTwins, server: LinkServer, deployer: Deployer) -> None:
+    def __init__(
+        self,
+        arrivals: Arrivals,
+        twins: CloudTwins,
+        server: LinkServer,
+        deployer: Deployer,
+        take_in: Callable[[str], None],
+    ) -> None:
+        self._take_in = take_in
         self._arrivals = arrivals
         self._twins = twins
         self._server = server
@@ -39,11 +48,12 @@ class CloudApi:
             post("/method/{identity:path}", self.method),
             post("/reload", self.reload),
             post("/apply", self.apply),
+            post("/gateway", self.gateway),
         )
 
-    async def status(self, _call: Call) -> object:
-        """Counts, and since when the gateway is connected."""
-        since = self._server.connected_since
+    async def status(self, call: Call) -> object:
+        """Counts, and since when a gateway is connected: the one named, else the first."""
+        since = self._server.connected_since(call.query.get("gateway", self._twins.gateway))
         return asdict(self._arrivals.counts) | {"link": {"connected": since is not None, "since": since}}
 
     async def count(self, _call: Call) -> object:
@@ -78,11 +88,17 @@ class CloudApi:
         return self._answer(identity)
 
     async def apply(self, call: Call) -> object:
-        """Deploy a modulesContent, as set-modules does; names the modules whose desired properties changed."""
+        """Deploy a modulesContent to a `device`, as set-modules does; names the modules that this changed."""
         content = call.field("modulesContent")
         if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
             raise Refused(400, "modulesContent must be an object of objects, one for each module")
-        return {"changed": [str(change.identity) for change in self._deployer.deploy(content)]}
+        device = call.body.get("device", self._twins.gateway)
+        return {"changed": [str(change.identity) for change in self._deployer.deploy(content, device)]}
+
+    async def gateway(self, call: Call) -> object:
+        """A gateway was added, whose state folder is ready."""
+        self._take_in(str(call.field("name")))
+        return {}
 
     async def method(self, call: Call) -> object:
         """Invoke {"name", "payload", "timeout_s", "connect_timeout_s"}; gives {"status", "payload"}."""
