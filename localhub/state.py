@@ -7,6 +7,7 @@ live elsewhere: their paths have to stay under the 108 bytes of `sockaddr_un`.
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -191,6 +192,11 @@ class State:
     def supervisor_socket(self) -> Path:
         """Control of the supervisor."""
         return self.run / "supervisor.sock"
+
+    def remove_run_folder(self) -> None:
+        """Remove the sockets' folder, when it had to be made outside the state folder."""
+        if self.root not in self.run.parents:
+            shutil.rmtree(self.run, ignore_errors=True)
 
     def workload_socket(self, module: str) -> Path:
         """The workload API of one module; apart from the control sockets, for a module may be called `hub`."""

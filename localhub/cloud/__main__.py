@@ -49,7 +49,7 @@ async def serve(state: State) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    api = CloudApi(arrivals, twins, server, deployer, service.take_in)
+    api = CloudApi(arrivals, twins, gateways, server, deployer, service.take_in)
     async with (
         server.serving(state.link_socket),
         control.serving(api.app(), state.cloud_socket),

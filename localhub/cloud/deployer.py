@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from localhub.cloud.gateways import Gateways
 from localhub.cloud.twins import CloudTwins, DesiredPatch
 from localhub.deployed import AGENT, SECTION, keep, modules_of
 from localhub.identity import Identities, Identity
 from localhub.state import State, write_atomic
+
+HUB: Final = "$edgeHub"
+NO_ROUTES: Final = {"schemaVersion": "1.1", "routes": {}, "storeAndForwardConfiguration": {"timeToLiveSecs": 7200}}
 
 
 class Deployer:
@@ -27,6 +30,8 @@ class Deployer:
         """Take over the manifests in the state folders, where they changed; gives the changes."""
         changes = []
         for state in self._gateways:
+            if state.cloud is not None and not state.manifest.exists():
+                self._begin(state)
             if state.manifest.exists():
                 changes += self._twins.seed(json.loads(state.manifest.read_bytes()), state.gateway)
         return self._pushed(changes)
@@ -49,6 +54,15 @@ class Deployer:
     def patch(self, identity: Identity, patch: object) -> DesiredPatch:
         """Patch desired properties. Those of $edgeAgent deploy modules; raises as `CloudTwins.patch_desired`."""
         return self._changed(self._twins.patch_desired(identity, patch))
+
+    def _begin(self, state: State) -> None:
+        """A gateway was added without a manifest: what its twins say already is its first."""
+        content = {HUB: {SECTION: NO_ROUTES}}
+        for twin in self._twins.all([state.gateway]):
+            if twin.module is not None and (desired := json.loads(twin.desired)):
+                content[twin.module] = {SECTION: desired}
+        _identify(state, content)
+        write_atomic(state.manifest, json.dumps(content, indent=2).encode())
 
     def _changed(self, change: DesiredPatch) -> DesiredPatch:
         state = self._gateways.get(change.identity.device)

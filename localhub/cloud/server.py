@@ -7,7 +7,7 @@ batch. What cannot be committed is never acknowledged: the connection is closed 
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -88,16 +88,21 @@ class LinkServer:
         finally:
             del self._calls[number]
 
-    async def follow(self, number: int, *, raw: bool = False) -> AsyncIterator[dict[str, Any]]:
-        """Arrivals behind a number as they come, without end."""
+    async def follow(
+        self, number: int, *, raw: bool = False, devices: Collection[str] = ()
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Arrivals as they come, without end, as `Arrivals.after` has them."""
         arrived = asyncio.Event()
         self._followers.add(arrived)
         try:
             while True:
                 arrived.clear()
-                for document in self._arrivals.after(number, 100, raw=raw):
-                    number = document["number"]
-                    yield document
+                last = self._arrivals.last_number()
+                while page := self._arrivals.after(number, 100, raw=raw, devices=devices):
+                    for document in page:
+                        number = document["number"]
+                        yield document
+                number = max(number, last)
                 if number >= self._arrivals.last_number():
                     await arrived.wait()
         finally:

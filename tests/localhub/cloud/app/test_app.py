@@ -73,7 +73,7 @@ async def hub(state: State, database: apsw.Connection, now: datetime, message: M
     server = LinkServer(arrivals, twins, gateways, lambda: now)
     twins.seed({"camera": {"properties.desired": {"rate": 1}}})
     state.manifest.write_text('{"camera": {"properties.desired": {"rate": 7}}}')  # after it was last read
-    api = CloudApi(arrivals, twins, server, Deployer(gateways, twins, server.push), lambda _gateway: None)
+    api = CloudApi(arrivals, twins, gateways, server, Deployer(gateways, twins, server.push), lambda _gateway: None)
     async with server.serving(state.link_socket), control.serving(api.app(), state.cloud_socket):
         fake = FakeHub(state)
         running = asyncio.create_task(fake.uplink.run())

@@ -65,9 +65,7 @@ def test_conditions(condition: str, truth: bool | str | None) -> None:
 
 
 def test_columns() -> None:
-    query = parse(
-        "select deviceId, tags.site.line as line, tags.absent from devices.modules where is_defined(tags)"
-    )
+    query = parse("select deviceId, tags.site.line as line, tags.absent from devices.modules where is_defined(tags)")
     assert query.scope.modules
     assert query.selects(TWIN)
     assert query.row(TWIN) == {"deviceId": "gw1", "line": 3}
