@@ -37,7 +37,7 @@ Say = Callable[..., None]
 
 def fetch(job: Job, say: Say, now: datetime) -> Path:
     """Download, verify and unpack what `job` names. Raises Refused, OSError."""
-    fetcher = Https(ca=job.ca, bytes_per_s=job.bytes_per_s)
+    fetcher = Https(ca=job.ca, bytes_per_s=job.bytes_per_s, gap_s=job.gap_s)
     try:
         say(step="metadata")
         metadata = Metadata(job.folder, job.url, _root(job), fetcher)

@@ -15,24 +15,24 @@ from tuf.ngclient import FetcherInterface
 from modules.inference.updates.pace import Budget, Progress
 
 _CHUNK: Final = 32 << 10
-_GAP_S: Final = 15.0  # without a byte
 _AGENT: Final = "millwatch"
 
 
 class Https(FetcherInterface):
-    """Answers of an HTTPS server. Every failure is one of TUF's DownloadErrors."""
+    """Answers of an HTTPS server, given up after `gap_s` without a byte. Failures are TUF's DownloadErrors."""
 
     def __init__(
         self,
         *,
         ca: Path | None,
         bytes_per_s: float,
+        gap_s: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        gap_s: float = _GAP_S,
     ) -> None:
         self._budget = Budget(bytes_per_s)
         self._clock, self._sleep = clock, sleep
+        self._open_now: urllib3.BaseHTTPResponse | None = None
         self._pool = urllib3.PoolManager(
             cert_reqs="CERT_REQUIRED",
             ca_certs=None if ca is None else str(ca),
@@ -42,7 +42,9 @@ class Https(FetcherInterface):
         )
 
     def close(self) -> None:
-        """Close what is kept open."""
+        """Close what is open: a reader that gave up in the middle has not."""
+        if self._open_now is not None:
+            self._open_now.close()
         self._pool.clear()
 
     def part(self, url: str, start: int) -> tuple[int, int | None, Iterator[bytes]]:
@@ -73,6 +75,7 @@ class Https(FetcherInterface):
         if response.status not in (200, 206):
             response.close()
             raise DownloadHTTPError(f"HTTP status {response.status} for {url.rpartition('/')[2]}", response.status)
+        self._open_now = response
         return response
 
     def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ class Job(BaseModel):
     bytes_per_s: float
     largest: int  # bytes
     spare: int = 8 << 20  # bytes that must stay free on the disk
+    gap_s: float = 15.0  # without a byte, after which a server is given up
     folder: Path  # for metadata and what is half there
     store: Path
 

@@ -62,6 +62,7 @@ class Updating:
         self._settings, self._wanted = settings, wanted(settings)
         for name in [name for name, failed in self._failed.items() if failed["target"] != self._wanted.get(name)]:
             del self._failed[name]
+        self._current = {name: each for name, each in self._current.items() if name in settings.versions}
         for target in {*self._wanted.values(), *self._current.values()} - set(self._there):
             if (path := await asyncio.to_thread(self._store.find, target)) is not None:
                 self._there[target] = path
