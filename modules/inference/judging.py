@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from modules.common.messages import BadMessage
 from modules.inference.card import Card
 from modules.inference.engine import Answer, Engine, Items
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError
+from modules.inference.gate import Gate
 from modules.inference.loading import SUSPECT, Loading
 from modules.inference.packages import Entry, choose
 
@@ -19,8 +21,12 @@ Said = tuple[Card, Answer] | BadMessage
 class Judging:
     """Which model judges a source, and what it says."""
 
-    def __init__(self, engine: Engine, loading: Loading, changed: Callable[[], None]) -> None:
-        self._engine, self._loading, self._changed = engine, loading, changed
+    def __init__(self, engine: Engine, loading: Loading, gate: Gate, changed: Callable[[], None]) -> None:
+        self._engine, self._loading, self._gate, self._changed = engine, loading, gate, changed
+
+    def steady(self) -> AbstractAsyncContextManager[None]:
+        """While within, no model is exchanged: what `choose` found is what `ask` asks."""
+        return self._gate.through()
 
     def choose(self, task: str, source: str) -> tuple[Entry, Card]:
         """The package that judges `source`. Raises BadMessage: no_model, model_failed."""

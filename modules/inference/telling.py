@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 import orjson
 
@@ -15,9 +16,11 @@ from modules.inference.recent import Recent
 from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Shown
 from modules.inference.sizing import Machine
+from modules.inference.updates.updating import Updating
 from modules.inference.waves import Waves
 
 _JSON = "application/json"
+UPDATE: Final = ("wanted", "state", "step", "done", "of", "reason", "text")
 
 
 class Telling:
@@ -31,10 +34,12 @@ class Telling:
         machine: Machine,
         recent: Recent,
         shown: Shown,
+        updating: Updating,
     ) -> None:
         self._edge, self._engine, self._loading, self._machine = edge, engine, loading, machine
-        self._recent, self._shown = recent, shown
+        self._recent, self._shown, self._updating = recent, shown, updating
         self._changed = asyncio.Event()
+        self._reported: set[str] = set()
 
     def register(self, waves: Waves, kept: Kept) -> None:
         """Serve the views, tell health, report what changes."""
@@ -67,13 +72,19 @@ class Telling:
         instead = [f"{name} runs the last good one" for name, entry in entries.items() if "instead_of" in entry.loaded]
         facts: dict[str, object] = {
             "models": {name: short(entry) for name, entry in entries.items()},
+            "updates": self._updating.reports,
             "engine": self.engine(),
             "model_restarts": self._engine.restarts,
             "conditions": waves.raised,
             "kept": {"alerts": len(kept), "bytes": kept.size},
         }
-        if failed or instead:
-            facts.update(state="warn", text="; ".join(failed + instead)[:500])
+        refused = [
+            f"update of {name} to {each['wanted']} is refused: {each['reason']}: {each['text']}"
+            for name, each in self._updating.reports.items()
+            if each.get("state") == "refused"
+        ]
+        if failed or instead or refused:
+            facts.update(state="warn", text="; ".join(failed + instead + refused)[:500])
         return facts
 
     def engine(self) -> dict[str, object]:
@@ -99,7 +110,8 @@ class Telling:
             }
             for name, entry in self._loading.entries.items()
         }
-        return {"models": documents, "trying": self._loading.trying, "engine": self.engine()}
+        updates = self._updating.reports
+        return {"models": documents, "updates": updates, "trying": self._loading.trying, "engine": self.engine()}
 
     def last(self, query: Mapping[str, str]) -> dict[str, object]:
         """`view/last`: the newest verdict of a source, and whether `view/heatmap` has a picture. Raises LookupError."""
@@ -126,7 +138,16 @@ class Telling:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._edge.report({"models": {name: short(entry) for name, entry in self._loading.entries.items()}})
+            models = {name: short(entry) for name, entry in self._loading.entries.items()}
+            await self._edge.report({"models": models, "updates": self._updates()})
+
+    def _updates(self) -> dict[str, object]:
+        """As they are now; a name or a fact that is gone is taken out of the twin, where it would stay."""
+        reports = self._updating.reports
+        told = {name: {**dict.fromkeys(UPDATE), **each} for name, each in reports.items()}
+        gone = dict.fromkeys(self._reported - set(told))
+        self._reported = set(told)
+        return {**told, **gone}
 
 
 def short(entry: Entry) -> dict[str, object]:

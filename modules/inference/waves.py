@@ -55,19 +55,20 @@ class Waves:
 
     async def handle(self, message: Message) -> None:
         """Judge the windows that are full now. Raises BadMessage for a lone bad block."""
-        cuts = self._cut(message)
-        groups: dict[str, list[_Cut]] = {}
-        for cut in cuts:
-            groups.setdefault(cut.entry.name, []).append(cut)
         said: dict[str, list[Said]] = {}
         took = 0.0
-        for group in groups.values():
-            items = [(window.samples, _facts(window)) for cut in group for window in cut.windows]
-            begin = time.perf_counter()
-            answers = iter(await self._judging.ask(group[0].entry, items) if items else [])
-            took = (time.perf_counter() - begin) / max(1, len(items))
-            for cut in group:
-                said[cut.part.message_id] = [next(answers) for _ in cut.windows]
+        async with self._judging.steady():
+            cuts = self._cut(message)
+            groups: dict[str, list[_Cut]] = {}
+            for cut in cuts:
+                groups.setdefault(cut.entry.name, []).append(cut)
+            for group in groups.values():
+                items = [(window.samples, _facts(window)) for cut in group for window in cut.windows]
+                begin = time.perf_counter()
+                answers = iter(await self._judging.ask(group[0].entry, items) if items else [])
+                took = (time.perf_counter() - begin) / max(1, len(items))
+                for cut in group:
+                    said[cut.part.message_id] = [next(answers) for _ in cut.windows]
         for cut in cuts:
             errors = await self._conclude(cut, said[cut.part.message_id], took)
             self._stretches[cut.part.source] = cut.stretch
