@@ -186,6 +186,35 @@ def test_a_person_tunes_the_gate_by_eye(browse: Browse, transport: Any) -> None:
     browse(part)
 
 
+def test_a_shifts_alerts_are_read_page_by_page(browse: Browse) -> None:
+    async def before(line: "Line", _page: Page) -> None:
+        for number in range(120):
+            line.alert(source=f"hall/press{number:03}", severity="warning" if number % 2 else "critical")
+        await line.settled()
+
+    async def part(line: "Line", page: Page) -> None:
+        line.heartbeat("vibration")
+        rows = page.locator("#alert-list .alert")
+        await expect(rows).to_have_count(50)
+        await expect(rows.first).to_contain_text("hall/press119")
+        await expect(page.locator("#reasons")).to_contain_text("and 117 more")
+        older = page.get_by_role("button", name="Older alerts")
+        await older.click()
+        await expect(rows).to_have_count(100)
+        # What comes meanwhile is at the top, and turns no page.
+        line.alert(source="hall/new")
+        await expect(rows.first).to_contain_text("hall/new")
+        await older.click()
+        await expect(rows).to_have_count(121)
+        await expect(older).to_be_hidden()
+        await page.get_by_label("Severity", exact=True).select_option("warning")
+        await expect(rows).to_have_count(50)
+        await page.get_by_label("Source begins with").fill("hall/press11")
+        await expect(rows).to_have_count(5)
+
+    browse(part, before=before)
+
+
 def test_ten_thousand_sensors_are_shown_a_page_at_a_time(browse: Browse) -> None:
     sensors = [
         {"source": f"hall{n // 100}/sensor-{n}", "value": float(n), "unit": "Cel", "state": "normal"}

@@ -10,6 +10,7 @@ const at = (id) => document.getElementById(id);
 const KEPT = 500;
 const PAGE = 50;
 const HOLDING = 6;
+const ROWS = 8; // at least, where there are so many: fifty defective parts one after the other make a single row
 let alerts = [];
 let next = null;
 let asked = 0;
@@ -54,6 +55,7 @@ async function load(cursor = null) {
     next = page.next;
     for (const alert of cursor ? [] : arrived.values()) take(alert);
     show();
+    if (next !== null && alerts.length < KEPT / 2 && grouped(alerts).length < ROWS) load(next);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     setText(at("alerts-said"), say("alerts.failed"));

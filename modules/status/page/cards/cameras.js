@@ -49,12 +49,13 @@ function frame(each) {
     image: make("img", { src: picture(each.name, "picture"), decoding: "async" }),
     heat: make("img", { className: "heat", hidden: true }),
     seen: make("span", { className: "seen", translate: false }),
+    judgedAt: make("small"),
     trouble: make("p", { className: "trouble", hidden: true }),
     note: make("span", { className: "soft" }),
     askAgain: 0,
   };
   parts.judged = make("div", { className: "judged", hidden: true }, parts.heat,
-    make("p", {}, make("small", { textContent: say("camera.judged") }), " ", parts.seen));
+    make("p", {}, parts.judgedAt, " ", parts.seen));
   parts.image.addEventListener("error", () => { parts.image.hidden = true; });
   parts.heat.addEventListener("error", () => { parts.heat.hidden = true; });
   parts.heat.addEventListener("load", () => { parts.heat.hidden = false; });
@@ -70,7 +71,7 @@ function frame(each) {
 function showVerdict(parts, name, verdict) {
   parts.judged.hidden = !verdict;
   if (!verdict) return;
-  setText(parts.judged.querySelector("small"), say("camera.judged"));
+  parts.judgedAt.replaceChildren(say("camera.judged"), ...(verdict.time ? [" ", when(verdict.time)] : []));
   parts.judged.dataset.ok = verdict.ok;
   setText(parts.seen, verdictText(verdict));
   parts.heat.alt = say(verdict.ok ? "camera.judged_of" : "camera.heat_of", { name: verdict.item ?? name });

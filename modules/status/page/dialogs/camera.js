@@ -40,7 +40,7 @@ export function openCamera(camera) {
       if (view !== "heatmap" || verdict.n === judged) return;
       judged = verdict.n; // a heat map is worked out anew each time it is asked for: once for each verdict is enough
       image.src = `${picture(camera.name, VIEWS.heatmap)}?of=${judged}`;
-      legend.replaceChildren(data(verdictText(verdict)), " · ", when(verdict.time), ...(verdict.heat ? [" · ", say("camera.legend_heatmap")] : []));
+      legend.replaceChildren(data(verdictText(verdict)), ...(verdict.time ? [" · ", when(verdict.time)] : []), ...(verdict.heat ? [" · ", say("camera.legend_heatmap")] : []));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (view === "heatmap") nothing();
