@@ -44,7 +44,7 @@ async def serve(state: State) -> None:
     server = LinkServer(arrivals, twins, gateways, lambda: datetime.now(UTC))
     deployer = Deployer(gateways, twins, server.push)
     deployer.reload()
-    service = Service(database, gateways, twins, deployer, server)
+    service = Service(database, arrivals, gateways, twins, deployer, server)
     service.registry.sync()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -37,7 +37,12 @@ def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
     tail.add_argument("-f", "--follow", action="store_true", help="go on as they arrive")
     tail.add_argument("--raw", action="store_true", help="bodies always as base64")
     cloud.add_parser("count", help="messages, distinct ids, repeats", parents=[parent])
-    cloud.add_parser("login", help="the connection string for az iot --login and the service SDK", parents=[parent])
+    login = cloud.add_parser(
+        "login", help="the connection string for az iot --login and the service SDK", parents=[parent]
+    )
+    login.add_argument(
+        "--fleet", action="store_true", help="with the CA to trust, as `python -m fleet --login` takes it"
+    )
 
     twin = _command(commands, "twin", "a module's twin").add_subparsers(dest="verb", required=True, metavar="VERB")
     get = twin.add_parser("get", help="desired and reported properties", parents=[parent])
@@ -161,6 +166,8 @@ def _login(options: argparse.Namespace, state: State) -> int:
         text = login(state)
     except FileNotFoundError:
         raise NotRunningError(start_hint(state.root)) from None
+    if options.fleet:
+        text += f";CaFile={state.ca_certificate}"
     _print(options, {"connectionString": text, "certificate": str(state.ca_certificate)}, text)
     return OK
 

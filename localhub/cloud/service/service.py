@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import apsw
 
+from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.deployer import Deployer
 from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer
@@ -22,12 +23,13 @@ class Service:
     def __init__(
         self,
         database: apsw.Connection,
+        arrivals: Arrivals,
         gateways: Gateways,
         twins: CloudTwins,
         deployer: Deployer,
         server: LinkServer,
     ) -> None:
-        self.gateways, self.deployer, self.server = gateways, deployer, server
+        self.arrivals, self.gateways, self.deployer, self.server = arrivals, gateways, deployer, server
         self.registry = Registry(database, twins, gateways)
         self.documents = Documents(self.registry, twins, server)
         self.delivery = Delivery(deployer, self.registry, gateways)
