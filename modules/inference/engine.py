@@ -163,6 +163,11 @@ class Engine:
         async with self._lock:
             await self._end()
 
+    @property
+    def names(self) -> list[str]:
+        """What is loaded."""
+        return list(self._packages)
+
     def latency(self, name: str) -> dict[str, float] | None:
         """Milliseconds for one item, of the last judgements: `mean_ms`, `p99_ms`; None before the first."""
         times = sorted(self._times.get(name, ()))

@@ -8,13 +8,14 @@ from modules.common.messages import BadMessage, Message, parse_time
 from modules.inference import alerts
 from modules.inference.card import Card
 from modules.inference.engine import Answer
-from modules.inference.judging import Judging, Said
+from modules.inference.judging import Judging
 from modules.inference.outgoing import NAME, Outgoing, Subject
 from modules.inference.packages import Entry
 from modules.inference.parts import Parts
 from modules.inference.recent import Recent
 from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Last, Shown
+from modules.inference.trials.trials import Asked, Said
 from modules.inference.verdict import judge
 
 
@@ -34,7 +35,9 @@ class Frames:
         async with self._judging.steady():
             for entry, parts in self._groups(message).values():
                 begin = time.perf_counter()
-                said = await self._judging.ask(entry, [(part.body, {}) for part in parts.values()])
+                said = await self._judging.ask(
+                    entry, [(part.body, {}) for part in parts.values()], [Asked(part, 0) for part in parts.values()]
+                )
                 asked.append((entry, list(parts.values()), said, (time.perf_counter() - begin) / len(parts)))
         for entry, judged, said, took in asked:
             for part, answer in zip(judged, said, strict=True):
@@ -83,7 +86,7 @@ class Frames:
             card=card,
             alert=alert,
         )
-        self._outgoing.count(entry, subject, took)
+        self._outgoing.count(entry.name, part.source, card, verdict, answer, took)
         await self._outgoing.keep(subject)
 
 

@@ -19,6 +19,7 @@ from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Shown
 from modules.inference.sizing import Machine, Sizing, machine
 from modules.inference.telling import Telling
+from modules.inference.trials.trials import Trials
 from modules.inference.updates.updating import Updating
 from modules.inference.waves import Waves
 
@@ -32,6 +33,7 @@ class InferenceModule:
         self,
         edge: Edge[InferenceSettings],
         engine: Engine | None = None,
+        challengers: Engine | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         here: Machine | None = None,
@@ -43,12 +45,18 @@ class InferenceModule:
         self._loading = Loading(self._engine, edge.state_dir, gate)
         self._ready = asyncio.Event()
         self._applying = asyncio.Lock()
+        self._promoted = asyncio.Event()
         self._recent = Recent(edge.settings.verdicts_kept)
         shown = Shown()
         self._outgoing = Outgoing(edge, clock)
         self.updating = Updating(edge.state_dir, arrived=self._arrived, changed=self._told)
-        self.telling = Telling(edge, self._engine, self._loading, self._here, self._recent, shown, self.updating)
-        judging = Judging(self._engine, self._loading, gate, self._changed)
+        self.trials = Trials(
+            edge.state_dir, listener=self._outgoing, changed=self._told, promoted=self._promoted.set, engine=challengers
+        )
+        self.telling = Telling(
+            edge, self._engine, self._loading, self._here, self._recent, shown, self.updating, self.trials
+        )
+        judging = Judging(self._engine, self._loading, gate, self.trials, self._changed)
         self._frames = Frames(edge, judging, self._outgoing, self._recent, shown)
         self._waves = Waves(edge, judging, self._outgoing, self._recent, shown)
         self._verdicts = Verdicts(edge, NAME, self._outgoing.evidence)
@@ -61,6 +69,8 @@ class InferenceModule:
         edge.on_method("forgetAlerts", self._forget)
         edge.background("scores", self._send_scores)
         edge.background("updates", self.updating.run)
+        edge.background("trials", self.trials.run)
+        edge.background("promotions", self._promote)
         edge.on_stop(self._stop)
 
     async def apply(self, settings: InferenceSettings) -> None:
@@ -72,22 +82,40 @@ class InferenceModule:
         self._recent.resize(settings.verdicts_kept)
         async with self._applying:
             packages = await self.updating.apply(settings)
+            self.trials.wants(settings, self.updating.folder)
+            packages = self.trials.packages(packages)
             if anew or not self._loading.entries:
                 self._ready.clear()  # nothing is at work that could go on
             try:
                 await self._loading.apply(packages, anew=anew)
             finally:
                 self._ready.set()
+            await self._load_challengers(settings)
         self._changed()
-        await asyncio.to_thread(self.updating.bound, self._loading.folders)
+        folders = self._loading.folders | {each.folder for each in self.trials.running.values() if each.folder}
+        await asyncio.to_thread(self.updating.bound, folders)
+
+    async def _load_challengers(self, settings: InferenceSettings) -> None:
+        engine = self.trials.engine
+        engine.sizing, engine.memory_mb = self._engine.sizing, self._engine.memory_mb
+        engine.judge_s, engine.load_s = settings.judge_s, settings.load_s
+        await self.trials.load({name: entry.card for name, entry in self._loading.entries.items()})
 
     async def _arrived(self) -> None:
         """A version that was missing is here."""
         await self.apply(self._edge.settings)
 
+    async def _promote(self) -> None:
+        """When a rule has promoted a challenger it is exchanged as any version, behind the message that decided."""
+        while True:
+            await self._promoted.wait()
+            self._promoted.clear()
+            await self.apply(self._edge.settings)
+
     def _changed(self) -> None:
         """Something about the models has changed."""
         self.updating.settle(self._loading.entries)
+        self.trials.settle(self._loading.entries)
         self.telling.changed()
 
     def _told(self) -> None:
@@ -120,12 +148,17 @@ class InferenceModule:
         while True:
             await asyncio.sleep(self._edge.settings.score_s)
             self.offer_scores()
+            self.trials.save()
             await self._outgoing.bound()
 
     def offer_scores(self) -> None:
         """Send what was counted since the last time."""
-        self._outgoing.offer_scores(self._loading.entries)
+        standings = {
+            each.card.id: {"of": name, **each.document()} for name, each in self.trials.running.items() if each.card
+        }
+        self._outgoing.offer_scores(standings)
 
     async def _stop(self) -> None:
         self.offer_scores()
+        await self.trials.close()
         await self._engine.close()

@@ -1,7 +1,7 @@
 """What can be seen of the models: health, reported properties, and the views for the page (docs/formats/view.md)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -16,11 +16,13 @@ from modules.inference.recent import Recent
 from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Shown
 from modules.inference.sizing import Machine
+from modules.inference.trials.trials import Trials
 from modules.inference.updates.updating import Updating
 from modules.inference.waves import Waves
 
 _JSON = "application/json"
 UPDATE: Final = ("wanted", "state", "step", "done", "of", "reason", "text")
+TRIAL: Final = ("challenger", "mode", "state", "because", "n", "agreement", "mean_ms", "champion_ms")
 
 
 class Telling:
@@ -35,11 +37,13 @@ class Telling:
         recent: Recent,
         shown: Shown,
         updating: Updating,
+        trials: Trials,
     ) -> None:
         self._edge, self._engine, self._loading, self._machine = edge, engine, loading, machine
         self._recent, self._shown, self._updating = recent, shown, updating
         self._changed = asyncio.Event()
-        self._reported: set[str] = set()
+        self._trials = trials
+        self._reported: dict[str, set[str]] = {}  # names by reported property
 
     def register(self, waves: Waves, kept: Kept) -> None:
         """Serve the views, tell health, report what changes."""
@@ -73,6 +77,7 @@ class Telling:
         facts: dict[str, object] = {
             "models": {name: short(entry) for name, entry in entries.items()},
             "updates": self._updating.reports,
+            "trials": self._trial_documents(),
             "engine": self.engine(),
             "model_restarts": self._engine.restarts,
             "conditions": waves.raised,
@@ -83,8 +88,13 @@ class Telling:
             for name, each in self._updating.reports.items()
             if each.get("state") == "refused"
         ]
-        if failed or instead or refused:
-            facts.update(state="warn", text="; ".join(failed + instead + refused)[:500])
+        returned = [
+            f"challenger {each.trial.challenger} of {name} was taken back: {each.because}"
+            for name, each in self._trials.running.items()
+            if each.state == "returned"
+        ]
+        if troubles := failed + instead + refused + returned:
+            facts.update(state="warn", text="; ".join(troubles)[:500])
         return facts
 
     def engine(self) -> dict[str, object]:
@@ -110,8 +120,13 @@ class Telling:
             }
             for name, entry in self._loading.entries.items()
         }
-        updates = self._updating.reports
-        return {"models": documents, "updates": updates, "trying": self._loading.trying, "engine": self.engine()}
+        return {
+            "models": documents,
+            "updates": self._updating.reports,
+            "trials": self._trial_documents(),
+            "trying": self._loading.trying,
+            "engine": self.engine(),
+        }
 
     def last(self, query: Mapping[str, str]) -> dict[str, object]:
         """`view/last`: the newest verdict of a source, and whether `view/heatmap` has a picture. Raises LookupError."""
@@ -139,15 +154,19 @@ class Telling:
             await self._changed.wait()
             self._changed.clear()
             models = {name: short(entry) for name, entry in self._loading.entries.items()}
-            await self._edge.report({"models": models, "updates": self._updates()})
+            updates = self._now("updates", UPDATE, self._updating.reports)
+            trials = self._now("trials", TRIAL, self._trial_documents())
+            await self._edge.report({"models": models, "updates": updates, "trials": trials})
 
-    def _updates(self) -> dict[str, object]:
-        """As they are now; a name or a fact that is gone is taken out of the twin, where it would stay."""
-        reports = self._updating.reports
-        told = {name: {**dict.fromkeys(UPDATE), **each} for name, each in reports.items()}
-        gone = dict.fromkeys(self._reported - set(told))
-        self._reported = set(told)
+    def _now(self, what: str, facts: Sequence[str], found: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+        """As it is now; a name or a fact that is gone is taken out of the twin, where it would stay."""
+        told = {name: {key: each.get(key) for key in facts} for name, each in found.items()}
+        gone = dict.fromkeys(self._reported.get(what, set()) - set(told))
+        self._reported[what] = set(told)
         return {**told, **gone}
+
+    def _trial_documents(self) -> dict[str, dict[str, object]]:
+        return {name: each.document() for name, each in self._trials.running.items()}
 
 
 def short(entry: Entry) -> dict[str, object]:

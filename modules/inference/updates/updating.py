@@ -88,6 +88,9 @@ class Updating:
             else:
                 self._current[name] = self._wanted[name]
                 self._tell(name, state="running")
+        for name, target in self._wanted.items():
+            if self._settings and name not in self._settings.versions and target in self._there:
+                self._tell(name, state="here")  # a challenger: how it does is told under `trials`
         if orjson.dumps([self._current, self._failed]) != before:
             self._remember()
 
