@@ -15,7 +15,6 @@ from typing import Final
 
 GATEWAYS: Final = 10_000
 HOURS: Final = 24
-DAYS: Final = 30
 METER: Final = 4096  # bytes: a message is charged in such pieces
 LARGEST: Final = 262_144  # bytes of a message, which is the best that raw data can be packed into
 REDUCTION: Final = Path(__file__).parents[1] / "docs" / "reduction.md"
