@@ -60,6 +60,7 @@ class InferenceModule:
         self._frames = Frames(edge, judging, self._outgoing, self._recent, shown)
         self._waves = Waves(edge, judging, self._outgoing, self._recent, shown)
         self._verdicts = Verdicts(edge, NAME, self._outgoing.evidence)
+        edge.health(lambda: {"drift": self._outgoing.watching.drifting()})
         self.telling.register(self._waves, self._outgoing.kept)
         edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
