@@ -150,6 +150,7 @@ class InferenceModule:
             await asyncio.sleep(self._edge.settings.score_s)
             self.offer_scores()
             self.trials.save()
+            self._outgoing.remember()
             await self._outgoing.bound()
 
     def offer_scores(self) -> None:
@@ -161,5 +162,6 @@ class InferenceModule:
 
     async def _stop(self) -> None:
         self.offer_scores()
+        self._outgoing.remember()
         await self.trials.close()
         await self._engine.close()

@@ -54,7 +54,8 @@ class Outgoing:
         self._tallies: dict[tuple[str, str], tuple[Card, Tally]] = {}  # by model and source
         self._sampling = Sampling()
         self._drift = Snapshot(edge.state_dir / "drift")
-        self.watching = Watching(orjson.loads(self._drift.load() or b"[]"))
+        self.watching = Watching(orjson.loads(self._drift.load() or b"{}"))
+        self._drift_kept = b""
         self.kept = Kept(edge.state_dir / "alerts")
         self._judged = edge.metrics.counter("millwatch_verdicts_total", "Verdicts", "model", "label")
         self._samples = edge.metrics.counter("millwatch_samples_total", "Inputs kept as samples", "reason")
@@ -158,6 +159,12 @@ class Outgoing:
         except OSError as error:
             log.warning("what alerts were about could not be deleted: %s", error)
 
+    def remember(self) -> None:
+        """Keep what is known of drift over a restart. Blocks for a synced write where something is new."""
+        if (known := orjson.dumps(self.watching.remembered())) != self._drift_kept:
+            self._drift.save(known)
+            self._drift_kept = known
+
     async def _tell_drift(self, subject: Subject, change: Change) -> None:
         source, card = subject.message.source, subject.card
         found = alerts.of_drift(card, source, change, subject.time)
@@ -167,7 +174,7 @@ class Outgoing:
             "alerts",
             found.message(parent, module=NAME, output="drift", index=subject.index, seq=seq, model=card.id),
         )
-        await asyncio.to_thread(self._drift.save, orjson.dumps(self.watching.raised))
+        self.remember()
 
     async def _on_disk(self, alert: str, sample: Message, *, sent: bool) -> None:
         settings = self._edge.settings

@@ -26,8 +26,8 @@ _HALF: Final = 0.5  # a count that an empty bin is given in PSI, which has no lo
 class Reference:
     """A histogram: `edges` rise strictly; values outside fall into the first or last bin. `count`: values behind it."""
 
-    edges: tuple[float, ...]
-    shares: tuple[float, ...]
+    edges: Sequence[float]
+    shares: Sequence[float]
     count: int
 
     def bin_of(self, value: float) -> int:

@@ -1,5 +1,7 @@
 """When a source counts as drifting."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -8,6 +10,12 @@ class DriftRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    reference: Literal["card", "line"] = Field(
+        "card",
+        title="Compared with",
+        description="the card's reference, or what the source itself showed first, for five windows: a line with "
+        "another share of defects, or another light, than the model's data is then no drift",
+    )
     window: int = Field(
         300,
         ge=50,

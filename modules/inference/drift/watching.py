@@ -6,17 +6,20 @@ for. The false-alarm rate is one of the source: it is divided by the number of i
 
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from modules.inference.card import Card, WavePrepare
 from modules.inference.drift.core import Finding, Reference, Window
 from modules.inference.drift.settings import DriftRule
+from modules.inference.looks import histograms
 
 SCORE: Final = "score"
 _SOURCES: Final = 5_000
 _OF_CARD: Final = 1000  # values behind a reference whose card does not say how many
+_LEARNT: Final = 5  # windows that make a line's own reference
+_BINS: Final = 20
 _OUTSIDE: Final = 0.005  # of the usual range, each side: `looks.usual` takes 0.5 to 99.5 %, and widens it
 
 
@@ -27,6 +30,7 @@ class Watched:
     windows: dict[str, Window]
     stride: int  # windows of a waveform overlap: only each so manieth is new
     seen: int = 0
+    first: list[dict[str, float]] = field(default_factory=list)  # inputs while a line's own reference is learnt
     raised: bool = False  # whether an alert stands
     drifting: dict[str, Finding] = field(default_factory=dict)  # by statistic, of the last whole window
 
@@ -50,15 +54,20 @@ class Change:
 class Watching:
     """What is watched, by model and source; those that have been quiet longest make room."""
 
-    def __init__(self, raised: Collection[str] = ()) -> None:
-        """`raised`: for which an alert stands since before a restart, as `raised` gives them."""
+    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+        """`known`: what `remembered` gave before a restart."""
         self._watched: OrderedDict[tuple[str, str], Watched] = OrderedDict()
-        self._stood = set(raised)
+        self._stood: set[str] = set((known or {}).get("raised", ()))
+        self._learnt: dict[str, dict[str, Any]] = dict((known or {}).get("learnt", {}))  # by `MODEL SOURCE`
+        self._compared_with = "card"
 
     def take(
         self, card: Card, source: str, score: float, looks: Mapping[str, float], rule: DriftRule
     ) -> tuple[Change | None, bool]:
         """One judged input more: what has changed, and whether this input is one of those that show a drift."""
+        if rule.reference != self._compared_with:
+            self._watched.clear()
+            self._compared_with = rule.reference
         key = (card.id, source)
         watched = self._watched.pop(key, None) or self._begin(card, source)
         self._watched[key] = watched
@@ -66,6 +75,9 @@ class Watching:
             self._watched.popitem(last=False)
         values = {SCORE: score, **looks}
         watched.seen += 1
+        if self._compared_with == "line" and not watched.windows:
+            self._learn(card, source, watched, values, rule.window * _LEARNT * watched.stride)
+            return None, False
         if (watched.seen - 1) % watched.stride:
             return None, watched.shows(values)
         rate = rule.rate / max(1, len(watched.windows))
@@ -96,6 +108,10 @@ class Watching:
             if window.last is not None
         }
 
+    def remembered(self) -> dict[str, Any]:
+        """What is to be known after a restart: alerts that stand, and references that were learnt."""
+        return {"raised": self.raised, "learnt": self._learnt}
+
     @property
     def raised(self) -> list[str]:
         """`MODEL SOURCE` of each for which an alert stands."""
@@ -115,7 +131,30 @@ class Watching:
         raised = name in self._stood
         self._stood.discard(name)
         stride = math.ceil(1 / card.prepare.hop) if isinstance(card.prepare, WavePrepare) else 1
-        return Watched({each: Window(found) for each, found in references(card).items()}, stride, raised=raised)
+        if self._compared_with == "card":
+            found = references(card)
+        else:
+            found = {each: Reference(**told) for each, told in self._learnt.get(name, {}).items()}
+        return Watched({each: Window(told) for each, told in found.items()}, stride, raised=raised)
+
+    def _learn(self, card: Card, source: str, watched: Watched, values: Mapping[str, float], enough: int) -> None:
+        """The first inputs of a source make its own reference."""
+        watched.first.append(dict(values))
+        if len(watched.first) < enough:
+            return
+        seen, watched.first = watched.first[:: watched.stride], []
+        told: dict[str, Any] = dict(histograms(seen, _BINS // 2))
+        edges = [number / _BINS for number in range(_BINS + 1)]
+        score = Reference(tuple(edges), (1.0,) * _BINS, 1)
+        counts = [0] * _BINS
+        for each in seen:
+            counts[score.bin_of(each[SCORE])] += 1
+        told[SCORE] = {"edges": edges, "shares": [count / len(seen) for count in counts]}
+        learnt = {name: {**each, "count": len(seen)} for name, each in told.items()}
+        self._learnt[f"{card.id} {source}"] = learnt
+        while len(self._learnt) > _SOURCES:
+            del self._learnt[next(iter(self._learnt))]
+        watched.windows = {name: Window(Reference(**each)) for name, each in learnt.items()}
 
 
 def references(card: Card) -> dict[str, Reference]:

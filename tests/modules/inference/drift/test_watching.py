@@ -13,7 +13,7 @@ import pytest
 from modules.common.messages import Message
 from modules.inference.card import Card
 from modules.inference.drift.settings import DriftRule
-from modules.inference.drift.watching import SCORE, Change, Watching, references
+from modules.inference.drift.watching import SCORE, Change, Watching
 from modules.inference.looks import histograms, picture_looks, wave_looks
 from modules.inference.runner import Runner
 
@@ -53,12 +53,31 @@ def test_it_is_raised_once_and_cleared_once(card: Card) -> None:
 
 
 def test_what_stood_before_a_restart_is_cleared_after_it_and_not_raised_again(card: Card) -> None:
-    watching = Watching(["made-up/1.0.0 camera/1"])
+    watching = Watching({"raised": ["made-up/1.0.0 camera/1"]})
     assert feed(watching, card, [0.95] * 100) == []
     assert watching.raised == ["made-up/1.0.0 camera/1"]
     assert [each.raised for each in feed(watching, card, EVEN)] == [False]
-    other = Watching(["made-up/1.0.0 camera/1"])
+    other = Watching({"raised": ["made-up/1.0.0 camera/1"]})
     assert [each.raised for each in feed(other, card, EVEN)] == [False]
+
+
+def test_a_line_may_be_its_own_reference_and_stays_it_after_a_restart(card: Card) -> None:
+    own = DriftRule(window=50, rate=0.01, reference="line")
+
+    def feed_own(watching: Watching, scores: list[float], mean: float) -> list[bool]:
+        looks = [{"mean": mean + number % 7} for number in range(len(scores))]
+        found = [
+            watching.take(card, "camera/1", score, each, own)[0] for score, each in zip(scores, looks, strict=True)
+        ]
+        return [each.raised for each in found if each is not None]
+
+    rare = [0.02 if number % 20 else 0.9 for number in range(50)]  # 5 % defects, and a light that the card knows not
+    watching = Watching()
+    assert feed_own(watching, rare * 12, 80.0) == []
+    again = Watching(watching.remembered())
+    assert feed_own(again, rare * 3, 80.0) == []
+    assert feed_own(again, rare, 40.0) == [True]
+    assert again.drifting() == {"made-up/1.0.0 camera/1": ["mean"]}
 
 
 def test_inputs_that_show_it_are_told_while_it_drifts(card: Card) -> None:
@@ -125,7 +144,7 @@ def exposed(pixels: np.ndarray, stops: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def tiles(real_data: Path) -> tuple[Runner, list[np.ndarray]]:
-    """The shipped model, and every third real picture of good tiles, in an order that chance has drawn."""
+    """The shipped model, and every second real picture of good tiles, in an order that chance has drawn."""
     folder = real_data / "magnetic_tile"
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["ok"] == "1"][::2]
@@ -145,21 +164,28 @@ def half_as_reference(card: Card, seen: Sequence[tuple[float, dict[str, float]]]
     return card.model_copy(update={"reference": type(card.reference).model_validate(told)})
 
 
+def drifts(card: Card, seen: Sequence[tuple[float, dict[str, float]]], rule: DriftRule) -> bool:
+    watching = Watching()
+    found = [watching.take(card, "camera/tile", score, looks, rule)[0] for score, looks in seen]
+    return any(each is not None and each.raised for each in found)
+
+
 def test_real_pictures_drift_at_other_exposures_and_not_as_they_are(tiles: tuple[Runner, list[np.ndarray]]) -> None:
+    """Of 300 windows of unchanged pictures 6 may drift by the stated rate, 14 are 3 sigma; of changed ones all must."""
     runner, pictures = tiles
-    half = len(pictures) // 2
-    card = half_as_reference(runner.card, judged(runner, pictures[:half]))
-    assert set(references(card)) == {"score", "mean", "deviation"}
-    others = pictures[half:]
-    for stops, drifts in ((0.0, False), (-1.0, True), (1.0, True)):
-        watching = Watching()
-        found = [
-            watching.take(card, "camera/tile", score, looks, DriftRule(window=len(others)))[0]
-            for score, looks in judged(runner, [exposed(each, stops) for each in others])
-        ]
-        changes = [each for each in found if each is not None]
-        assert bool(changes) == drifts, (stops, changes)
-        assert all(each.raised for each in changes)
+    as_is = judged(runner, pictures)
+    darker, lighter = (judged(runner, [exposed(each, stops) for each in pictures]) for stops in (-1.0, 1.0))
+    random = np.random.default_rng(5)
+    alarms = 0
+    for _ in range(300):
+        order = random.permutation(len(pictures))
+        told, shown = order[: len(order) // 2], order[len(order) // 2 :][:150]
+        card = half_as_reference(runner.card, [as_is[place] for place in told])
+        rule = DriftRule(window=len(shown), rate=0.02)
+        alarms += drifts(card, [as_is[place] for place in shown], rule)
+        assert drifts(card, [darker[place] for place in shown], rule)
+        assert drifts(card, [lighter[place] for place in shown], rule)
+    assert alarms <= 14
 
 
 def test_real_recordings_drift_with_a_loose_sensor_and_not_as_they_are(real_data: Path) -> None:
