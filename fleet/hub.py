@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 from azure.iot.hub import IoTHubConfigurationManager, IoTHubRegistryManager
 from azure.iot.hub.models import CloudToDeviceMethod, Configuration, ConfigurationContent, QuerySpecification, Twin
 from msrest.exceptions import ClientRequestError, HttpOperationError
-from urllib3.util import Retry
 
 from fleet import backoff
 from fleet.exits import Exit, FleetError
@@ -22,6 +21,10 @@ from fleet.login import Login
 
 Document = dict[str, Any]
 T = TypeVar("T")
+
+CONNECT_S: Final = 10.0
+ANSWER_S: Final = 100.0
+METHOD_S: Final = 630.0  # a method's connection and response timeouts are 300 s each at most
 
 _OUTCOMES: Final[Mapping[int, Exit]] = {401: Exit.ACCESS, 403: Exit.ACCESS}
 
@@ -42,15 +45,9 @@ class Hub:
 
     def __init__(self, login: Login, *, tries: int, told: Callable[[str], None] = lambda _line: None) -> None:
         self._tries, self._told = tries, told
-        try:
-            self._registry = IoTHubRegistryManager.from_connection_string(login.connection_string)
-            self._configurations = IoTHubConfigurationManager.from_connection_string(login.connection_string)
-        except ValueError as error:
-            raise FleetError(f"the connection string: {error}", Exit.ACCESS) from error
-        for client in (self._registry.protocol, self._configurations.protocol):
-            client.config.retry_policy.policy = Retry(0, read=False)  # patience is ours, and knows Retry-After
-            if login.ca_file:
-                client.config.connection.verify = login.ca_file
+        self._registry = _client(IoTHubRegistryManager, login, ANSWER_S)
+        self._methods = _client(IoTHubRegistryManager, login, METHOD_S)
+        self._configurations = _client(IoTHubConfigurationManager, login, ANSWER_S)
 
     def twin(self, device: str, module: str | None = None) -> Document:
         """A twin."""
@@ -85,9 +82,9 @@ class Hub:
         )
         # Not asked again when the connection broke: it may have been done.
         if module is None:
-            answer = self._ask(lambda: self._registry.invoke_device_method(device, method), broken=False)
+            answer = self._ask(lambda: self._methods.invoke_device_method(device, method), broken=False)
         else:
-            answer = self._ask(lambda: self._registry.invoke_device_module_method(device, module, method), broken=False)
+            answer = self._ask(lambda: self._methods.invoke_device_module_method(device, module, method), broken=False)
         return {"status": answer.status, "payload": answer.payload}
 
     def set_modules(self, device: str, modules_content: Document) -> None:
@@ -144,6 +141,21 @@ def progress(quiet: bool) -> Callable[[str], None]:  # noqa: FBT001  --quiet as 
     return (lambda _line: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
 
 
+def _client(kind: type[Any], login: Login, answer_s: float) -> Any:
+    """A manager of the SDK that asks once and waits so long for an answer; raises FleetError."""
+    try:
+        client = kind.from_connection_string(login.connection_string)
+    except ValueError as error:
+        raise FleetError(f"the connection string: {error}", Exit.ACCESS) from error
+    config = client.protocol.config
+    config.retry_policy.retries = 0  # patience is ours, and knows Retry-After
+    config.retry_policy.policy.status_forcelist = frozenset()
+    config.connection.timeout = (CONNECT_S, answer_s)
+    if login.ca_file:
+        config.connection.verify = login.ca_file
+    return client
+
+
 def _document(model: Any) -> Document:
     """A model of the SDK as the document that it came from; null stands for what was not there, and is left out."""
     document: Document = model.serialize(keep_readonly=True)
@@ -153,7 +165,7 @@ def _document(model: Any) -> Document:
 def _words(response: Any) -> str:
     """What the hub gives as its reason."""
     try:
-        said = json.loads(response.text())
+        said = json.loads(response.text)
         return str(said.get("ExceptionMessage") or said.get("Message") or said)
     except (ValueError, AttributeError):
         return str(getattr(response, "reason", "") or "no reason")

@@ -36,6 +36,11 @@ class Command:
 
 
 _KNOWN: Final[Mapping[str, Command]] = {
+    "status": Command("fleet.commands.status", "how every gateway does"),
+    "set-modules": Command("fleet.commands.setmodules", "give gateways their modules, and see each of them run"),
+    "deploy": Command("fleet.commands.deploy", "automatic and layered deployments"),
+    "method": Command("fleet.commands.method", "call a direct method of one gateway or of many"),
+    "alerts": Command("fleet.commands.alerts", "what arrived upstream, from localhub; on Azure, where to look"),
     "twin": Command("fleet.commands.twin", "show and change the twin of a device or module"),
     "model": Command("fleet.model", "publish, try, promote and roll back models"),
 }
