@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,5 +141,8 @@ def test_a_good_model_comes_up_after_each_of_many_kills(
     for seed in range(first, first + kills):
         place = play(seed, tmp_path / f"state{seed}", *line)
         places[place] = places.get(place, 0) + 1
+        shutil.rmtree(tmp_path / f"state{seed}")
+        if (seed + 1 - first) % 20 == 0:
+            show(f"{seed + 1 - first} kills so far, seeds from {first} on")
     told = "\n".join(f"{count:5} after {place!r}" for place, count in sorted(places.items(), key=lambda each: -each[1]))
     show(f"{kills} kills, seeds {first} to {first + kills - 1}: a good model came up after each\n{told}")
