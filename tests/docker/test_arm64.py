@@ -16,7 +16,7 @@ PLATFORMS = (
     "manylinux2014_aarch64",
     "manylinux_2_28_aarch64",
     "manylinux_2_34_aarch64",
-)  # bookworm's C library is 2.36
+)  # bookworm has 2.36
 
 
 def locked() -> str:

@@ -116,7 +116,7 @@ def hub(field: Field, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]
 def facts(hub: Hub) -> dict[str, Any]:
     """The outputs as the module tells them; nothing while it cannot be asked."""
     try:
-        return dict(hub.call("alarms", "getStatus", timeout_s=3).payload["facts"].get("outputs", {}))
+        return dict(hub.call("alarms", "getStatus", timeout_s=5).payload["facts"].get("outputs", {}))
     except ControlError:
         return {}
 
