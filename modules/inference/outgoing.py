@@ -13,10 +13,10 @@ from modules.common.verbs import Evidence
 from modules.inference.card import Card
 from modules.inference.engine import Answer
 from modules.inference.kept import Kept
-from modules.inference.packages import Entry
 from modules.inference.sampling import Rates, Sampling, reason
 from modules.inference.scores import Tally
 from modules.inference.settings import InferenceSettings
+from modules.inference.trials.trials import Compared
 from modules.inference.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Outgoing:
     def __init__(self, edge: Edge[InferenceSettings], clock: Callable[[], float]) -> None:
         self._edge = edge
         self._clock = clock
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str], tuple[Card, Tally]] = {}  # by model and source
         self._sampling = Sampling()
         self.kept = Kept(edge.state_dir / "alerts")
         self._judged = edge.metrics.counter("millwatch_verdicts_total", "Verdicts", "model", "label")
@@ -52,31 +52,49 @@ class Outgoing:
 
     # Scores.
 
-    def count(self, entry: Entry, subject: Subject, took_s: float) -> None:
-        """Take a verdict into the tallies."""
-        tally = self._tallies.setdefault((entry.name, subject.message.source), Tally())
-        tally.add(subject.verdict, subject.answer.probabilities, took_s)
-        tally.odd += bool(subject.answer.odd)
-        self._judged.labels(entry.name, subject.verdict.label).inc()
+    def count(self, name: str, source: str, card: Card, verdict: Verdict, answer: Answer, took_s: float) -> None:
+        """Take a verdict of package `name` into the tallies."""
+        tally = self._tallies.setdefault((card.id, source), (card, Tally()))[1]
+        tally.add(verdict, answer.probabilities, took_s)
+        tally.odd += bool(answer.odd)
+        self._judged.labels(name, verdict.label).inc()
 
-    def offer_scores(self, entries: Mapping[str, Entry]) -> None:
-        """Send what was counted since the last time."""
+    def offer_scores(self, trials: Mapping[str, Mapping[str, object]]) -> None:
+        """Send what was counted since the last time; `trials`: how a challenger stands, by its card's id."""
         tallies, self._tallies = self._tallies, {}
-        for (name, source), tally in tallies.items():
-            entry = entries.get(name)
-            if entry is None or entry.card is None:
-                continue
+        for (model, source), (card, tally) in tallies.items():
+            document = tally.document(model, card.labels)
+            if model in trials:
+                document["trial"] = trials[model]
             self._edge.offer(
                 "scores",
                 json_message(
-                    tally.document(entry.card.id, entry.card.labels),
+                    document,
                     kind="score",
                     source=source,
                     seq=self._edge.next_seq(f"scores of {source}"),
                     time=datetime.now(UTC),
-                    model=entry.card.id,
+                    model=model,
                 ),
             )
+
+    def compared(self, what: Compared) -> None:
+        """A challenger's answer beside the champion's: who has not spoken is counted here, who has elsewhere."""
+        message = what.asked.message
+        card, answer, verdict = what.challenger if what.spoke == "champion" else what.champion
+        self.count(f"{card.name} (silent)", message.source, card, verdict, answer, what.took_s)
+        if what.agrees:
+            return
+        settings = self._edge.settings
+        rates = Rates(settings.samples_per_hour, settings.source_samples_per_hour, settings.random_share)
+        if not self._sampling.allows(message.source, self._clock(), rates):
+            return
+        sample = self._disagreement(what)
+        if sample.packet_size("samples") > MAX_PACKET:
+            self._edge.reject("samples", "oversize")
+            return
+        self._edge.offer("samples", sample)
+        self._samples.labels("disagreement").inc()
 
     # Samples.
 
@@ -154,6 +172,34 @@ class Outgoing:
             message_id=_sample_id(alert) if alert else derived_id(message.message_id, NAME, "samples", subject.index),
             content_type=message.content_type,
             model=subject.card.id,
+            trace_id=message.trace_id or message.message_id,
+            properties=facts,
+        )
+
+    def _disagreement(self, what: Compared) -> Message:
+        """The input on which two models disagree, with what each says of it."""
+        message, (champion, _, theirs), (challenger, _, ours) = what.asked.message, what.champion, what.challenger
+        facts = {
+            **message.properties,
+            "of": message.kind,
+            "reason": "disagreement",
+            "label": theirs.label,
+            "not_ok": f"{theirs.not_ok:.4f}",
+            "challenger": challenger.id,
+            "challenger_label": ours.label,
+            "challenger_not_ok": f"{ours.not_ok:.4f}",
+        }
+        if message.kind == "waveform":
+            facts["count"] = str(len(what.body) // 4)
+        return Message(
+            body=what.body,
+            kind="sample",
+            source=message.source,
+            seq=self._edge.next_seq(f"samples of {message.source}"),
+            time=message.time,
+            message_id=derived_id(message.message_id, NAME, "disagreements", what.asked.index),
+            content_type=message.content_type,
+            model=champion.id,
             trace_id=message.trace_id or message.message_id,
             properties=facts,
         )
