@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from localhub import exits, faults
 from localhub.exits import CannotStartError, Exit
@@ -46,11 +47,15 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     asking = argparse.ArgumentParser(add_help=False)
     asking.add_argument("--state", type=Path, default=Path(".state"), help="the state folder (default .state)")
     asking.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+    run = "run a deployment manifest until Ctrl-C"
+    _run_options(commands.add_parser("run", help=run, description=run, parents=[asking]))
+    _gateway_verbs(commands, asking)
+    asking = argparse.ArgumentParser(add_help=False, parents=[asking])
+    asking.add_argument("--gateway", metavar="NAME", help="one that was added, in place of the first")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[asking])
 
-    _run_options(command("run", "run a deployment manifest until Ctrl-C"))
     restart = command("restart", "restart hub, cloud, agent, or one module or leaf device")
     restart.add_argument("name")
     restart.add_argument("--kill", action="store_true", help="with SIGKILL, as a crash would")
@@ -88,6 +93,22 @@ def parser(*, with_cloud: bool = True) -> argparse.ArgumentParser:
     for name in ELSEWHERE:  # listed here, parsed by their own
         commands.add_parser(name, add_help=False, help=f"see: localhub {name} --help")
     return top
+
+
+def _gateway_verbs(commands: Any, asking: argparse.ArgumentParser) -> None:
+    text = "more gateways on this machine, with one cloud for all"
+    verbs = commands.add_parser("gateway", help=text, description=text).add_subparsers(
+        dest="verb", required=True, metavar="VERB"
+    )
+    add = verbs.add_parser("add", help="add and start gateways, each with its own hub and agent", parents=[asking])
+    add.add_argument("names", nargs="+", metavar="NAME")
+    add.add_argument("--manifest", type=Path, help="what they run (default: what the cloud deploys to them)")
+    add.add_argument("--layer", type=Path, action="append", default=[], help="a layered deployment, lowest first")
+    add.add_argument("--config", type=Path, help="localhub.toml (default: the manifest's, or the first gateway's)")
+    add.add_argument("--address", help="of the only one that is added (default: the next 127.x address that is free)")
+    verbs.add_parser("list", help="all of them, and how they do", parents=[asking])
+    remove = verbs.add_parser("remove", help="stop them and forget their state; twins stay", parents=[asking])
+    remove.add_argument("names", nargs="+", metavar="NAME")
 
 
 def _run_options(run: argparse.ArgumentParser) -> None:

@@ -45,6 +45,11 @@ def another(address: str) -> str | None:
     return None
 
 
+def is_free(address: str) -> bool:
+    """Whether MQTT can be served there."""
+    return _problem(address, MQTT_PORT) is None
+
+
 def free_port(address: str, wanted: int = 0) -> int:
     """`wanted` when it is free at `address`, else a port that is."""
     if wanted and _problem(address, wanted) is None:

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
+from urllib.parse import quote
 
 from localhub import faults
 from localhub.agent import proc
 from localhub.agent.logs import last
 from localhub.control.client import Client, ControlError, NotRunningError, start_hint
+from localhub.control.sockets import answers
 from localhub.deployed import UnknownModuleError, check_module
 from localhub.exits import CannotStartError, Exit
 from localhub.overview import Overview, duration, overview, size
@@ -26,6 +28,7 @@ PARTS = ("hub", "cloud", "agent")
 FOLLOW_EVERY_S = 0.2
 STOP_S = 15.0
 MODULE_TIMEOUT_S = 30.0
+GATEWAY_S = 120.0  # to start one, on a machine that is busy
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
         _say(start_hint(options.state), file=sys.stderr)
         return Exit.NOT_RUNNING
     try:
+        state = _chosen(state, getattr(options, "gateway", None))
         return _command(options.command)(options, state)
     except NotRunningError as error:
         _say(str(error), file=sys.stderr)
@@ -43,6 +47,16 @@ def run(options: argparse.Namespace) -> int:
     except (ControlError, UnknownModuleError) as error:
         _say(f"localhub: {error}", file=sys.stderr)
         return Exit.FAILED
+
+
+def _chosen(first: State, gateway: str | None) -> State:
+    """The gateway that is meant; raises UnknownModuleError."""
+    if gateway in (None, first.gateway):
+        return first
+    known = {state.gateway: state for state in map(State.load, first.gateways)}
+    if gateway not in known:
+        raise UnknownModuleError(f"there is no gateway {gateway}; there are: {', '.join((first.gateway, *known))}")
+    return known[gateway]
 
 
 def _command(name: str) -> Callable[[argparse.Namespace, State], int]:
@@ -57,8 +71,8 @@ def _say(text: str, *, file: TextIO | None = None, flush: bool = False) -> None:
     print(text, file=file or sys.stdout, flush=flush)
 
 
-def _client(state: State, path: Path) -> Client:
-    return Client(path, hint=start_hint(state.root), timeout_s=MODULE_TIMEOUT_S)
+def _client(state: State, path: Path, timeout_s: float = MODULE_TIMEOUT_S) -> Client:
+    return Client(path, hint=start_hint(state.root), timeout_s=timeout_s)
 
 
 def _print(options: argparse.Namespace, document: Any, text: str) -> None:
@@ -95,6 +109,38 @@ def status_text(now: Overview, document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _gateway(options: argparse.Namespace, state: State) -> int:
+    client = _client(state, state.supervisor_socket, GATEWAY_S)
+    if options.verb == "list":
+        found = client.get("/gateways")
+        _print(options, found, "\n".join(gateway_text(each) for each in found))
+    elif options.verb == "add":
+        if options.address and len(options.names) > 1:
+            raise CannotStartError("--address is for one gateway; leave it out for several", Exit.USAGE)
+        for name in options.names:
+            wanted = {
+                "name": name,
+                "manifest": options.manifest and str(options.manifest.resolve()),
+                "layers": [str(layer.resolve()) for layer in options.layer],
+                "config": options.config and str(options.config.resolve()),
+                "address": options.address,
+            }
+            facts = client.post("/gateways", wanted)
+            _print(options, facts, f"{name} at {facts['address']}:8883, state {facts['state']}")
+    else:
+        for name in options.names:
+            client.post(f"/gateways/{quote(name, safe='')}/remove")
+            _print(options, {"removed": name}, f"{name} removed")
+    return Exit.OK
+
+
+def gateway_text(facts: dict[str, Any]) -> str:
+    """A gateway of the list for a person."""
+    memory = size(sum(process["rss"] or 0 for process in facts["processes"]))
+    modules = ", ".join(f"{name} {state}" for name, state in facts["modules"].items()) or "no modules"
+    return f"{facts['gateway']:12} {facts['address']:15} link {facts['link']:8} hub and agent {memory:>8}  {modules}"
+
+
 def _restart(options: argparse.Namespace, state: State) -> int:
     if options.name in PARTS:
         path = f"/restart/{options.name}{'?kill=1' if options.kill else ''}"
@@ -118,7 +164,8 @@ def _act(verb: str) -> Callable[[argparse.Namespace, State], int]:
 def _stop(options: argparse.Namespace, state: State) -> int:
     facts = _client(state, state.supervisor_socket).post("/stop")
     end = time.monotonic() + STOP_S
-    while proc.started(facts["pid"]):
+    # The process of a gateway that was added goes on, with the others.
+    while proc.started(facts["pid"]) if state.cloud is None else answers(state.supervisor_socket):
         if time.monotonic() > end:
             raise CannotStartError(f"process {facts['pid']} still runs after {STOP_S:g} s: kill it", Exit.FAILED)
         time.sleep(FOLLOW_EVERY_S / 4)
@@ -245,6 +292,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, State], int]] = {
     "start": _act("start"),
     "halt": _act("stop"),
     "stop": _stop,
+    "gateway": _gateway,
     "link": _link,
     "send": _send,
     "watch": _watch,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localhub import address, config
 from localhub.agent.creation import Site
 from localhub.agent.engine import Engine, EngineError
 from localhub.agent.orphans import Records
-from localhub.agent.plan import Plan, PlanError, make_plan
-from localhub.agent.planner import Sources
+from localhub.agent.plan import NOTHING_YET, PLAN, Plan, PlanError, make_plan
+from localhub.agent.planner import SOURCES, Sources
 from localhub.config import Config, ConfigError
 from localhub.exits import CannotStartError, Exit
 from localhub.identity import Auth, Credential, Identities
@@ -26,9 +27,13 @@ from localhub.state import FACTS, State, StateError, write_atomic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line of `run` says. `leaves` None: those that start by themselves."""
+    """What the command line of `run` says. `leaves` None: those that start by themselves.
 
-    manifest: Path
+    `joins` is the localhub that a further `gateway` is added to; such a one has no leaf devices, and need not have a
+    manifest: it then begins with what it ran last, or nothing, and follows the cloud.
+    """
+
+    manifest: Path | None
     layers: Sequence[Path] = ()
     config: Path | None = None
     state: Path = Path(".state")
@@ -37,6 +42,8 @@ class Options:
     containers: bool = False
     strict: bool = False
     leaves: Sequence[str] | None = None
+    gateway: str | None = None
+    joins: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,13 @@ class Prepared:
 
 def prepare(options: Options) -> Prepared:
     """Check manifest, configuration, address and state folder; write the state. Raises CannotStartError."""
-    toml = _toml(options)
+    if options.manifest is None:
+        return _prepare_bare(options)
+    toml = _toml(options, options.manifest)
     try:
         settings = config.load(toml) if options.config or toml.exists() else Config(folder=toml.parent.resolve())
+        if options.joins is not None:
+            settings = replace(settings, devices={})
         deployment = load_deployment(options.manifest, options.layers)
         plan = make_plan(
             deployment.content,
@@ -75,18 +86,56 @@ def prepare(options: Options) -> Prepared:
         raise CannotStartError(f"{toml}:{line}: {error}") from error
     except OSError as error:
         raise CannotStartError(f"{error.filename}: {error.strerror}") from error
+    with _taken(options) as (records, ended, lock):
+        if options.containers:
+            _have_images(options, deployment, plan)
+        state = _write_state(options)
+        Identities.ensure(
+            state.identities,
+            state.gateway,
+            [module.name for module in plan.modules],
+            [name for name, device in settings.devices.items() if device.auth is Auth.SAS],
+            _certified(state, settings),
+        )
+        write_atomic(state.manifest, json.dumps(deployment.content, indent=2).encode())
+        write_atomic(state.agent / PLAN, plan.to_json())
+        Sources.of(
+            plan,
+            folder=options.manifest.parent,
+            config=toml if toml.exists() else None,
+            leaves=options.leaves,
+        ).save(state.agent / SOURCES)
+    return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
+
+
+def _prepare_bare(options: Options) -> Prepared:
+    """A gateway that begins with what it ran last, or nothing; images become processes as where it joins."""
+    assert options.joins is not None
+    sources = replace(Sources.load(options.joins.agent / SOURCES), leaves=[])
+    if options.config is not None:
+        sources = replace(sources, config=str(options.config.resolve()), folder=str(options.config.resolve().parent))
+    with _taken(options) as (records, ended, lock):
+        state = _write_state(options)
+        Identities.ensure(state.identities, state.gateway, [])
+        file = state.agent / PLAN
+        plan = Plan.from_json(file.read_bytes()) if file.exists() else Plan(modules=(), version=NOTHING_YET)
+        write_atomic(file, plan.to_json())
+        sources.save(state.agent / SOURCES)
+    return Prepared(state, Config(folder=Path(sources.folder)), plan, records, lock, (), ended)
+
+
+@contextlib.contextmanager
+def _taken(options: Options) -> Iterator[tuple[Records, list[str], int]]:
+    """The state folder for this process alone, without what an earlier run left; let go of when the block fails."""
     root = options.state.resolve()
     lock = _locked(root)
     try:
         records = Records(root / "living.json", str(root))
         ended = records.end_leftovers() + Records(root / "agent" / "living.json", str(root)).end_leftovers()
-        if options.containers:
-            _have_images(options, deployment, plan)
-        state = _write(options, deployment, plan, settings)
+        yield records, ended, lock
     except BaseException:
         os.close(lock)
         raise
-    return Prepared(state, settings, plan, records, lock, deployment.warnings, ended)
 
 
 def _folders(modules: Path) -> list[str]:
@@ -94,8 +143,8 @@ def _folders(modules: Path) -> list[str]:
     return [path.name for path in modules.iterdir() if path.is_dir()] if modules.is_dir() else []
 
 
-def _toml(options: Options) -> Path:
-    return options.config or options.manifest.parent / config.FILE_NAME
+def _toml(options: Options, manifest: Path) -> Path:
+    return options.config or manifest.parent / config.FILE_NAME
 
 
 def _have_images(options: Options, deployment: Deployment, plan: Plan) -> None:
@@ -109,7 +158,8 @@ def _have_images(options: Options, deployment: Deployment, plan: Plan) -> None:
         raise CannotStartError(str(error), Exit.FAILED) from error
 
 
-def _write(options: Options, deployment: Deployment, plan: Plan, settings: Config) -> State:
+def _write_state(options: Options) -> State:
+    """The facts that all processes share."""
     root = options.state.resolve()
     if options.fresh:
         _clear(root)
@@ -119,21 +169,9 @@ def _write(options: Options, deployment: Deployment, plan: Plan, settings: Confi
     except StateError as error:
         raise CannotStartError(str(error)) from error
     port = address.free_port(options.address, state.metrics_port)
-    state = State.prepare(root, metrics_port=port, strict=options.strict)
-    Identities.ensure(
-        state.identities,
-        state.gateway,
-        [module.name for module in plan.modules],
-        [name for name, device in settings.devices.items() if device.auth is Auth.SAS],
-        _certified(state, settings),
-    )
-    write_atomic(state.manifest, json.dumps(deployment.content, indent=2).encode())
-    write_atomic(state.agent / "plan.json", plan.to_json())
-    toml = _toml(options)
-    Sources.of(
-        plan, folder=options.manifest.parent, config=toml if toml.exists() else None, leaves=options.leaves
-    ).save(state.agent / "sources.json")
-    return state
+    named = {} if options.gateway is None else {"gateway": options.gateway}
+    cloud = None if options.joins is None else options.joins.run
+    return State.prepare(root, metrics_port=port, strict=options.strict, cloud=cloud, **named)
 
 
 def _certified(state: State, settings: Config) -> dict[str, Credential]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -19,11 +18,11 @@ from localhub.agent.logs import tail
 from localhub.agent.policy import Timings
 from localhub.config import ScreenConfig
 from localhub.exits import Exit
+from localhub.gateways import Gateways
 from localhub.highlight import Highlights
 from localhub.overview import overview, totals
 from localhub.prepare import Options, Prepared, prepare
 from localhub.screen import Form, Screen, screen_for
-from localhub.state import State
 from localhub.supervisor import Supervisor
 
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,9 +43,10 @@ def run(options: Options, *, form: Form, page: str | None, began: float) -> Exit
 
 
 async def _run(prepared: Prepared, *, form: Form, page: str | None, began: float) -> Exit:
-    supervisor = Supervisor(prepared.state, prepared.records)
-    _listen_to_signals(supervisor)
+    supervisor = Supervisor(prepared.state, prepared.records, others=lambda: gateways.pids)
     screen = screen_for(sys.stdout, form, page)
+    gateways = Gateways(supervisor, screen.say)
+    _listen_to_signals(supervisor, gateways)
     logging.basicConfig(handlers=[_ToScreen(screen)], level=logging.INFO)
     for name in prepared.ended:
         screen.say(f"ended {name}, left by an earlier run")
@@ -55,15 +55,17 @@ async def _run(prepared: Prepared, *, form: Form, page: str | None, began: float
     try:
         await supervisor.start()
         _greet(screen, prepared, page, time.monotonic() - began)
-        await _show_until_stopped(supervisor, screen, prepared.config.screen)
+        await _show_until_stopped(supervisor, gateways, screen, prepared.config.screen)
         screen.close()
         screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
+        await gateways.stop_modules()
         for line in totals(overview(await _last_figures(supervisor))):
             screen.say(line)
     finally:
         screen.close()
+        await gateways.stop()
         await supervisor.stop()
-        _remove_run_folder(prepared.state)
+        prepared.state.remove_run_folder()
     return Exit.OK
 
 
@@ -85,15 +87,10 @@ class _ToScreen(logging.Handler):
         self._screen.say(record.getMessage())
 
 
-def _remove_run_folder(state: State) -> None:
-    """The sockets' folder, when it had to be made outside the state folder."""
-    if state.root not in state.run.parents:
-        shutil.rmtree(state.run, ignore_errors=True)
-
-
-async def _show_until_stopped(supervisor: Supervisor, screen: Screen, config: ScreenConfig) -> None:
+async def _show_until_stopped(supervisor: Supervisor, gateways: Gateways, screen: Screen, config: ScreenConfig) -> None:
     """Redraw at the screen's pace until somebody asks to stop."""
-    async with supervisor.serving():
+    async with supervisor.serving(*gateways.routes()):
+        resuming = asyncio.create_task(gateways.resume())
         watching = (
             asyncio.create_task(_highlight(supervisor, screen, config.highlight, config.line))
             if config.highlight
@@ -108,10 +105,10 @@ async def _show_until_stopped(supervisor: Supervisor, screen: Screen, config: Sc
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(supervisor.stopping.wait(), screen.every_s)
         finally:
-            if watching:
-                watching.cancel()
+            for task in filter(None, (watching, resuming)):
+                task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
-                    await watching
+                    await task
 
 
 async def _highlight(supervisor: Supervisor, screen: Screen, condition: str, line: str | None) -> None:
@@ -163,12 +160,13 @@ def _greet(screen: Screen, prepared: Prepared, page: str | None, seconds: float)
         screen.say(f"page: {page}")
 
 
-def _listen_to_signals(supervisor: Supervisor) -> None:
+def _listen_to_signals(supervisor: Supervisor, gateways: Gateways) -> None:
     """The first signal asks to stop, the second does not ask."""
 
     def stop() -> None:
         if supervisor.stopping.is_set():
             supervisor.kill()
+            gateways.kill()
         supervisor.stopping.set()
 
     for number in STOPPED_BY:

@@ -7,6 +7,7 @@ live elsewhere: their paths have to stay under the 108 bytes of `sockaddr_un`.
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from localhub.manners import EDGEHUB, LOCALHUB, Manners
 
 FACTS = "localhub.json"
+GATEWAYS = "gateways"
 LONGEST_RUN_PATH = 70  # leaves 38 of sockaddr_un's 108 bytes for the socket's own name
 LONGEST_SOCKET_NAME = 24
 
@@ -34,7 +36,8 @@ class State:
 
     gateway is the edge device's id, hub_name the IOTEDGE_IOTHUBHOSTNAME, address the 127.x address that clients reach
     the hub at (IOTEDGE_GATEWAYHOSTNAME). metrics_port is the hub's /metrics port (0: not chosen yet), https_port the
-    port for methods over HTTPS (None: do not serve them). strict: do as edgeHub does, also where that is worse.
+    port for methods over HTTPS (None: do not serve them). strict: do as edgeHub does, also where that is worse. cloud
+    is the run folder of the localhub whose cloud this gateway joins (None: it has its own).
     """
 
     root: Path
@@ -45,6 +48,7 @@ class State:
     metrics_port: int = 0
     https_port: int | None = 443
     strict: bool = False
+    cloud: Path | None = None
 
     @classmethod
     def prepare(cls, root: Path, **facts: Any) -> Self:
@@ -64,7 +68,8 @@ class State:
         root = root.resolve()
         try:
             facts = json.loads((root / FACTS).read_bytes())
-            return cls(**facts | {"root": root, "run": Path(facts["run"])})
+            cloud = facts.get("cloud")
+            return cls(**facts | {"root": root, "run": Path(facts["run"]), "cloud": cloud and Path(cloud)})
         except FileNotFoundError:
             raise StateError(
                 f"{root} holds no localhub state: start one with `python -m localhub run MANIFEST`"
@@ -74,7 +79,8 @@ class State:
 
     def save(self) -> None:
         """Write the facts for the other processes."""
-        facts = asdict(self) | {"root": str(self.root), "run": str(self.run)}
+        cloud = None if self.cloud is None else str(self.cloud)
+        facts = asdict(self) | {"root": str(self.root), "run": str(self.run), "cloud": cloud}
         write_atomic(self.root / FACTS, json.dumps(facts, indent=2).encode())
 
     @property
@@ -135,6 +141,15 @@ class State:
         """Arrivals and twins."""
         return self.root / "cloud" / "cloud.db"
 
+    def gateway_folder(self, name: str) -> Path:
+        """The state folder of a gateway that was added to this localhub."""
+        return self.root / GATEWAYS / quote(name, safe="")
+
+    @property
+    def gateways(self) -> list[Path]:
+        """The state folders of all gateways that were added."""
+        return sorted(facts.parent for facts in (self.root / GATEWAYS).glob(f"*/{FACTS}"))
+
     @property
     def agent(self) -> Path:
         """The agent's own folder: process ids of what it started."""
@@ -156,12 +171,12 @@ class State:
     @property
     def cloud_socket(self) -> Path:
         """Control of the cloud."""
-        return self.run / "cloud.sock"
+        return (self.cloud or self.run) / "cloud.sock"
 
     @property
     def link_socket(self) -> Path:
         """The link between hub and cloud."""
-        return self.run / "cloud-link.sock"
+        return (self.cloud or self.run) / "cloud-link.sock"
 
     @property
     def link_setting(self) -> Path:
@@ -177,6 +192,11 @@ class State:
     def supervisor_socket(self) -> Path:
         """Control of the supervisor."""
         return self.run / "supervisor.sock"
+
+    def remove_run_folder(self) -> None:
+        """Remove the sockets' folder, when it had to be made outside the state folder."""
+        if self.root not in self.run.parents:
+            shutil.rmtree(self.run, ignore_errors=True)
 
     def workload_socket(self, module: str) -> Path:
         """The workload API of one module; apart from the control sockets, for a module may be called `hub`."""

@@ -1,7 +1,8 @@
-"""The three processes of a localhub, hub, cloud and agent: started together, restarted when they die, stopped in order.
+"""The processes of a gateway, hub, cloud and agent: started together, restarted when they die, stopped in order.
 
 Each is a process of its own so that the commonest field events can be played: edgeHub restarts while the modules live
-on, the cloud goes away, the agent is killed. Their output is in the logs of the state folder.
+on, the cloud goes away, the agent is killed. Their output is in the logs of the state folder. A gateway that was added
+to another joins its cloud, and has two.
 """
 
 from __future__ import annotations
@@ -41,18 +42,25 @@ LOG = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Hub, cloud and agent of one state folder. `command` gives the command line of each, by name."""
+    """Hub, cloud and agent of one state folder.
 
-    def __init__(self, state: State, records: Records, command: Callable[[str], tuple[str, ...]] | None = None) -> None:
+    `command` gives the command line of each, by name; `others` the process ids of this process' other supervisors.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        records: Records,
+        command: Callable[[str], tuple[str, ...]] | None = None,
+        others: Callable[[], set[int]] = set,
+    ) -> None:
         self.state = state
+        self._others = others
         self._command = command or self._own_command
         self._began = time.monotonic()
         runner = ProcessRunner(records, death=signal.SIGTERM)
-        self.processes = {
-            "hub": self._keeper("hub", runner),
-            "cloud": self._keeper("cloud", runner),
-            "agent": self._keeper("agent", runner),
-        }
+        names = ("hub", "cloud", "agent") if state.cloud is None else ("hub", "agent")
+        self.processes = {name: self._keeper(name, runner) for name in names}
         self.stopping = asyncio.Event()
         self._carried = Carried()
         self._watchers: list[asyncio.Task[None]] = []
@@ -63,7 +71,7 @@ class Supervisor:
         return time.monotonic() - self._began
 
     async def start(self) -> None:
-        """Start all three; returns when each of them answers. Raises CannotStartError when one cannot be had."""
+        """Start them all; returns when each of them answers. Raises CannotStartError when one cannot be had."""
         adopt_orphans()
         self.state.link_setting.unlink(missing_ok=True)  # a cable that was pulled in the last run is in again
         await asyncio.gather(*(process.start() for process in self.processes.values()))
@@ -72,7 +80,7 @@ class Supervisor:
         await self.status()  # what the cloud has from earlier runs is not this run's
 
     async def restart(self, name: str, *, kill: bool = False) -> None:
-        """Restart one of the three, orderly or by SIGKILL; returns when it answers again. Raises KeyError."""
+        """Restart one of them, orderly or by SIGKILL; returns when it answers again. Raises KeyError."""
         process = self.processes[name]
         if kill:
             process.kill()
@@ -88,7 +96,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop everything; nothing of this localhub lives afterwards."""
         await self.stop_modules()
-        await asyncio.gather(*(self.processes[name].stop(HUB_GRACE_S) for name in ("hub", "cloud")))
+        await asyncio.gather(*(process.stop(HUB_GRACE_S) for process in self.processes.values()))
         for watcher in self._watchers:
             watcher.cancel()
         self._end_adopted()
@@ -98,20 +106,28 @@ class Supervisor:
         for process in self.processes.values():
             process.kill()
 
+    @property
+    def pids(self) -> set[int]:
+        """Of the processes that run."""
+        return {pid for process in self.processes.values() if (pid := process.pid)}
+
     async def status(self) -> dict[str, Any]:
-        """What the three say of themselves, and what is known of them from here; counters are those of this run.
+        """What they say of themselves, and what is known of them from here; counters are those of this run.
 
         None stands for a cloud or an agent that does not answer; of such a hub, what it said last.
         """
+        state = self.state
+        of_this = {} if state.cloud is None else {"gateway": state.gateway}
         hub, cloud, agent = await asyncio.gather(
-            *(_asked(path) for path in (self.state.hub_socket, self.state.cloud_socket, self.state.agent_socket))
+            _asked(state.hub_socket), _asked(state.cloud_socket, **of_this), _asked(state.agent_socket)
         )
         hub_starts = self.processes["hub"].starts
         return {
-            "state": str(self.state.root),
-            "address": self.state.address,
-            "metrics_port": self.state.metrics_port,
-            "strict": self.state.strict,
+            "state": str(state.root),
+            "gateway": state.gateway,
+            "address": state.address,
+            "metrics_port": state.metrics_port,
+            "strict": state.strict,
             "uptime_s": round(self.uptime_s, 1),
             "processes": [_facts(process) for process in self.processes.values()],
             "hub": self._carried.hub(hub_starts, hub),
@@ -119,8 +135,8 @@ class Supervisor:
             "agent": agent,
         }
 
-    def app(self) -> Any:
-        """The app of the control socket."""
+    def app(self, *more: Any) -> Any:
+        """The app of the control socket, with more routes."""
 
         async def status(_call: control.Call) -> object:
             return await self.status()
@@ -140,12 +156,13 @@ class Supervisor:
             control.get("/status", status),
             control.post("/restart/{name}", restart),
             control.post("/stop", stop),
+            *more,
         )
 
     @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        """Serve the control socket while the block runs."""
-        async with control.serving(self.app(), self.state.supervisor_socket):
+    async def serving(self, *more: Any) -> AsyncIterator[None]:
+        """Serve the control socket, with more routes, while the block runs."""
+        async with control.serving(self.app(*more), self.state.supervisor_socket):
             yield
 
     def _own_command(self, name: str) -> tuple[str, ...]:
@@ -174,7 +191,7 @@ class Supervisor:
             await asyncio.sleep(0.01)
 
     async def _bury(self, process: Keeper) -> None:
-        """When one of the three dies, end what it left; orphans come to this process, which reaps them."""
+        """When one of them dies, end what it left; orphans come to this process, which reaps them."""
         while True:
             await process.changed.wait()
             process.changed.clear()
@@ -182,12 +199,12 @@ class Supervisor:
                 self._end_adopted()
 
     def _end_adopted(self) -> None:
-        end_adopted({pid for process in self.processes.values() if (pid := process.pid)}, str(self.state.root))
+        end_adopted(self.pids | self._others(), str(self.state.root))
 
 
-async def _asked(path: Path) -> Any:
+async def _asked(path: Path, **query: str) -> Any:
     try:
-        return await control.AsyncClient(path, timeout_s=2).get("/status")
+        return await control.AsyncClient(path, timeout_s=2).get("/status", **query)
     except (control.NotRunningError, control.ControlError):
         return None  # it restarts just now; the others have something to say
 

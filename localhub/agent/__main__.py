@@ -19,14 +19,12 @@ from localhub.agent.edge import Edge
 from localhub.agent.engine import EngineError
 from localhub.agent.keeper import GRACE_S
 from localhub.agent.orphans import Records
-from localhub.agent.plan import Plan
-from localhub.agent.planner import Planner, Sources
+from localhub.agent.plan import PLAN, Plan
+from localhub.agent.planner import SOURCES, Planner, Sources
 from localhub.agent.report import keep_reporting
 from localhub.agent.runner import ProcessRunner, Runner
 from localhub.agent.service import Service
 from localhub.state import State
-
-PLAN, SOURCES = "plan.json", "sources.json"  # what `run` leaves in the agent's folder
 
 LOG = logging.getLogger("localhub.agent")
 

@@ -1,7 +1,8 @@
 """Follows `$edgeAgent`'s desired properties, as the hub has them, and makes the line what they say, as edgeAgent does.
 
-What cannot be run is refused whole: the modules go on as they are, and `lastDesiredStatus` says why (code 400,
-edgehub-contract 7.2). What the cloud sends while the link is down is followed when the link is back.
+What cannot be run is refused whole: the modules go on as they are, and `lastDesiredStatus` says why (code 400, or 417
+before anything was deployed; edgehub-contract 7.2). What the cloud sends while the link is down is followed when the
+link is back.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from localhub import control
 from localhub.agent.plan import Plan, PlanError
 from localhub.deployed import AGENT, digest
 from localhub.state import write_atomic
+from localhub.twin import without_service_names
 
 AGAIN_S = 0.5
-OK, REFUSED = 200, 400
+OK, REFUSED, EMPTY = 200, 400, 417
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Deployments:
     ) -> None:
         self._plan, self._plans, self._plan_file = plan, plans, plan_file
         self._apply, self._told = apply, told
-        self.version = plan.version
+        self.version = max(plan.version, 0)
         self.code = OK
         self.description = ""
 
@@ -67,6 +69,9 @@ class Deployments:
             if digest(document) != self._plan.digest:
                 return  # the hub's copy from an earlier run: the cloud has yet to send what this one was given
             self._became(replace(self._plan, version=version), version)
+        elif version > self.version and not without_service_names(document):
+            self.version, self.code, self.description = version, EMPTY, "nothing has been deployed to this gateway"
+            self._told()
         elif version > self.version:
             try:
                 plan = self._plans.plan(document, version)

@@ -17,6 +17,8 @@ from localhub.config import Config, ModuleConfig
 from localhub.deployed import AGENT, SECTION, digest, modules_of
 from localhub.manifest.options import join
 
+PLAN = "plan.json"  # in the agent's folder
+NOTHING_YET = -1  # the version of a plan that whatever the cloud deploys replaces
 LAST = 2**32 - 1  # startupOrder when the manifest says none (doc/ModuleStartupOrder.md)
 
 
@@ -53,7 +55,8 @@ class Plan:
     """Everything the agent runs: the modules as processes, or all of them as containers; leaf devices as processes.
 
     `version` is that of $edgeAgent's desired properties which it was made from; 0: it comes from the manifest that was
-    given to `run`, and the cloud has yet to say under which version. `digest` stands for those properties.
+    given to `run`, and the cloud has yet to say under which version; NOTHING_YET: nothing was given. `digest` stands
+    for those properties.
     """
 
     modules: Sequence[Planned]

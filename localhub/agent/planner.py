@@ -17,6 +17,7 @@ from localhub.agent.plan import Plan, PlanError, make_plan
 from localhub.deployed import AGENT, SECTION
 from localhub.state import write_atomic
 
+SOURCES = "sources.json"  # in the agent's folder
 Command = tuple[tuple[str, ...], Path]
 
 

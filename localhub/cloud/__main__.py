@@ -13,8 +13,9 @@ from localhub.cloud.app import CloudApi
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_database
 from localhub.cloud.deployer import Deployer
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer
-from localhub.cloud.service.api import ServiceApi
+from localhub.cloud.service.service import Service
 from localhub.cloud.service.serving import make_api, serving
 from localhub.cloud.twins import CloudTwins
 from localhub.state import State, StateError
@@ -39,22 +40,20 @@ def main() -> int:
 async def serve(state: State) -> None:
     """Open the database, take over the manifest, serve link and control until a signal."""
     database = open_database(state.cloud_db)
-    arrivals, twins = Arrivals(database), CloudTwins(database, state.gateway)
-    server = LinkServer(arrivals, twins, lambda: datetime.now(UTC))
-    deployer = Deployer(state, twins, server.push)
+    arrivals, twins, gateways = Arrivals(database), CloudTwins(database, state.gateway), Gateways(state, database)
+    server = LinkServer(arrivals, twins, gateways, lambda: datetime.now(UTC))
+    deployer = Deployer(gateways, twins, server.push)
     deployer.reload()
+    service = Service(database, arrivals, gateways, twins, deployer, server)
+    service.registry.sync()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    api = CloudApi(arrivals, twins, server, deployer)
-
-    def service(port: int) -> ServiceApi:
-        return make_api(state, database, twins, deployer, server, port)
-
+    api = CloudApi(arrivals, twins, gateways, server, deployer, service.take_in)
     async with (
         server.serving(state.link_socket),
         control.serving(api.app(), state.cloud_socket),
-        serving(service, state),
+        serving(lambda port: make_api(service, state, port), state),
     ):
         log.info("%d messages are kept, %d distinct ids", arrivals.counts.arrivals, arrivals.counts.distinct)
         await stop.wait()

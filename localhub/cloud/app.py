@@ -1,13 +1,15 @@
 """The cloud's control API: counts and arrivals, twins, direct methods."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
 
-from localhub.cloud.arrivals import Arrivals
+from localhub.cloud.arrivals import Arrivals, Counts, Share
 from localhub.cloud.deployer import Deployer
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer, OfflineError
 from localhub.cloud.twins import CloudTwins
 from localhub.control import Call, Refused, application, get, patch, post
@@ -21,11 +23,21 @@ LONGEST_TIMEOUT_S = 300
 class CloudApi:
     """The handlers."""
 
-    def __init__(self, arrivals: Arrivals, twins: CloudTwins, server: LinkServer, deployer: Deployer) -> None:
+    def __init__(
+        self,
+        arrivals: Arrivals,
+        twins: CloudTwins,
+        gateways: Gateways,
+        server: LinkServer,
+        deployer: Deployer,
+        take_in: Callable[[str], None],
+    ) -> None:
         self._arrivals = arrivals
         self._twins = twins
+        self._gateways = gateways
         self._server = server
         self._deployer = deployer
+        self._take_in = take_in
 
     def app(self) -> Starlette:
         """The application."""
@@ -39,26 +51,31 @@ class CloudApi:
             post("/method/{identity:path}", self.method),
             post("/reload", self.reload),
             post("/apply", self.apply),
+            post("/gateway", self.gateway),
         )
 
-    async def status(self, _call: Call) -> object:
-        """Counts, and since when the gateway is connected."""
-        since = self._server.connected_since
-        return asdict(self._arrivals.counts) | {"link": {"connected": since is not None, "since": since}}
+    async def status(self, call: Call) -> object:
+        """Counts of one gateway or of all, and since when it, or the first one, is connected."""
+        since = self._server.connected_since(call.query.get("gateway", self._twins.gateway))
+        return asdict(await self.count(call)) | {"link": {"connected": since is not None, "since": since}}
 
-    async def count(self, _call: Call) -> object:
+    async def count(self, call: Call) -> Counts | Share:
         """Counts alone."""
-        return self._arrivals.counts
+        devices = self._devices(call)
+        return self._arrivals.of(devices) if devices else self._arrivals.counts
 
     async def list_arrivals(self, call: Call) -> object:
-        """A page of arrivals: `after` a number (negative: the last so many), at most `limit`, bodies `raw`=1."""
-        after, raw = self._start(call)
-        return self._arrivals.after(after, _number(call, "limit", PAGE), raw=raw)
+        """A page of arrivals of a `gateway` or of all: `after` a number, at most `limit`, bodies `raw`=1.
+
+        A negative number stands for the last so many.
+        """
+        after, raw = _number(call, "after", 0), call.query.get("raw") == "1"
+        return self._arrivals.after(after, _number(call, "limit", PAGE), raw=raw, devices=self._devices(call))
 
     async def tail(self, call: Call) -> object:
         """The same without end, as a stream."""
-        after, raw = self._start(call)
-        return self._server.follow(after, raw=raw)
+        after, raw = _number(call, "after", 0), call.query.get("raw") == "1"
+        return self._server.follow(after, raw=raw, devices=self._devices(call))
 
     async def twin(self, call: Call) -> object:
         """One twin."""
@@ -78,11 +95,17 @@ class CloudApi:
         return self._answer(identity)
 
     async def apply(self, call: Call) -> object:
-        """Deploy a modulesContent, as set-modules does; names the modules whose desired properties changed."""
+        """Deploy a modulesContent to a `device`, as set-modules does; names the modules that this changed."""
         content = call.field("modulesContent")
         if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
             raise Refused(400, "modulesContent must be an object of objects, one for each module")
-        return {"changed": [str(change.identity) for change in self._deployer.deploy(content)]}
+        device = call.body.get("device", self._twins.gateway)
+        return {"changed": [str(change.identity) for change in self._deployer.deploy(content, device)]}
+
+    async def gateway(self, call: Call) -> object:
+        """A gateway was added, whose state folder is ready."""
+        self._take_in(str(call.field("name")))
+        return {}
 
     async def method(self, call: Call) -> object:
         """Invoke {"name", "payload", "timeout_s", "connect_timeout_s"}; gives {"status", "payload"}."""
@@ -122,9 +145,14 @@ class CloudApi:
         first, slash, second = call.path["identity"].partition("/")
         return Identity(first, second or None) if slash else Identity(self._twins.gateway, first)
 
-    def _start(self, call: Call) -> tuple[int, bool]:
-        after = _number(call, "after", 0)
-        return (after if after >= 0 else self._arrivals.last_number() + after), call.query.get("raw") == "1"
+    def _devices(self, call: Call) -> list[str]:
+        """Whose arrivals are asked for; empty: everybody's."""
+        gateway = call.query.get("gateway")
+        if gateway is None:
+            return []
+        if self._gateways.get(gateway) is None:
+            raise Refused(404, f"no gateway {gateway} runs here")
+        return self._gateways.devices(gateway)
 
 
 def _number(call: Call, name: str, default: int) -> int:

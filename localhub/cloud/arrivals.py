@@ -5,9 +5,11 @@ synchronous=FULL, so neither a kill nor a power cut takes back what was acknowle
 twice; its second row says whether it is the same, byte for byte, as the first.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -45,12 +47,25 @@ class Counts:
     last_arrival: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What came from some devices."""
+
+    arrivals: int = 0
+    bytes: int = 0
+
+    def plus(self, size: int) -> Share:
+        """With one more message."""
+        return Share(self.arrivals + 1, self.bytes + size)
+
+
 class Arrivals:
     """The table of arrivals of one cloud."""
 
     def __init__(self, database: apsw.Connection) -> None:
         self._database = database
         self.counts = self._count()
+        self._of = self._count_by_device()
         self._next: int = self._one("SELECT coalesce(max(number), 0) + 1 FROM arrivals")
 
     def append(self, messages: Iterable[Telemetry], now: datetime) -> list[int]:
@@ -62,14 +77,35 @@ class Arrivals:
                 self._database.execute(INSERT, row)
         self._next += len(rows)
         self.counts = _added(self.counts, rows, now)
+        for row, _, _ in rows:
+            self._of[row[2]] = self.of([row[2]]).plus(row[8])
         return [row[0] for row, _, _ in rows]
 
-    def after(self, number: int, limit: int, *, raw: bool = False) -> list[dict[str, Any]]:
-        """Arrivals behind a number, oldest first. Bodies of UTF-8 JSON are nested unless `raw`, others base64."""
-        cursor = self._database.execute(
-            "SELECT * FROM arrivals WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
-        )
+    def after(
+        self,
+        number: int,
+        limit: int,
+        *,
+        raw: bool = False,
+        devices: Collection[str] = (),
+        kind: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Arrivals behind a number, oldest first; of some devices or of all, with a property `kind` or any.
+
+        A negative number stands for so many from the end. Bodies of UTF-8 JSON are nested unless `raw`, others base64.
+        """
+        where, bindings = _where(devices, kind)
+        if number < 0:
+            back = f"SELECT number FROM arrivals WHERE {where} ORDER BY number DESC LIMIT 1 OFFSET ?"  # noqa: S608  see _where
+            number = self._one(back, *bindings, -number) or 0
+        query = f"SELECT * FROM arrivals WHERE {where} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+        cursor = self._database.execute(query, (*bindings, number, limit))
         return [_document(row, raw=raw) for row in cursor]
+
+    def of(self, devices: Iterable[str]) -> Share:
+        """What came from some devices and their modules."""
+        shares = [self._of.get(device, Share()) for device in devices]
+        return Share(sum(share.arrivals for share in shares), sum(share.bytes for share in shares))
 
     def last_number(self) -> int:
         """The number of the newest arrival, 0 when there is none."""
@@ -119,8 +155,23 @@ class Arrivals:
             last_arrival=None if last is None else _text(last),
         )
 
+    def _count_by_device(self) -> dict[str, Share]:
+        query = "SELECT device, count(*), sum(size) FROM arrivals GROUP BY device"
+        return {device: Share(count, size) for device, count, size in self._database.execute(query)}
+
     def _one(self, query: str, *bindings: Any) -> Any:
         return self._database.execute(query, bindings).get
+
+
+def _where(devices: Collection[str], kind: str | None) -> tuple[str, list[str]]:
+    """What arrivals are wanted, as SQL, of literals alone, and its bindings."""
+    terms, bindings = ["true"], [*devices]
+    if devices:
+        terms.append(f"device IN ({','.join('?' * len(devices))})")
+    if kind is not None:
+        terms.append("properties ->> '$.kind' = ?")
+        bindings.append(kind)
+    return " AND ".join(terms), bindings
 
 
 def _added(counts: Counts, rows: list[tuple[list[Any], str | None, bytes]], now: datetime) -> Counts:

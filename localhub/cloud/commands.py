@@ -37,7 +37,12 @@ def add_parsers(commands: Any, parent: argparse.ArgumentParser) -> None:
     tail.add_argument("-f", "--follow", action="store_true", help="go on as they arrive")
     tail.add_argument("--raw", action="store_true", help="bodies always as base64")
     cloud.add_parser("count", help="messages, distinct ids, repeats", parents=[parent])
-    cloud.add_parser("login", help="the connection string for az iot --login and the service SDK", parents=[parent])
+    login = cloud.add_parser(
+        "login", help="the connection string for az iot --login and the service SDK", parents=[parent]
+    )
+    login.add_argument(
+        "--fleet", action="store_true", help="with the CA to trust, as `python -m fleet --login` takes it"
+    )
 
     twin = _command(commands, "twin", "a module's twin").add_subparsers(dest="verb", required=True, metavar="VERB")
     get = twin.add_parser("get", help="desired and reported properties", parents=[parent])
@@ -69,7 +74,8 @@ def apply_command(options: argparse.Namespace, state: State) -> int:
         raise CannotStartError(f"{error.filename}: {error.strerror}", Exit.USAGE) from error
     for warning in deployment.warnings:
         print(warning, file=sys.stderr)  # noqa: T201
-    answer = _client(state, "cloud").post("/apply", {"modulesContent": deployment.effective()})
+    body = {"device": state.gateway, "modulesContent": deployment.effective()}
+    answer = _client(state, "cloud").post("/apply", body)
     _print(options, answer, f"changed: {', '.join(answer['changed']) or 'nothing'}")
     return OK
 
@@ -81,7 +87,7 @@ def cloud_command(options: argparse.Namespace, state: State) -> int:
 
 def twin_command(options: argparse.Namespace, state: State) -> int:
     """`localhub twin ...`."""
-    path = f"/twin/{options.module}"
+    path = f"/twin/{_identity(options.module, state)}"
     client = _client(state, "cloud")
     if options.verb == "set":
         twin = client.request("PATCH", path, parse_patch(options.patch))
@@ -98,7 +104,7 @@ def method_command(options: argparse.Namespace, state: State) -> int:
     if options.local:
         client, path, body = _client(state, "hub", options.timeout), "/method", {"module": options.module, **body}
     else:
-        client, path = _client(state, "cloud", options.timeout), f"/method/{options.module}"
+        client, path = _client(state, "cloud", options.timeout), f"/method/{_identity(options.module, state)}"
     answer = client.post(path, body)
     _print(options, answer, f"{answer['status']} {json.dumps(answer['payload'])}")
     return OK if answer["status"] < 300 else FAILED
@@ -144,10 +150,11 @@ def arrival_text(arrival: dict[str, Any]) -> str:
 
 def _count(options: argparse.Namespace, state: State) -> int:
     try:
-        counts = _client(state, "cloud").get("/count")
+        counts = _client(state, "cloud").get("/count", **_of(state))
     except NotRunningError:
         counts = asdict(_left_behind(state).counts)
     text = "{arrivals} arrivals, {distinct} distinct ids, {repeats} repeats ({differing} not identical), {bytes} bytes"
+    text = text if "distinct" in counts else "{arrivals} arrivals, {bytes} bytes"
     _print(options, counts, text.format(**counts))
     return OK
 
@@ -159,6 +166,8 @@ def _login(options: argparse.Namespace, state: State) -> int:
         text = login(state)
     except FileNotFoundError:
         raise NotRunningError(start_hint(state.root)) from None
+    if options.fleet:
+        text += f";CaFile={state.ca_certificate}"
     _print(options, {"connectionString": text, "certificate": str(state.ca_certificate)}, text)
     return OK
 
@@ -171,7 +180,7 @@ def _tail(options: argparse.Namespace, state: State) -> int:
 
 def _arrivals(options: argparse.Namespace, state: State) -> Iterator[dict[str, Any]]:
     client = _client(state, "cloud")
-    query = {"after": -options.n, "raw": int(options.raw)}
+    query = {"after": -options.n, "raw": int(options.raw), **_of(state)}
     try:
         if options.follow:
             yield from client.stream("/tail", **query)
@@ -181,7 +190,7 @@ def _arrivals(options: argparse.Namespace, state: State) -> Iterator[dict[str, A
         if options.follow:
             raise
         arrivals = _left_behind(state)
-        yield from arrivals.after(arrivals.last_number() - options.n, options.n, raw=options.raw)
+        yield from arrivals.after(-options.n, options.n, raw=options.raw)
 
 
 def _left_behind(state: State) -> Arrivals:
@@ -194,6 +203,16 @@ def _left_behind(state: State) -> Arrivals:
 def _client(state: State, process: str, timeout_s: float = 0.0) -> Client:
     path = state.cloud_socket if process == "cloud" else state.hub_socket
     return Client(path, hint=start_hint(state.root), timeout_s=timeout_s + GRACE_S)
+
+
+def _identity(text: str, state: State) -> str:
+    """`camera` is a module of the gateway; a device is `press4/`, a module of another gateway `gw2/camera`."""
+    return text if "/" in text else f"{state.gateway}/{text}"
+
+
+def _of(state: State) -> dict[str, str]:
+    """Whose arrivals are meant: those of a gateway that was added, else everybody's."""
+    return {} if state.cloud is None else {"gateway": state.gateway}
 
 
 def _command(commands: Any, name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:

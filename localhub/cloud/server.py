@@ -1,4 +1,4 @@
-"""The cloud's end of the link: commits what the hub sends, then acknowledges it; sends patches and calls down.
+"""The cloud's end of the links: commits what a hub sends, then acknowledges it; sends patches and calls down.
 
 All batches that arrive together are one transaction, so a backlog drains at the disk's pace and not at one sync a
 batch. What cannot be committed is never acknowledged: the connection is closed and the hub sends it again.
@@ -7,7 +7,7 @@ batch. What cannot be committed is never acknowledged: the connection is closed 
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 
 from localhub import control, link
 from localhub.cloud.arrivals import Arrivals
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.twins import CloudTwins, DesiredPatch
 from localhub.identity import Identity
 
@@ -31,62 +32,77 @@ class OfflineError(Exception):
 
 
 class LinkServer:
-    """One gateway's connection, and what it writes to."""
+    """The connections of all gateways, and what they write to."""
 
-    def __init__(self, arrivals: Arrivals, twins: CloudTwins, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, arrivals: Arrivals, twins: CloudTwins, gateways: Gateways, clock: Callable[[], datetime]
+    ) -> None:
         self._arrivals = arrivals
         self._twins = twins
+        self._gateways = gateways
         self._clock = clock
-        self._hub: HubConnection | None = None
-        self._calls: dict[int, asyncio.Future[link.MethodAnswer]] = {}
+        self._hubs: dict[str, HubConnection] = {}
+        self._calls: dict[int, tuple[HubConnection, asyncio.Future[link.MethodAnswer]]] = {}
         self._numbers = itertools.count(1)
         self._followers: set[asyncio.Event] = set()
         self._failing = False
-        self.connected_since: datetime | None = None
+
+    def connected_since(self, gateway: str) -> datetime | None:
+        """Since when a gateway is connected; None when it is not."""
+        hub = self._hubs.get(gateway)
+        return None if hub is None else hub.since
 
     @asynccontextmanager
     async def serving(self, path: Path) -> AsyncIterator[None]:
-        """Accept the hub on a Unix socket while the block runs."""
+        """Accept hubs on a Unix socket while the block runs."""
         listener = control.listen(path)
         server = await asyncio.get_running_loop().create_unix_server(lambda: HubConnection(self), sock=listener)
         try:
             yield
         finally:
             server.close()
-            self._drop()
+            for hub in list(self._hubs.values()):
+                self._drop(hub)
             path.unlink(missing_ok=True)  # noqa: ASYNC240  one system call
 
     def push(self, change: DesiredPatch) -> None:
         """Send a desired patch to the hub; when it is away it gets the whole twin at its next Hello."""
-        if self._hub is not None:
+        if hub := self._hub_of(change.identity):
             patch = msgspec.json.encode(change.patch)
-            self._hub.send(link.Desired(change.identity.device, change.identity.module, patch, change.version))
+            hub.send(link.Desired(change.identity.device, change.identity.module, patch, change.version))
 
     async def call(
         self, identity: Identity, name: str, payload: bytes, *, response_timeout_s: float, connect_timeout_s: float
     ) -> link.MethodAnswer:
-        """Invoke a direct method on the gateway; raises OfflineError, or TimeoutError when the gateway stays silent."""
-        if self._hub is None:
-            raise OfflineError("the gateway is not connected to the cloud")
+        """Invoke a direct method on a gateway; raises OfflineError, or TimeoutError when the gateway stays silent."""
+        hub = self._hub_of(identity)
+        if hub is None:
+            raise OfflineError(f"the gateway of {identity} is not connected to the cloud")
         number = next(self._numbers)
-        answer = self._calls[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[link.MethodAnswer] = asyncio.get_running_loop().create_future()
+        self._calls[number] = hub, answer
         device, module = identity.device, identity.module
-        self._hub.send(link.Call(number, device, module, name, payload, response_timeout_s, connect_timeout_s))
+        hub.send(link.Call(number, device, module, name, payload, response_timeout_s, connect_timeout_s))
         try:
             return await asyncio.wait_for(answer, response_timeout_s + connect_timeout_s + ANSWER_GRACE_S)
         finally:
             del self._calls[number]
 
-    async def follow(self, number: int, *, raw: bool = False) -> AsyncIterator[dict[str, Any]]:
-        """Arrivals behind a number as they come, without end."""
+    async def follow(
+        self, number: int, *, raw: bool = False, devices: Collection[str] = ()
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Arrivals as they come, without end, as `Arrivals.after` has them."""
         arrived = asyncio.Event()
         self._followers.add(arrived)
         try:
             while True:
                 arrived.clear()
-                for document in self._arrivals.after(number, 100, raw=raw):
-                    number = document["number"]
-                    yield document
+                last = self._arrivals.last_number()
+                while page := self._arrivals.after(number, 100, raw=raw, devices=devices):
+                    for document in page:
+                        number = document["number"]
+                        yield document
+                number = max(number, last)
                 if number >= self._arrivals.last_number():
                     await arrived.wait()
         finally:
@@ -94,26 +110,27 @@ class LinkServer:
 
     def connected(self, hub: "HubConnection", hello: link.Hello) -> None:
         """Take a hub that said Hello; a second one replaces the first."""
-        if hello.protocol != link.PROTOCOL or hello.gateway != self._twins.gateway:
-            raise link.LinkError(f"this is no hub of {self._twins.gateway}: {hello}")
-        self._drop()
-        self._hub = hub
-        self.connected_since = self._clock()
+        if hello.protocol != link.PROTOCOL or self._gateways.get(hello.gateway) is None:
+            raise link.LinkError(f"no gateway of that name runs here, or it speaks otherwise: {hello}")
+        if before := self._hubs.get(hello.gateway):
+            self._drop(before)
+        hub.gateway, hub.since = hello.gateway, self._clock()
+        self._hubs[hello.gateway] = hub
         log.info("the gateway %s is connected", hello.gateway)
-        hub.send(link.Sync(self._twins.all()))
+        hub.send(link.Sync(self._twins.all(self._gateways.devices(hello.gateway))))
 
     def disconnected(self, hub: "HubConnection") -> None:
         """Forget a hub that is gone; calls it has not answered fail."""
-        if hub is self._hub:
-            log.info("the gateway %s is disconnected", self._twins.gateway)
-            self._drop()
+        if self._hubs.get(hub.gateway) is hub:
+            log.info("the gateway %s is disconnected", hub.gateway)
+            self._drop(hub)
 
     def received(self, hub: "HubConnection", frames: Iterable[link.Up]) -> None:
         """Handle frames in order; acknowledge only after the commit."""
         done = 0
         batches: list[link.Batch] = []
         for frame in frames:
-            if hub is not self._hub and not isinstance(frame, link.Hello):
+            if self._hubs.get(hub.gateway) is not hub and not isinstance(frame, link.Hello):
                 raise link.LinkError("a hub says Hello first")
             if isinstance(frame, link.Batch):
                 batches.append(frame)
@@ -139,7 +156,7 @@ class LinkServer:
                 self._twins.patch_reported(Identity(frame.device, frame.module), patch, frame.version)
                 return frame.number
             case link.MethodAnswer():
-                waiting = self._calls.get(frame.call)
+                _, waiting = self._calls.get(frame.call, (hub, None))
                 if waiting is not None and not waiting.done():
                     waiting.set_result(frame)
         return 0
@@ -158,18 +175,23 @@ class LinkServer:
         batches.clear()
         return last
 
-    def _drop(self) -> None:
-        hub, self._hub = self._hub, None
-        self.connected_since = None
-        if hub is not None:
-            hub.close()
-        for waiting in self._calls.values():
-            if not waiting.done():
+    def _hub_of(self, identity: Identity) -> "HubConnection | None":
+        home = self._gateways.home(identity.device)
+        return None if home is None else self._hubs.get(home.gateway)
+
+    def _drop(self, hub: "HubConnection") -> None:
+        del self._hubs[hub.gateway]
+        hub.close()
+        for called, waiting in self._calls.values():
+            if called is hub and not waiting.done():
                 waiting.set_exception(OfflineError("the gateway went away before it answered"))
 
 
 class HubConnection(asyncio.Protocol):
-    """One connection: bytes to frames and back."""
+    """One connection: bytes to frames and back. `gateway` and `since` are set by its Hello."""
+
+    gateway = ""
+    since: datetime | None = None
 
     def __init__(self, server: LinkServer) -> None:
         self._server = server

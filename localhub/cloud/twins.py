@@ -5,7 +5,7 @@ whole; as long as it stays the same, what `twin set` changed is kept. What is ap
 in any case, as `az iot edge set-modules` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,17 +29,17 @@ class DesiredPatch:
 
 
 class CloudTwins:
-    """Every twin of one gateway. Methods that change a twin return after it is on disk."""
+    """Every twin. `gateway` is the one that is meant where none is named. Changes are on disk when a method returns."""
 
     def __init__(self, database: apsw.Connection, gateway: str) -> None:
         self._database = database
         self.gateway = gateway
 
-    def seed(self, modules_content: Mapping[str, Any]) -> list[DesiredPatch]:
-        """Take over a manifest's modulesContent; gives the changes, those of new twins included."""
+    def seed(self, modules_content: Mapping[str, Any], device: str | None = None) -> list[DesiredPatch]:
+        """Take over a gateway's manifest (its modulesContent); gives the changes, those of new twins included."""
         changes = []
         for module, desired in desired_sections(modules_content).items():
-            identity = Identity(self.gateway, module)
+            identity = Identity(device or self.gateway, module)
             seed = canonical(desired).decode()
             known = self._row(identity)
             if known is None or known[0] != seed:
@@ -47,10 +47,7 @@ class CloudTwins:
         return changes
 
     def deploy(self, modules_content: Mapping[str, Any], device: str | None = None) -> list[DesiredPatch]:
-        """Replace the desired properties of every section, whatever `twin set` changed; gives what is different now.
-
-        `device` is another gateway than this one.
-        """
+        """Replace the desired properties of every section, whatever `twin set` changed; gives what is different now."""
         changes = []
         with transaction(self._database):
             for module, desired in desired_sections(modules_content).items():
@@ -109,16 +106,16 @@ class CloudTwins:
         reported = twin.reported.patched(patch)
         self._update(identity, "reported = ?, reported_version = ?", _json(reported.document), version)
 
-    def all(self) -> list[TwinState]:
-        """Every twin of this gateway and its leaf devices, as it travels over the link."""
-        cursor = self._database.execute(
+    def all(self, devices: Iterable[str]) -> list[TwinState]:
+        """Every twin of these devices and of their modules, as it travels over the link."""
+        query = (
             "SELECT device, module, desired, desired_version, reported, reported_version FROM twins "
-            "WHERE device NOT IN (SELECT device FROM identities WHERE edge AND device <> ?) ORDER BY 1, 2",
-            (self.gateway,),
+            "WHERE device = ? ORDER BY 2"
         )
+        rows = (row for device in sorted(devices) for row in self._database.execute(query, (device,)))
         return [
             TwinState(device, module or None, desired.encode(), desired_version, reported.encode(), reported_version)
-            for device, module, desired, desired_version, reported, reported_version in cursor
+            for device, module, desired, desired_version, reported, reported_version in rows
         ]
 
     def _replace(self, identity: Identity, desired: Document, seed: str, known: Twin | None) -> DesiredPatch:

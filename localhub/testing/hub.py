@@ -52,6 +52,7 @@ class Hub:
         self._agent = Client(state.agent_socket, timeout_s=ASK_S)
         self._supervisor = Client(state.supervisor_socket, timeout_s=ASK_S)
         self._watcher = Watcher(AsyncClient(state.hub_socket), ASK_S)
+        self._added: list[Hub] = []
 
     # Messages.
 
@@ -78,10 +79,14 @@ class Hub:
         self._hub.post("/inject", {"module": module, "input": name, **message})
 
     def arrivals(self) -> list[Message]:
-        """Every message that has arrived in the cloud, oldest first, repeats too; `time` is that of the arrival."""
+        """Every message that has arrived in the cloud, oldest first, repeats too; `time` is that of the arrival.
+
+        Of a gateway that was added: what came from it.
+        """
         found: list[Message] = []
         last = 0
-        while page := self._cloud.get("/arrivals", after=last, raw=1):
+        whose = {} if self.state.cloud is None else {"gateway": self.state.gateway}
+        while page := self._cloud.get("/arrivals", after=last, raw=1, **whose):
             found += [_arrival(document) for document in page]
             last = page[-1]["number"]
         return found
@@ -98,7 +103,7 @@ class Hub:
 
     def set_desired(self, module: str, patch: Mapping[str, Any]) -> int:
         """Patch desired properties in the cloud; the new `$version`. Raises ControlError for a bad patch."""
-        return int(self._cloud.patch(f"/twin/{module}", dict(patch))["desired"]["$version"])
+        return int(self._cloud.patch(f"/twin/{self.state.gateway}/{module}", dict(patch))["desired"]["$version"])
 
     def apply(self, manifest: Path, layers: Sequence[Path] = ()) -> None:
         """Deploy another manifest while it runs, as set-modules does. Raises ManifestError for one that `run` refuses.
@@ -109,9 +114,9 @@ class Hub:
         from localhub.manifest.deployment import load_deployment  # noqa: PLC0415  most tests apply nothing
 
         content = load_deployment(manifest, layers).effective()
-        self._cloud.post("/apply", {"modulesContent": content})
+        self._cloud.post("/apply", {"device": self.state.gateway, "modulesContent": content})
         if self._hub.get("/status")["link"]["state"] == "up":
-            version = int(self._cloud.get("/twin/$edgeAgent")["desired"]["$version"])
+            version = int(self._cloud.get(f"/twin/{self.state.gateway}/$edgeAgent")["desired"]["$version"])
             self.until(lambda: self.reported("$edgeAgent").get("lastDesiredVersion", 0) >= version, ASK_S, "the agent")
 
     def wait_reported(self, module: str, expected: Mapping[str, Any], within_s: float = 10.0) -> dict[str, Any]:
@@ -124,6 +129,19 @@ class Hub:
         body = {"module": module, "name": method, "payload": payload, "timeout_s": timeout_s}
         answer = Client(self.state.hub_socket, timeout_s=timeout_s + ASK_S).post("/method", body)
         return Answer(answer["status"], answer["payload"])
+
+    # More gateways.
+
+    def add_gateway(self, name: str, manifest: Path | None = None, *, config: Path | None = None) -> Hub:
+        """Add a gateway with a hub and an agent of its own, which joins this one's cloud; returns when it runs.
+
+        Without a manifest it runs what the cloud deploys to it. `config` is its localhub.toml. Raises ControlError.
+        """
+        wanted = {"name": name, "manifest": manifest and str(manifest), "config": config and str(config)}
+        facts = Client(self.state.supervisor_socket, timeout_s=START_S).post("/gateways", wanted)
+        added = Hub(State.load(Path(facts["state"])))
+        self._added.append(added)
+        return added
 
     # Faults.
 
@@ -245,7 +263,8 @@ class Hub:
 
     def close(self) -> None:
         """Stop watching; localhub itself goes on."""
-        self._watcher.close()
+        for hub in (self, *self._added):
+            hub._watcher.close()  # noqa: SLF001  its own
 
     def _started_again(self, name: str, before: Mapping[str, Any]) -> bool:
         now = self.module(name)
@@ -262,16 +281,18 @@ def running(
     environment: Mapping[str, str] | None = None,
     wait_for: Sequence[str] | None = None,
     strict: bool = False,
+    state: Path | None = None,
     within_s: float = START_S,
 ) -> Iterator[Hub]:
     """Run a manifest while the block runs, on a free 127.x address; its modules are connected when the block begins.
 
     `config` is the localhub.toml if it is not beside the manifest, `at` an address of your own choice, `environment`
     what modules find in theirs, `wait_for` names those modules that will connect, if not all do, `strict` has it do as
-    edgeHub does where the two differ. All state is in a temporary folder. Raises HubFailedError, NotInTimeError.
+    edgeHub does where the two differ. All state is in a temporary folder, or in `state`, which is kept. Raises
+    HubFailedError, NotInTimeError.
     """
     with tempfile.TemporaryDirectory(prefix="localhub-") as folder:
-        root, said = Path(folder) / "state", Path(folder) / "said"
+        root, said = state or Path(folder) / "state", Path(folder) / "said"
         words = ["run", str(manifest), "--state", str(root), "--address", at or _free_address(), "--plain"]
         for layer in layers:
             words += ["--layer", str(layer)]

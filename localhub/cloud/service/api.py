@@ -16,16 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from localhub.cloud.deployer import Deployer
-from localhub.cloud.server import LinkServer, OfflineError
+from localhub.cloud.server import OfflineError
 from localhub.cloud.service import access
 from localhub.cloud.service.answers import ServiceError, check_match
-from localhub.cloud.service.configurations import Configurations
 from localhub.cloud.service.content import check_whole, modules_content
-from localhub.cloud.service.delivery import Delivery
-from localhub.cloud.service.documents import Documents
-from localhub.cloud.service.query import QueryError, parse
-from localhub.cloud.service.registry import Entry, Registry
+from localhub.cloud.service.query import QueryError, Scope, parse
+from localhub.cloud.service.registry import Entry
+from localhub.cloud.service.service import Service
 from localhub.cloud.service.twindocument import desired_of
 from localhub.identity import Identity
 from localhub.twin import PatchError, merge
@@ -41,20 +38,10 @@ Handler = Callable[[Request, Any], Awaitable[Response]]
 class ServiceApi:
     """Answers for one hub. `key` is that of the policy, `hosts` are the names a token may be for."""
 
-    def __init__(
-        self,
-        *,
-        registry: Registry,
-        documents: Documents,
-        configurations: Configurations,
-        deployer: Deployer,
-        delivery: Delivery,
-        server: LinkServer,
-        key: str,
-        hosts: Collection[str],
-    ) -> None:
-        self._registry, self._documents, self._configurations = registry, documents, configurations
-        self._deployer, self._delivery, self._server = deployer, delivery, server
+    def __init__(self, service: Service, *, key: str, hosts: Collection[str]) -> None:
+        self._registry, self._documents = service.registry, service.documents
+        self._configurations, self._delivery = service.configurations, service.delivery
+        self._deployer, self._server, self._arrivals = service.deployer, service.server, service.arrivals
         self._key, self._hosts = key, hosts
 
     def app(self) -> Starlette:
@@ -78,6 +65,7 @@ class ServiceApi:
             ("PUT", "/configurations/{id}", self.put_configuration),
             ("DELETE", "/configurations/{id}", self.delete_configuration),
             ("GET", "/statistics/devices", self.statistics),
+            ("GET", "/localhub/arrivals", self.arrivals),
         ]
         routes = [Route(path, self._guarded(handler), methods=[method]) for method, path, handler in table]
         return Starlette(routes=routes, exception_handlers={HTTPException: _unknown})
@@ -90,12 +78,12 @@ class ServiceApi:
         except QueryError as error:
             raise ServiceError(400, "ArgumentInvalid", f"query: {error}") from error
         if query.counted is not None:
-            count = sum(query.selects(twin) for twin in self._documents.twins(query.modules))
+            count = sum(query.selects(twin) for twin in self._documents.twins(query.scope))
             return _answer([{query.counted: count}])
         limit = _page(request.headers.get("x-ms-max-item-count"))
         last, more = ("", ""), False
         found: list[dict[str, Any]] = []
-        for entry in self._registry.walk(_continued(request), modules=query.modules):
+        for entry in self._registry.walk(_continued(request), query.scope):
             twin = self._documents.twin(entry)
             if query.selects(twin):
                 if len(found) == limit:
@@ -110,7 +98,7 @@ class ServiceApi:
 
     async def devices(self, request: Request, _body: Any) -> Response:
         """GET /devices: at most `top`."""
-        entries = self._registry.walk(("", ""), modules=False)
+        entries = self._registry.walk(("", ""), Scope())
         limit = _page(request.query_params.get("top"))
         return _answer([self._documents.identity(entry) for entry, _ in zip(entries, range(limit), strict=False)])
 
@@ -219,6 +207,13 @@ class ServiceApi:
         total, disabled = self._registry.count()
         counts = {"totalDeviceCount": total, "enabledDeviceCount": total - disabled, "disabledDeviceCount": disabled}
         return _answer(counts)
+
+    async def arrivals(self, request: Request, _body: Any) -> Response:
+        """GET the `last` so many arrivals of each `device` named, of a `kind`; IoT Hub has no such request."""
+        asked = request.query_params
+        count = _page(asked.get("last"))
+        found = self._arrivals.after(-count, count, devices=asked.getlist("device"), kind=asked.get("kind"))
+        return _answer(found)
 
     def _guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

@@ -16,13 +16,13 @@ import msgspec
 from localhub.cloud.service.answers import ServiceError, check_match, etag
 from localhub.cloud.service.content import Content, is_layered, merged, modules_content
 from localhub.cloud.service.delivery import Delivery
-from localhub.cloud.service.query import QueryError, parse, parse_condition
+from localhub.cloud.service.query import QueryError, Scope, parse, parse_condition
 from localhub.cloud.service.registry import Registry
 from localhub.deployed import AGENT, digest
 from localhub.identity import Identity
 
-Twins = Callable[[bool], Iterator[Mapping[str, Any]]]
-"""Every device twin, or every module twin (True), as documents."""
+Twins = Callable[[Scope], Iterator[Mapping[str, Any]]]
+"""The twins of a scope as documents, one at a time."""
 
 _OF: Final = "SELECT deviceId FROM devices.modules WHERE moduleId = '$edgeAgent' AND configurations.[[{0}]].status = "
 _TARGETED: Final = "SELECT deviceId FROM devices WHERE {0}"
@@ -100,8 +100,8 @@ class Configurations:
         rows = self._database.execute("SELECT document FROM configurations").fetchall()
         known = [msgspec.json.decode(str(row[0])) for row in rows]
         targets = [(document, parse_condition(document["targetCondition"])) for document in known]
-        for twin in self._twins(False):
-            if twin["capabilities"]["iotEdge"] and device in (None, twin["deviceId"]):
+        for twin in self._twins(Scope(devices=None if device is None else frozenset({device}))):
+            if twin["capabilities"]["iotEdge"]:
                 meant = [document for document, condition in targets if condition(twin) is True]
                 self._apply(twin["deviceId"], sorted(meant, key=lambda one: (one["priority"], one["createdTimeUtc"])))
 
@@ -139,7 +139,7 @@ class Configurations:
 
     def _count(self, text: str) -> int:
         query = parse(text)
-        return sum(query.selects(twin) for twin in self._twins(query.modules))
+        return sum(query.selects(twin) for twin in self._twins(query.scope))
 
 
 def _content(document: Mapping[str, Any]) -> Content:

@@ -1,8 +1,9 @@
-"""Brings a content to a device: the gateway that runs here follows it, of others the twins are what there is."""
+"""Brings a content to a device: a gateway that runs here follows it, of others the twins are what there is."""
 
 from __future__ import annotations
 
 from localhub.cloud.deployer import Deployer
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.service.content import Content
 from localhub.cloud.service.registry import Registry
 from localhub.deployed import modules_of
@@ -11,14 +12,14 @@ from localhub.deployed import modules_of
 class Delivery:
     """Of one hub."""
 
-    def __init__(self, deployer: Deployer, registry: Registry, gateway: str) -> None:
-        self._deployer, self._registry, self._gateway = deployer, registry, gateway
+    def __init__(self, deployer: Deployer, registry: Registry, gateways: Gateways) -> None:
+        self._deployer, self._registry, self._gateways = deployer, registry, gateways
 
     def deploy(self, device: str, content: Content) -> None:
         """Identities for the content's modules, and their twins."""
-        if device == self._gateway:
-            self._deployer.deploy(content)
-            self._registry.sync()
-        else:
+        runs_here = self._gateways.get(device) is not None
+        if not runs_here:
             self._registry.manage(device, modules_of(content))
-            self._deployer.deploy_elsewhere(content, device)
+        self._deployer.deploy(content, device)
+        if runs_here:
+            self._registry.sync(device)

@@ -32,6 +32,7 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }
 _KEYWORDS: Final = frozenset({"SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "NIN", "AS", "GROUP", "COUNT"})
 _ABSENT: Final = object()
+MOST_NAMES: Final = 1000  # longer lists do not bound a scope
 
 
 class QueryError(ValueError):
@@ -39,10 +40,22 @@ class QueryError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed query. `modules`: over module twins; `columns` None stands for `*`; `counted` names a lone COUNT()."""
+class Scope:
+    """Where to look: over twins of devices or of modules, of these `devices`, of modules of these `names` (None: all).
 
-    modules: bool
+    Twins outside are not selected by the condition; those inside may not be either.
+    """
+
+    modules: bool = False
+    devices: frozenset[str] | None = None
+    names: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed query. `columns` None stands for `*`; `counted` names a lone COUNT()."""
+
+    scope: Scope
     condition: Condition
     columns: tuple[tuple[str, Value], ...] | None
     counted: str | None
@@ -82,6 +95,7 @@ class _Parser:
             ("end", "", len(text)),
         ]  # one to look at, one to be past
         self._at = 0
+        self._names: list[tuple[str, frozenset[str]]] = []  # what deviceId or moduleId has to be among
 
     def query(self) -> Query:
         self._expect("SELECT")
@@ -93,7 +107,12 @@ class _Parser:
             self._expect("modules")
         condition = self.disjunction() if self._take("WHERE") else lambda _twin: True
         self.end()
-        return Query(modules, condition, columns, counted)
+        return Query(Scope(modules, self._among("deviceId"), self._among("moduleId")), condition, columns, counted)
+
+    def _among(self, name: str) -> frozenset[str] | None:
+        found = [values for of, values in self._names if of == name]
+        both = frozenset.intersection(*found) if found else None
+        return None if both is None or len(both) > MOST_NAMES else both
 
     def end(self) -> None:
         if self._peek("GROUP"):
@@ -102,9 +121,11 @@ class _Parser:
             raise self._error("the end of the query")
 
     def disjunction(self) -> Condition:
+        known = len(self._names)
         parts = [self._conjunction()]
         while self._take("OR"):
             parts.append(self._conjunction())
+            del self._names[known:]  # what holds on one side only does not bound the whole
         return parts[0] if len(parts) == 1 else lambda twin: _any(part(twin) for part in parts)
 
     def _conjunction(self) -> Condition:
@@ -115,7 +136,9 @@ class _Parser:
 
     def _negation(self) -> Condition:
         if self._take("NOT"):
+            known = len(self._names)
             inner = self._negation()
+            del self._names[known:]
             return lambda twin: _not(inner(twin))
         if self._take("("):
             inner = self.disjunction()
@@ -124,19 +147,30 @@ class _Parser:
         return self._comparison()
 
     def _comparison(self) -> Condition:
-        kind, word, _ = self._tokens[self._at]
-        if kind == "word" and self._tokens[self._at + 1][1] == "(":
+        at = self._at
+        kind, word, _ = self._tokens[at]
+        if kind == "word" and self._tokens[at + 1][1] == "(":
             return self._function(word.lower())
         left = self._operand()
         sign = self._next()[1].upper()
         if sign in ("IN", "NIN"):
             values = self._list()
+            if sign == "IN":
+                self._bound(word, self._tokens[at + 1][1], values)
             return lambda twin: _among(left(twin), values, wanted=sign == "IN")
         if sign not in _COMPARE:
             self._at -= 1
             raise self._error("one of = != < <= > >= IN NIN")
+        constant = self._tokens[self._at][0] == "text"
         right, compare = self._operand(), _COMPARE[sign]
+        if sign == "=" and constant:
+            self._bound(word, self._tokens[at + 1][1], [right({})])
         return lambda twin: _compared(left(twin), right(twin), compare, ordered=sign[0] in "<>" and sign != "<>")
+
+    def _bound(self, word: str, after: str, values: list[Any]) -> None:
+        """Note what an id has to be among; `after` is what stands after the word, which may be a path's beginning."""
+        if word in ("deviceId", "moduleId") and after != ".":
+            self._names.append((word, frozenset(value for value in values if isinstance(value, str))))
 
     def _function(self, name: str) -> Condition:
         functions: Mapping[str, Callable[[Any, Any], Truth]] = {

@@ -1,8 +1,8 @@
 """The identity registry: devices and their modules, as the service API shows and changes them.
 
-The gateway, its modules and the leaf devices stand in identities.json, by which the hub lets clients in; this registry
-shows them and adds to them. Other IoT Edge devices have no gateway here: their twins are kept, queried and deployed to
-all the same.
+The gateways that run here, their modules and leaf devices stand in their identities.json, by which the hubs let clients
+in; this registry shows them and adds to them. Other IoT Edge devices do not run here: their twins are kept, queried and
+deployed to all the same.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import apsw
 import msgspec
 
 from localhub.cloud.database import transaction
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.service.answers import ServiceError, check_match, etag
+from localhub.cloud.service.query import Scope
 from localhub.cloud.twins import CloudTwins
 from localhub.identity import Auth, Credential, Identities, Identity, ModuleKey, new_generation, new_key
-from localhub.state import State
 
 SYSTEM: Final = ("$edgeAgent", "$edgeHub")
 NEVER: Final = "0001-01-01T00:00:00Z"
@@ -44,18 +45,23 @@ class Entry:
 class Registry:
     """Identities in the cloud's database. Changes are on disk when a method returns."""
 
-    def __init__(self, database: apsw.Connection, twins: CloudTwins, state: State) -> None:
-        self._database, self._twins, self._state = database, twins, state
+    def __init__(self, database: apsw.Connection, twins: CloudTwins, gateways: Gateways) -> None:
+        self._database, self._twins, self._gateways = database, twins, gateways
 
-    def sync(self) -> None:
-        """Take in what identities.json has: the gateway, its modules, the leaf devices."""
-        known = Identities.load(self._state.identities)
+    def sync(self, gateway: str | None = None) -> None:
+        """Take in what identities.json has, of one gateway or of each: itself, its modules, its leaf devices."""
+        for state in self._gateways:
+            if gateway in (None, state.gateway) and state.identities.exists():
+                self._sync(Identities.load(state.identities))
+
+    def _sync(self, known: Identities) -> None:
         with transaction(self._database):
             for device, credential in known.devices.items():
                 edge = device == known.gateway
                 self._keep(Identity(device), _facts(_authentication(credential.auth, credential.key)), edge=edge)
             for module in SYSTEM:
                 self._keep(Identity(known.gateway, module), _facts(_authentication(Auth.SAS, ""), managed=True))
+                self._twins.ensure(Identity(known.gateway, module))
             for module, own in known.modules.items():
                 facts = _facts(_authentication(Auth.SAS, own.key), managed=True, generation=own.generation)
                 self._keep(Identity(known.gateway, module), facts)
@@ -72,14 +78,18 @@ class Registry:
     def modules_of(self, device: str) -> list[Entry]:
         """A device's modules; raises ServiceError for an unknown device."""
         self.find(Identity(device))
-        return list(self.walk(("", ""), modules=True, device=device))
+        return list(self.walk(("", ""), Scope(modules=True, devices=frozenset({device}))))
 
-    def walk(self, after: tuple[str, str], *, modules: bool, device: str | None = None) -> Iterator[Entry]:
-        """Devices, or modules, behind a key and in order; a row at a time."""
-        which = "module <> ''" if modules else "module = ''"
-        mine, bindings = ("AND device = ?", (device,)) if device is not None else ("", ())
-        query = f"{_SELECT} WHERE {which} {mine} AND (device, module) > (?, ?) ORDER BY 1, 2"
-        for row in self._database.cursor().execute(query, (*bindings, *after)):
+    def walk(self, after: tuple[str, str], scope: Scope) -> Iterator[Entry]:
+        """Devices, or modules, behind a key and in order, at least those of the scope; a row at a time."""
+        conditions = ["module <> ''" if scope.modules else "module = ''", "(device, module) > (?, ?)"]
+        bindings = [*after]
+        for column, names in (("device", scope.devices), ("module", scope.names)):
+            if names is not None:
+                conditions.append(f"{column} IN ({','.join('?' * len(names))})")
+                bindings += names
+        query = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY 1, 2"
+        for row in self._database.cursor().execute(query, bindings):
             yield _entry(row)
 
     def put(self, identity: Identity, document: Mapping[str, Any], if_match: str | None) -> tuple[Entry, bool]:
@@ -93,8 +103,8 @@ class Registry:
         if known is not None:
             check_match(if_match, known.version)
         edge = bool((document.get("capabilities") or {}).get("iotEdge"))
-        if known is not None and known.edge != edge and identity.device == self._state.gateway:
-            raise ServiceError(400, "ArgumentInvalid", f"{identity} is the gateway that runs here")
+        if known is not None and known.edge != edge and self._gateways.get(identity.device):
+            raise ServiceError(400, "ArgumentInvalid", f"{identity} is a gateway that runs here")
         before = known.facts if known else {}
         authentication = _given(document.get("authentication") or {}, before.get("authentication") or {})
         facts = {
@@ -128,18 +138,21 @@ class Registry:
         """Remove an identity, with its modules and their twins; raises ServiceError."""
         entry = self.find(identity)
         check_match(if_match, entry.version)
-        if identity.device == self._state.gateway and identity.module in (None, *SYSTEM):
-            raise ServiceError(400, "ArgumentInvalid", f"{identity} is the gateway that runs here")
+        if self._gateways.get(identity.device) and identity.module in (None, *SYSTEM):
+            raise ServiceError(400, "ArgumentInvalid", f"{identity} is a gateway that runs here")
+        home = self._gateways.home(identity.device)
         device, module = _key(identity)
         self._database.execute("DELETE FROM identities WHERE device = ? AND ? IN ('', module)", (device, module))
         self._twins.forget(identity)
-        known = Identities.load(self._state.identities)
+        if home is None:
+            return
+        known = Identities.load(home.identities)
         modules, devices = dict(known.modules), dict(known.devices)
         if identity.module is not None and device == known.gateway:
             modules.pop(identity.module, None)
         elif identity.module is None:
             devices.pop(device, None)
-        Identities(known.gateway, modules, devices).save(self._state.identities)
+        Identities(known.gateway, modules, devices).save(home.identities)
 
     def patch_tags(self, device: str, tags: Mapping[str, Any]) -> None:
         """Replace a device's tags."""
@@ -169,8 +182,11 @@ class Registry:
         )
 
     def _let_in(self, identity: Identity, authentication: Mapping[str, Any], *, edge: bool) -> None:
-        """Have the hub let a device or a module of the gateway in: it reads identities.json again when it must."""
-        known = Identities.load(self._state.identities)
+        """Have a gateway's hub let a device or a module in: it reads identities.json again when it must."""
+        home = self._gateways.home(identity.device)
+        if home is None:
+            return
+        known = Identities.load(home.identities)
         key = str(authentication["symmetricKey"]["primaryKey"] or "")
         modules, devices = dict(known.modules), dict(known.devices)
         if identity.device == known.gateway and identity.module not in (None, *SYSTEM):
@@ -179,7 +195,7 @@ class Registry:
             modules[identity.module] = ModuleKey(generation, key)
         elif identity.module is None and not edge and authentication["type"] == Auth.SAS:
             devices[identity.device] = Credential(key=key)
-        Identities(known.gateway, modules, devices).save(self._state.identities)
+        Identities(known.gateway, modules, devices).save(home.identities)
 
 
 def identity_document(entry: Entry, *, connected: bool) -> dict[str, Any]:

@@ -6,22 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import apsw
-
 from localhub import address, https
-from localhub.cloud.deployer import Deployer
-from localhub.cloud.server import LinkServer
 from localhub.cloud.service import access
 from localhub.cloud.service.api import ServiceApi
-from localhub.cloud.service.configurations import Configurations
-from localhub.cloud.service.delivery import Delivery
-from localhub.cloud.service.documents import Documents
-from localhub.cloud.service.registry import Registry
-from localhub.cloud.twins import CloudTwins
+from localhub.cloud.service.service import Service
 from localhub.state import State, write_atomic
 
 PORT: Final = 8443
@@ -77,28 +68,7 @@ def _port_file(state: State) -> Path:
     return state.root / "cloud" / "service.port"
 
 
-def make_api(
-    state: State,
-    database: apsw.Connection,
-    twins: CloudTwins,
-    deployer: Deployer,
-    server: LinkServer,
-    port: int,
-) -> ServiceApi:
-    """The API of a cloud."""
-    registry = Registry(database, twins, state)
-    registry.sync()
+def make_api(service: Service, state: State, port: int) -> ServiceApi:
+    """The API of a cloud, on a port of its first gateway's address."""
     hosts = [f"{host}:{port}" for host in (state.address, "localhost")]
-    documents = Documents(registry, twins, server)
-    delivery = Delivery(deployer, registry, state.gateway)
-    configurations = Configurations(database, registry, documents.twins, delivery, lambda: datetime.now(UTC))
-    return ServiceApi(
-        registry=registry,
-        documents=documents,
-        configurations=configurations,
-        deployer=deployer,
-        delivery=delivery,
-        server=server,
-        key=access.ensure_key(_key_file(state)),
-        hosts=[*hosts, state.hub_name],
-    )
+    return ServiceApi(service, key=access.ensure_key(_key_file(state)), hosts=[*hosts, state.hub_name])

@@ -18,6 +18,7 @@ from localhub.cloud import commands
 from localhub.cloud.app import CloudApi
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.deployer import Deployer
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer
 from localhub.cloud.twins import CloudTwins
 from localhub.control.client import ControlError, NotRunningError
@@ -68,11 +69,11 @@ class FakeHub:
 
 @pytest.fixture
 async def hub(state: State, database: apsw.Connection, now: datetime, message: Make) -> AsyncIterator[FakeHub]:
-    arrivals, twins = Arrivals(database), CloudTwins(database, "gw1")
-    server = LinkServer(arrivals, twins, lambda: now)
+    arrivals, twins, gateways = Arrivals(database), CloudTwins(database, "gw1"), Gateways(state, database)
+    server = LinkServer(arrivals, twins, gateways, lambda: now)
     twins.seed({"camera": {"properties.desired": {"rate": 1}}})
     state.manifest.write_text('{"camera": {"properties.desired": {"rate": 7}}}')  # after it was last read
-    api = CloudApi(arrivals, twins, server, Deployer(state, twins, server.push))
+    api = CloudApi(arrivals, twins, gateways, server, Deployer(gateways, twins, server.push), lambda _gateway: None)
     async with server.serving(state.link_socket), control.serving(api.app(), state.cloud_socket):
         fake = FakeHub(state)
         running = asyncio.create_task(fake.uplink.run())
@@ -155,7 +156,7 @@ async def test_methods_give_status_and_payload(hub: FakeHub, localhub: Callable[
     assert refused.value.status == 404
     hub.uplink.set(LinkSetting("down"))
     await asyncio.sleep(0.05)
-    with pytest.raises(ControlError, match="the gateway is not connected"):
+    with pytest.raises(ControlError, match="the gateway of gw1/camera is not connected"):
         await localhub("method", "camera", "ping")
 
 

@@ -14,6 +14,7 @@ import pytest
 from localhub import link
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_to_read
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer, OfflineError
 from localhub.cloud.twins import CloudTwins, DesiredPatch
 from localhub.identity import Identity
@@ -57,8 +58,8 @@ async def raw_hub(state: State, *, hello: str = SENDER) -> AsyncIterator[RawHub]
 
 
 @pytest.fixture
-def server(database: apsw.Connection, now: datetime) -> LinkServer:
-    return LinkServer(Arrivals(database), CloudTwins(database, "gw1"), lambda: now)
+def server(state: State, database: apsw.Connection, now: datetime) -> LinkServer:
+    return LinkServer(Arrivals(database), CloudTwins(database, "gw1"), Gateways(state, database), lambda: now)
 
 
 def stored(database: apsw.Connection) -> list[str]:
@@ -201,6 +202,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_database
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer
 from localhub.cloud.twins import CloudTwins
 from localhub.state import State
@@ -213,7 +215,8 @@ class Dying(Arrivals):
 async def main():
     state = State.load(Path(sys.argv[1]))
     database = open_database(state.cloud_db)
-    server = LinkServer(Dying(database), CloudTwins(database, state.gateway), lambda: datetime.now(UTC))
+    gateways = Gateways(state, database)
+    server = LinkServer(Dying(database), CloudTwins(database, "gw1"), gateways, lambda: datetime.now(UTC))
     async with server.serving(state.link_socket):
         print("ready", flush=True)
         await asyncio.Event().wait()

@@ -66,11 +66,11 @@ def test_conditions(condition: str, truth: bool | str | None) -> None:
 
 def test_columns() -> None:
     query = parse("select deviceId, tags.site.line as line, tags.absent from devices.modules where is_defined(tags)")
-    assert query.modules
+    assert query.scope.modules
     assert query.selects(TWIN)
     assert query.row(TWIN) == {"deviceId": "gw1", "line": 3}
     every = parse("SELECT * FROM devices")
-    assert (every.modules, every.row(TWIN)) == (False, TWIN)
+    assert (every.scope.modules, every.row(TWIN)) == (False, TWIN)
     assert parse("SELECT COUNT() AS n FROM devices").counted == "n"
 
 
@@ -108,3 +108,56 @@ def test_not_of_and_is_or_of_nots(truths: list[bool | None]) -> None:
     conjunction = " AND ".join(words[truth] for truth in truths)
     disjunction = " OR ".join(f"NOT {words[truth]}" for truth in truths)
     assert parse_condition(f"NOT ({conjunction})")({}) is parse_condition(disjunction)({})
+
+
+@pytest.mark.parametrize(
+    ("where", "devices", "names"),
+    [
+        ("deviceId = 'a'", {"a"}, None),
+        ("deviceId IN ['a', 'b'] AND moduleId = 'status' AND tags.x = 1", {"a", "b"}, {"status"}),
+        ("(deviceId = 'a' AND tags.x = 1) AND deviceId IN ['a', 'b']", {"a"}, None),
+        ("deviceId = 'a' OR tags.x = 1", None, None),
+        ("tags.x = 1 OR deviceId = 'a'", None, None),
+        ("NOT deviceId = 'a'", None, None),
+        ("deviceId NIN ['a']", None, None),
+        ("deviceId != 'a'", None, None),
+        ("deviceId > 'a'", None, None),
+        ("deviceId = tags.x", None, None),
+        ("tags.deviceId = 'a'", None, None),
+        ("deviceId.x = 'a'", None, None),
+        ("deviceId = 1", None, None),
+        ("deviceId IN [1, 'a']", {"a"}, None),
+    ],
+)
+def test_ids_bound_where_to_look(where: str, devices: set[str] | None, names: set[str] | None) -> None:
+    scope = parse(f"SELECT * FROM devices.modules WHERE {where}").scope
+    assert (scope.devices, scope.names) == (devices, names)
+
+
+IDS = st.sampled_from(["a", "b", "c"])
+ATOMS = st.one_of(
+    st.builds("deviceId = '{}'".format, IDS),
+    st.builds("moduleId = '{}'".format, IDS),
+    st.builds("deviceId IN ['{}', '{}']".format, IDS, IDS),
+    st.builds("moduleId NIN ['{}']".format, IDS),
+    st.builds("tags.x = '{}'".format, IDS),
+)
+CONDITIONS = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.builds("{} AND {}".format, inner, inner),
+        st.builds("({} OR {})".format, inner, inner),
+        st.builds("{} OR {}".format, inner, inner),
+        st.builds("NOT ({})".format, inner),
+        st.builds("NOT {}".format, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@given(CONDITIONS, IDS, IDS, IDS)
+def test_nothing_that_is_selected_is_outside_of_the_scope(where: str, device: str, module: str, tag: str) -> None:
+    query = parse(f"SELECT * FROM devices.modules WHERE {where}")
+    if query.selects({"deviceId": device, "moduleId": module, "tags": {"x": tag}}):
+        assert query.scope.devices is None or device in query.scope.devices
+        assert query.scope.names is None or module in query.scope.names

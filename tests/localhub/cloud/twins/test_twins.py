@@ -60,7 +60,9 @@ def test_reported_properties_carry_the_hubs_version(database: apsw.Connection) -
     assert leaf is not None
     assert twin.reported.versioned() == {"b": 2, "$version": 9}
     assert leaf.reported.versioned() == {"x": 1, "$version": 2}
-    assert [(state.device, state.module) for state in twins.all() if state.module is None] == [("press4", None)]
+    assert [(state.device, state.module) for state in twins.all(["gw1", "press4"]) if state.module is None] == [
+        ("press4", None)
+    ]
 
 
 def test_a_tools_whole_desired_half_is_taken(database: apsw.Connection) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from localhub.cloud.arrivals import Arrivals
 from localhub.cloud.database import open_database
+from localhub.cloud.gateways import Gateways
 from localhub.cloud.server import LinkServer
 from localhub.cloud.twins import CloudTwins
 from localhub.identity import Identity
@@ -98,7 +99,7 @@ class Cloud:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[LinkServer]:
-        server = LinkServer(self.arrivals, self.twins, lambda: datetime.now(UTC))
+        server = LinkServer(self.arrivals, self.twins, Gateways(self.state, self.database), lambda: datetime.now(UTC))
         async with server.serving(self.state.link_socket):
             yield server
 
