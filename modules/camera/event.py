@@ -21,6 +21,7 @@ from modules.camera.motion import Motion, Region, Thing
 
 _SHARPNESS_SIDE: Final = 240  # pixels: more does not tell sharp from soft any better
 _GROWN: Final = 1.15  # times its box from one frame to the next: a thing that comes into view
+_MOST_OF: Final = 0.5  # of the largest area seen of a thing: less is a piece of it, not a whole view
 _TURNS: Final = 0.4  # of what is new in a thing's way is believed at once
 _REACH: Final = 0.04  # of the picture's width: how far from where it was expected a thing is still the same
 
@@ -55,6 +56,7 @@ class _Track:
     length: int = 1
     done: bool = False
     grew: bool = False
+    largest: float = 0.0
     way: tuple[float, float] | None = None
     whole: list[tuple[float, Shot]] = field(default_factory=list)
     partial: tuple[float, Shot] | None = None
@@ -141,12 +143,13 @@ class Event:
         rules = self._rules
         if track.done:
             if track.length >= rules.longest:  # a crowded belt never falls still: begin a new event
-                track.length, track.done, track.whole, track.partial = 0, False, [], None
+                track.length, track.done, track.largest = 0, False, 0.0
             return None
         shot = Shot(frame, track.thing)
         if track.grew:
             track.whole.clear()  # it was not whole then, it is still coming into view
-        if track.thing.whole and not track.grew:
+        track.largest = max(track.largest, track.thing.area)
+        if track.thing.whole and not track.grew and track.thing.area >= _MOST_OF * track.largest:
             track.whole.append((self._worth(shot), shot))
         elif track.partial is None or track.thing.area > track.partial[0]:
             track.partial = (track.thing.area, shot)

@@ -220,8 +220,8 @@ class Gate:
         things, seen = [], change.seen
         for patch in change.patches:
             looks = marks(patch, small, logs, seen.background, change.weak, known.level)
-            if looks.gone > self.rules.gone:  # something learnt as background has left: show what was under it
-                if seen.pose == HOME:
+            if looks.gone > self.rules.gone:  # something learnt as background has left, or a plain part covers edges
+                if seen.pose == HOME and self._stood(patch)[1] >= self.rules.hold:  # show what was under it
                     place = _covered([patch], small.shape).astype(bool)
                     known.mean[place] = (logs - seen.light)[place]
             elif looks.likeness < self.rules.same_texture:

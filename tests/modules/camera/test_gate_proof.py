@@ -1,7 +1,7 @@
 """No trigger where nothing passes, whatever disturbs; and what passes is found.
 
-The gate was tuned on seeds below 1,000 with the even pictures of each set; what is proven here is seeds and pictures
-that it was not tuned on. The long form is 108,000 event-free frames, 20 minutes of each nuisance.
+The gate was tuned on seeds below 30,000; what is proven here is seeds that it was not tuned on, with the odd pictures of
+each set. The long form is 108,000 event-free frames, 20 minutes of each nuisance.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.modules.camera.nuisances import KINDS
 from tests.modules.camera.proof import Count, judge, table
 from tests.modules.camera.scenes import Pictures, drawn_pictures, real_pictures
 
-SEED = 20_260
+SEED = 30_300
 SCENES = 4
 EACH = 3_000  # frames of a scene: 4 x 3,000 at 10 a second are 20 minutes of each nuisance
 PASSING = 1_000  # frames of a scene with parts
