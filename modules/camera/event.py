@@ -84,6 +84,13 @@ class Event:
         """Whether something is in view."""
         return bool(self._tracks)
 
+    def without_pictures(self) -> Event:
+        """One that holds no picture; what was sent already is not sent again."""
+        emptied = Event(self._rules)
+        emptied._tracks = [track for track in self._tracks if track.done]  # they have let go of theirs
+        emptied._last, emptied.cooled = self._last, self.cooled
+        return emptied
+
     def follow(self, frame: Frame, motion: Motion) -> list[Shot]:
         """The shots to send now, if this frame decides any: those of one moment belong together."""
         seen = self._match(frame, motion.things)

@@ -53,11 +53,6 @@ class Ring:
         """The frame taken nearest to the moment."""
         return min(self._frames, key=lambda frame: abs(frame.captured - moment), default=None)
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._frames.clear()
-        self.size = 0
-
 
 def _bytes(frame: Frame) -> int:
     return frame.picture.nbytes + len(frame.encoded or b"") + (0 if frame.luma is None else frame.luma.nbytes)

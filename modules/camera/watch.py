@@ -78,7 +78,6 @@ class Watch:
         self._wish: Camera | None = None
         self._capture_now = threading.Event()
         self._learn_now = threading.Event()
-        self._forget_now = threading.Event()
         self._moments: deque[tuple[datetime, str | None]] = deque(maxlen=_ASKED)
         self._shown = -wanted.heartbeat_s
         self._looked_at = 0.0
@@ -89,8 +88,11 @@ class Watch:
         self.wanted = wanted
         self._gate = Gate(gate.rules(), regions=gate.regions, ignored=gate.ignored)
         self._event = Event(wanted.event.rules())
-        self._ring = Ring(wanted.event.ring_bytes, small=gate.mode != "sensor")
+        self._ring = self._empty_ring()
         self.tuner = Tuner(self._gate, gate, wanted.private)
+
+    def _empty_ring(self) -> Ring:
+        return Ring(self.wanted.event.ring_bytes, small=self.wanted.gate.mode != "sensor")
 
     def start(self) -> None:
         """Begin to read."""
@@ -113,8 +115,14 @@ class Watch:
         self._learn_now.set()
 
     def forget(self) -> None:
-        """Forget the pictures kept in memory."""
-        self._forget_now.set()
+        """Forget the pictures kept in memory, at once: a dead camera gives no further frame to do it with.
+
+        What may be in use on the looking thread is replaced, not emptied.
+        """
+        self.newest = None
+        self._ring = self._empty_ring()
+        self._event = self._event.without_pictures()
+        self._gate.look = None
 
     def part_here(self, moment: datetime, item: str | None) -> None:
         """A part sensor saw a part at that moment: send the frame taken nearest to it."""
@@ -152,9 +160,6 @@ class Watch:
         wish, self._wish = self._wish, None
         if wish is not None:
             self._open_eye(wish)
-        if self._forget_now.is_set():
-            self._forget_now.clear()
-            self._ring.clear()
         try:
             self._look_at_camera(frame)
             reason, shots = self._choose(frame)

@@ -33,6 +33,12 @@ class Settings(BaseModel):
         return validate(cls, environment(cls))
 
 
+class Part(BaseModel):
+    """A frozen part of the settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
 S = TypeVar("S", bound=Settings)
 
 

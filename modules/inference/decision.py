@@ -43,7 +43,8 @@ def step(condition: Condition, probabilities: Sequence[float], card: Card) -> St
     """Take one window's probabilities into account."""
     rule = card.decision
     logs = tuple(math.log(max(p, _FLOOR)) for p in probabilities)
-    recent = (*condition.recent, logs)[-rule.average :]
+    # A model with other labels may have taken over: what the one before said of its own is no part of the mean.
+    recent = tuple(each for each in (*condition.recent, logs) if len(each) == len(logs))[-rule.average :]
     votes = (*condition.votes, not judge(probabilities, card).ok)[-rule.of_n :]
     count = sum(votes)
     condition = replace(condition, recent=recent, votes=votes)

@@ -34,10 +34,11 @@ Items = Sequence[tuple[bytes, Mapping[str, float]]]  # bodies as they came, and 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said of one item: probabilities by label, and what is odd about the item."""
+    """What a model said of one item: probabilities by label; what is odd about the item, and its statistics."""
 
     probabilities: list[float]
     odd: list[str] = field(default_factory=list)
+    looks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,38 @@ class Engine:
                 raise ModelError(str(error)) from error
             self._packages[name] = source
             return found
+
+    async def beside(
+        self, name: str, folder: Path, orders: Mapping[str, float] | None = None
+    ) -> tuple["Engine", dict[str, Any]]:
+        """A second engine with all packages of this one and `folder` under `name`, and what loading that found.
+
+        Its golden cases have run when it is there; this one goes on judging meanwhile. Raises ModelError.
+        """
+        other = Engine(self.judge_s, self.load_s, self.sizing, self.memory_mb, self.command)
+        try:
+            for each, source in list(self._packages.items()):
+                if each != name:
+                    await other.load(each, source.folder, source.orders, precision=source.precision)
+            found = await other.load(name, folder, orders)
+        except BaseException:
+            await other.close()
+            raise
+        return other, found
+
+    async def become(self, other: "Engine", name: str) -> bool:
+        """Go on with the child and packages of `other`, which stands beside for `name`; who is being answered is first.
+
+        False, and `other` is ended, when another package has been exchanged here since `other` was made.
+        """
+        async with self._lock:
+            theirs = other._packages  # noqa: SLF001 - of this class, too
+            if fits := {**self._packages, name: None} == {**theirs, name: None}:
+                self._process, other._process = other._process, self._process  # noqa: SLF001 - as above
+                self._packages = theirs
+                self._times.pop(name, None)
+        await other.close()
+        return fits
 
     async def drop(self, name: str) -> None:
         """Forget a package."""
@@ -130,6 +163,11 @@ class Engine:
         """End the child."""
         async with self._lock:
             await self._end()
+
+    @property
+    def names(self) -> list[str]:
+        """What is loaded."""
+        return list(self._packages)
 
     def latency(self, name: str) -> dict[str, float] | None:
         """Milliseconds for one item, of the last judgements: `mean_ms`, `p99_ms`; None before the first."""
@@ -251,7 +289,7 @@ async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> dict
 
 
 def _read(answer: Mapping[str, Any]) -> Answer | BadInputError:
-    return _bad(answer) if "bad_input" in answer else Answer(answer["probabilities"], answer["odd"])
+    return _bad(answer) if "bad_input" in answer else Answer(**answer)
 
 
 def _bad(answer: Mapping[str, Any]) -> BadInputError:

@@ -15,6 +15,7 @@ from modules.inference.parts import Parts
 from modules.inference.recent import Recent
 from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Last, Shown
+from modules.inference.trials.trials import Asked, Said
 from modules.inference.verdict import judge
 
 
@@ -30,6 +31,25 @@ class Frames:
 
     async def handle(self, message: Message) -> None:
         """Judge what has had no verdict yet: a redelivery finds none left. Raises BadMessage for a lone bad picture."""
+        asked: list[tuple[Entry, list[Message], list[Said], float]] = []
+        async with self._judging.steady():
+            for entry, parts in self._groups(message).values():
+                begin = time.perf_counter()
+                said = await self._judging.ask(
+                    entry, [(part.body, {}) for part in parts.values()], [Asked(part, 0) for part in parts.values()]
+                )
+                asked.append((entry, list(parts.values()), said, (time.perf_counter() - begin) / len(parts)))
+        for entry, judged, said, took in asked:
+            for part, answer in zip(judged, said, strict=True):
+                try:
+                    if isinstance(answer, BadMessage):
+                        raise answer
+                    await self._conclude(entry, part, *answer, took)
+                except BadMessage as error:
+                    self._parts.refuse(message, part, error)
+
+    def _groups(self, message: Message) -> dict[str, tuple[Entry, dict[str, Message]]]:
+        """What has had no verdict yet, by the package that is to judge it."""
         groups: dict[str, tuple[Entry, dict[str, Message]]] = {}
         for part in self._parts.of(message):
             if self._recent.seen(part.message_id):
@@ -40,20 +60,7 @@ class Frames:
                 self._parts.refuse(message, part, error)
             else:
                 groups.setdefault(entry.name, (entry, {}))[1][part.message_id] = part
-        for entry, parts in groups.values():
-            await self._judge(message, entry, list(parts.values()))
-
-    async def _judge(self, message: Message, entry: Entry, parts: list[Message]) -> None:
-        begin = time.perf_counter()
-        said = await self._judging.ask(entry, [(part.body, {}) for part in parts])
-        took = (time.perf_counter() - begin) / len(parts)
-        for part, answer in zip(parts, said, strict=True):
-            try:
-                if isinstance(answer, BadMessage):
-                    raise answer
-                await self._conclude(entry, part, *answer, took)
-            except BadMessage as error:
-                self._parts.refuse(message, part, error)
+        return groups
 
     async def _conclude(self, entry: Entry, part: Message, card: Card, answer: Answer, took: float) -> None:
         verdict = judge(answer.probabilities, card)
@@ -79,8 +86,8 @@ class Frames:
             card=card,
             alert=alert,
         )
-        self._outgoing.count(entry, subject, took)
-        await self._outgoing.keep(subject)
+        drifted = self._outgoing.count(entry.name, part.source, card, verdict, answer, took)
+        await self._outgoing.keep(subject, drifted)
 
 
 def _captured(message: Message) -> datetime:

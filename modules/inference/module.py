@@ -10,6 +10,7 @@ from modules.common.messages import BadMessage, Message
 from modules.common.verbs import ACKNOWLEDGE, COMMANDS, VERDICT, Verdicts
 from modules.inference.engine import Engine
 from modules.inference.frames import Frames
+from modules.inference.gate import Gate
 from modules.inference.judging import Judging
 from modules.inference.loading import Loading
 from modules.inference.outgoing import NAME, Outgoing
@@ -18,6 +19,8 @@ from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Shown
 from modules.inference.sizing import Machine, Sizing, machine
 from modules.inference.telling import Telling
+from modules.inference.trials.trials import Trials
+from modules.inference.updates.updating import Updating
 from modules.inference.waves import Waves
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ class InferenceModule:
         self,
         edge: Edge[InferenceSettings],
         engine: Engine | None = None,
+        challengers: Engine | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         here: Machine | None = None,
@@ -37,16 +41,26 @@ class InferenceModule:
         self._edge = edge
         self._engine = engine or Engine()
         self._here = here or machine()
-        self._loading = Loading(self._engine, edge.state_dir)
+        gate = Gate()
+        self._loading = Loading(self._engine, edge.state_dir, gate)
         self._ready = asyncio.Event()
+        self._applying = asyncio.Lock()
+        self._promoted = asyncio.Event()
         self._recent = Recent(edge.settings.verdicts_kept)
         shown = Shown()
         self._outgoing = Outgoing(edge, clock)
-        self.telling = Telling(edge, self._engine, self._loading, self._here, self._recent, shown)
-        judging = Judging(self._engine, self._loading, self.telling.changed)
+        self.updating = Updating(edge.state_dir, arrived=self._arrived, changed=self._told)
+        self.trials = Trials(
+            edge.state_dir, listener=self._outgoing, changed=self._told, promoted=self._promoted.set, engine=challengers
+        )
+        self.telling = Telling(
+            edge, self._engine, self._loading, self._here, self._recent, shown, self.updating, self.trials
+        )
+        judging = Judging(self._engine, self._loading, gate, self.trials, self._changed)
         self._frames = Frames(edge, judging, self._outgoing, self._recent, shown)
         self._waves = Waves(edge, judging, self._outgoing, self._recent, shown)
         self._verdicts = Verdicts(edge, NAME, self._outgoing.evidence)
+        edge.health(lambda: {"drift": self._outgoing.watching.drifting()})
         self.telling.register(self._waves, self._outgoing.kept)
         edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
@@ -55,6 +69,9 @@ class InferenceModule:
         edge.on_method(VERDICT, self._verdicts.method)
         edge.on_method("forgetAlerts", self._forget)
         edge.background("scores", self._send_scores)
+        edge.background("updates", self.updating.run)
+        edge.background("trials", self.trials.run)
+        edge.background("promotions", self._promote)
         edge.on_stop(self._stop)
 
     async def apply(self, settings: InferenceSettings) -> None:
@@ -64,11 +81,46 @@ class InferenceModule:
         self._engine.sizing, self._engine.memory_mb = sizing, self._here.child_mb(settings.memory_mb)
         self._engine.judge_s, self._engine.load_s = settings.judge_s, settings.load_s
         self._recent.resize(settings.verdicts_kept)
-        self._ready.clear()
-        try:
-            await self._loading.apply(settings.packages, anew=anew)
-        finally:
-            self._ready.set()
+        async with self._applying:
+            packages = await self.updating.apply(settings)
+            self.trials.wants(settings, self.updating.folder)
+            packages = self.trials.packages(packages)
+            if anew or not self._loading.entries:
+                self._ready.clear()  # nothing is at work that could go on
+            try:
+                await self._loading.apply(packages, anew=anew)
+            finally:
+                self._ready.set()
+            await self._load_challengers(settings)
+        self._changed()
+        folders = self._loading.folders | {each.folder for each in self.trials.running.values() if each.folder}
+        await asyncio.to_thread(self.updating.bound, folders)
+
+    async def _load_challengers(self, settings: InferenceSettings) -> None:
+        engine = self.trials.engine
+        engine.sizing, engine.memory_mb = self._engine.sizing, self._engine.memory_mb
+        engine.judge_s, engine.load_s = settings.judge_s, settings.load_s
+        await self.trials.load({name: entry.card for name, entry in self._loading.entries.items()})
+
+    async def _arrived(self) -> None:
+        """A version that was missing is here."""
+        await self.apply(self._edge.settings)
+
+    async def _promote(self) -> None:
+        """When a rule has promoted a challenger it is exchanged as any version, behind the message that decided."""
+        while True:
+            await self._promoted.wait()
+            self._promoted.clear()
+            await self.apply(self._edge.settings)
+
+    def _changed(self) -> None:
+        """Something about the models has changed."""
+        self.updating.settle(self._loading.entries)
+        self.trials.settle(self._loading.entries)
+        self.telling.changed()
+
+    def _told(self) -> None:
+        """Something about updates has changed."""
         self.telling.changed()
 
     async def _frame(self, message: Message) -> None:
@@ -97,12 +149,19 @@ class InferenceModule:
         while True:
             await asyncio.sleep(self._edge.settings.score_s)
             self.offer_scores()
+            self.trials.save()
+            self._outgoing.remember()
             await self._outgoing.bound()
 
     def offer_scores(self) -> None:
         """Send what was counted since the last time."""
-        self._outgoing.offer_scores(self._loading.entries)
+        standings = {
+            each.card.id: {"of": name, **each.document()} for name, each in self.trials.running.items() if each.card
+        }
+        self._outgoing.offer_scores(standings)
 
     async def _stop(self) -> None:
         self.offer_scores()
+        self._outgoing.remember()
+        await self.trials.close()
         await self._engine.close()

@@ -30,6 +30,10 @@ class Entry:
         """Whether it may judge."""
         return self.card is not None and not self.error
 
+    def loads(self, card: Card, found: Mapping[str, Any]) -> None:
+        """A model is at work."""
+        self.card, self.loaded, self.error = card, found, ""
+
     def answered(self) -> None:
         """It gave an answer."""
         self.failures = 0

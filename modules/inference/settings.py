@@ -6,7 +6,11 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from modules.common.settings import Settings
+from modules.inference.drift.settings import DriftRule
 from modules.inference.sizing import LEAST_MB
+from modules.inference.trials.settings import Trial
+from modules.inference.updates.names import Target
+from modules.inference.updates.settings import Updates
 
 MODELS: Final = Path(__file__).resolve().parents[2] / "models"
 
@@ -39,6 +43,16 @@ class InferenceSettings(Settings):
         title="Model packages",
         description="by name; the first whose sources match judges a source, so the narrow ones come first",
     )
+    versions: dict[str, Target] = Field(
+        default_factory=dict,
+        title="Versions",
+        description="by name of package: TASK/NAME/VERSION in the repository, which runs in place of its folder",
+    )
+    updates: Updates | None = Field(None, title="Where versions come from")
+    trials: dict[str, Trial] = Field(
+        default_factory=dict, title="Trials", description="by name of package: a challenger beside it"
+    )
+    drift: DriftRule = Field(DriftRule(), title="Drift")
     threads: int = Field(
         1, ge=1, le=64, title="Threads a model may use", description="no more are used than there are cores"
     )

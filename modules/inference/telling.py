@@ -1,7 +1,8 @@
 """What can be seen of the models: health, reported properties, and the views for the page (docs/formats/view.md)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 
@@ -15,9 +16,13 @@ from modules.inference.recent import Recent
 from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Shown
 from modules.inference.sizing import Machine
+from modules.inference.trials.trials import Trials
+from modules.inference.updates.updating import Updating
 from modules.inference.waves import Waves
 
 _JSON = "application/json"
+UPDATE: Final = ("wanted", "state", "step", "done", "of", "reason", "text")
+TRIAL: Final = ("challenger", "mode", "state", "because", "n", "agreement", "mean_ms", "champion_ms")
 
 
 class Telling:
@@ -31,10 +36,14 @@ class Telling:
         machine: Machine,
         recent: Recent,
         shown: Shown,
+        updating: Updating,
+        trials: Trials,
     ) -> None:
         self._edge, self._engine, self._loading, self._machine = edge, engine, loading, machine
-        self._recent, self._shown = recent, shown
+        self._recent, self._shown, self._updating = recent, shown, updating
         self._changed = asyncio.Event()
+        self._trials = trials
+        self._reported: dict[str, set[str]] = {}  # names by reported property
 
     def register(self, waves: Waves, kept: Kept) -> None:
         """Serve the views, tell health, report what changes."""
@@ -67,13 +76,25 @@ class Telling:
         instead = [f"{name} runs the last good one" for name, entry in entries.items() if "instead_of" in entry.loaded]
         facts: dict[str, object] = {
             "models": {name: short(entry) for name, entry in entries.items()},
+            "updates": self._updating.reports,
+            "trials": self._trial_documents(),
             "engine": self.engine(),
             "model_restarts": self._engine.restarts,
             "conditions": waves.raised,
             "kept": {"alerts": len(kept), "bytes": kept.size},
         }
-        if failed or instead:
-            facts.update(state="warn", text="; ".join(failed + instead)[:500])
+        refused = [
+            f"update of {name} to {each['wanted']} is refused: {each['reason']}: {each['text']}"
+            for name, each in self._updating.reports.items()
+            if each.get("state") == "refused"
+        ]
+        returned = [
+            f"challenger {each.trial.challenger} of {name} was taken back: {each.because}"
+            for name, each in self._trials.running.items()
+            if each.state == "returned"
+        ]
+        if troubles := failed + instead + refused + returned:
+            facts.update(state="warn", text="; ".join(troubles)[:500])
         return facts
 
     def engine(self) -> dict[str, object]:
@@ -99,7 +120,13 @@ class Telling:
             }
             for name, entry in self._loading.entries.items()
         }
-        return {"models": documents, "trying": self._loading.trying, "engine": self.engine()}
+        return {
+            "models": documents,
+            "updates": self._updating.reports,
+            "trials": self._trial_documents(),
+            "trying": self._loading.trying,
+            "engine": self.engine(),
+        }
 
     def last(self, query: Mapping[str, str]) -> dict[str, object]:
         """`view/last`: the newest verdict of a source, and whether `view/heatmap` has a picture. Raises LookupError."""
@@ -126,7 +153,20 @@ class Telling:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._edge.report({"models": {name: short(entry) for name, entry in self._loading.entries.items()}})
+            models = {name: short(entry) for name, entry in self._loading.entries.items()}
+            updates = self._now("updates", UPDATE, self._updating.reports)
+            trials = self._now("trials", TRIAL, self._trial_documents())
+            await self._edge.report({"models": models, "updates": updates, "trials": trials})
+
+    def _now(self, what: str, facts: Sequence[str], found: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+        """As it is now; a name or a fact that is gone is taken out of the twin, where it would stay."""
+        told = {name: {key: each.get(key) for key in facts} for name, each in found.items()}
+        gone = dict.fromkeys(self._reported.get(what, set()) - set(told))
+        self._reported[what] = set(told)
+        return {**told, **gone}
+
+    def _trial_documents(self) -> dict[str, dict[str, object]]:
+        return {name: each.document() for name, each in self._trials.running.items()}
 
 
 def short(entry: Entry) -> dict[str, object]:

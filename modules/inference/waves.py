@@ -13,13 +13,14 @@ from modules.common.snapshot import Snapshot
 from modules.inference import alerts
 from modules.inference.card import WavePrepare
 from modules.inference.decision import Condition, step
-from modules.inference.judging import Judging, Said
+from modules.inference.judging import Judging
 from modules.inference.outgoing import NAME, Outgoing, Subject
 from modules.inference.packages import Entry
 from modules.inference.parts import Parts
 from modules.inference.recent import Recent
 from modules.inference.settings import InferenceSettings
 from modules.inference.shown import Last, Shown
+from modules.inference.trials.trials import Asked, Said
 from modules.inference.windows import BYTES, Stretch, Window
 
 
@@ -55,19 +56,21 @@ class Waves:
 
     async def handle(self, message: Message) -> None:
         """Judge the windows that are full now. Raises BadMessage for a lone bad block."""
-        cuts = self._cut(message)
-        groups: dict[str, list[_Cut]] = {}
-        for cut in cuts:
-            groups.setdefault(cut.entry.name, []).append(cut)
         said: dict[str, list[Said]] = {}
         took = 0.0
-        for group in groups.values():
-            items = [(window.samples, _facts(window)) for cut in group for window in cut.windows]
-            begin = time.perf_counter()
-            answers = iter(await self._judging.ask(group[0].entry, items) if items else [])
-            took = (time.perf_counter() - begin) / max(1, len(items))
-            for cut in group:
-                said[cut.part.message_id] = [next(answers) for _ in cut.windows]
+        async with self._judging.steady():
+            cuts = self._cut(message)
+            groups: dict[str, list[_Cut]] = {}
+            for cut in cuts:
+                groups.setdefault(cut.entry.name, []).append(cut)
+            for group in groups.values():
+                items = [(window.samples, _facts(window)) for cut in group for window in cut.windows]
+                begin = time.perf_counter()
+                asked = [Asked(cut.part, index) for cut in group for index in range(len(cut.windows))]
+                answers = iter(await self._judging.ask(group[0].entry, items, asked) if items else [])
+                took = (time.perf_counter() - begin) / max(1, len(items))
+                for cut in group:
+                    said[cut.part.message_id] = [next(answers) for _ in cut.windows]
         for cut in cuts:
             errors = await self._conclude(cut, said[cut.part.message_id], took)
             self._stretches[cut.part.source] = cut.stretch
@@ -134,8 +137,8 @@ class Waves:
                 source, item, subject.card.id, subject.verdict, window.sampled, odd=subject.answer.odd
             )
             self._shown.note(source, Last({**document, "alert": subject.alert}, cut.entry.name))
-            self._outgoing.count(cut.entry, subject, took)
-            await self._outgoing.keep(subject)
+            drifted = self._outgoing.count(cut.entry.name, source, subject.card, subject.verdict, subject.answer, took)
+            await self._outgoing.keep(subject, drifted)
         return errors
 
 

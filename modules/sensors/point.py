@@ -5,16 +5,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from modules.common.settings import Part
 
 # RFC 8428, 4.5.1: what a SenML name may consist of. With 200 characters a hundred of them fit a message many times.
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9\-:./_]{0,199}$"
-
-
-class Part(BaseModel):
-    """A frozen part of the settings that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Unusable(ValueError):

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from modules.common.backoff import backoff
+from modules.common.field.reach import FieldError
 from modules.common.logs import Limited
 from modules.common.messages import Reading, rfc3339
 from modules.sensors.intake import Intake
 from modules.sensors.point import Point
-from modules.sensors.sources.base import Source, SourceError, SourceSettings
+from modules.sensors.sources.base import Source, SourceSettings
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ class Watch:
             try:
                 await self._source.run(self)
                 self._died("it ended")
-            except SourceError as error:
+            except FieldError as error:
                 self._died(str(error))
             except Exception as error:  # a library may raise anything: it costs this source, and no other
                 if self.state.phase != "dead":

@@ -6,6 +6,7 @@ neither speaks for the other.
 An alert about one item (a defective part) has no end of its own: it counts for some seconds after it was seen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,11 +47,15 @@ class Conditions:
 
     def __init__(self) -> None:
         self._by_key: dict[tuple[str | None, str, str], Condition] = {}
+        self._items: set[tuple[str | None, str, str]] = set()
+        self._sorted: Sequence[Condition] | None = None  # until something changes
 
     def take(self, new: Condition) -> None:
         """A newer alert."""
         key = (new.module, new.source, new.rule)
         before = self._by_key.get(key)
+        self._sorted = None
+        (self._items.add if new.item else self._items.discard)(key)
         if new.state == "cleared":
             self._by_key.pop(key, None)
         elif before is None or new.state == "raised" or new.item:
@@ -60,17 +65,26 @@ class Conditions:
 
     def acknowledge(self, alert_id: str) -> None:
         """A person has taken care of the condition whose newest alert this is."""
+        self._sorted = None
         for key, condition in self._by_key.items():
             if condition.alert_id == alert_id:
                 self._by_key[key] = replace(condition, acknowledged=True)
 
     def resolve(self, alert_id: str) -> None:
         """A person says that the condition whose newest alert this is is over; it stands again when reported again."""
+        self._sorted = None
         self._by_key = {key: each for key, each in self._by_key.items() if each.alert_id != alert_id}
 
-    def active(self, now: float, event_holds: float) -> list[Condition]:
+    def active(self, now: float, event_holds: float) -> Sequence[Condition]:
         """Those that hold at epoch second `now`, the worst first, machines before parts, then the newest."""
-        for key, condition in list(self._by_key.items()):
-            if condition.item and now - condition.seen > event_holds:
-                del self._by_key[key]
-        return sorted(self._by_key.values(), key=lambda each: (each.acknowledged, -each.rank, each.item, -each.since))
+        for key in list(self._items):
+            condition = self._by_key.get(key)
+            if condition is None or now - condition.seen > event_holds:
+                self._items.discard(key)
+                self._by_key.pop(key, None)
+                self._sorted = None
+        if self._sorted is None:
+            self._sorted = sorted(
+                self._by_key.values(), key=lambda each: (each.acknowledged, -each.rank, each.item, -each.since)
+            )
+        return self._sorted

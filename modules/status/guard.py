@@ -8,6 +8,7 @@
 - Requests are counted by client and in all; wrong tokens are counted apart.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -107,8 +108,10 @@ class Guard:
                 found = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     found.setdefault(name, value)
+                await asyncio.sleep(0)
             await send(message)
 
+        await asyncio.sleep(0)  # an alert that came in meanwhile goes first
         await (refusal or self._app)(scope, receive, sending)
 
     def _judge(self, scope: Scope, headers: Headers, client: str) -> tuple[ProblemResponse | None, _Asker]:

@@ -28,7 +28,7 @@ _TICK_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 60.0
 _SEEN_SECONDS: Final = 60.0
 _RENEWAL_SECONDS: Final = 2.5
-_BURST_SECONDS: Final = 0.2  # a burst of alerts is one change
+_BURST_SECONDS: Final = 0.5  # a burst of alerts is one change; each alert is told at once, too
 _SENSORS: Final = 200  # what a page can show, the worst first
 
 

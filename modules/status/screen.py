@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from modules.common.edge import Edge
 from modules.common.messages import rfc3339
 from modules.status.agent import Agent
-from modules.status.conditions import Conditions
+from modules.status.conditions import Condition, Conditions
 from modules.status.kept import Links
 from modules.status.latency import Latencies
 from modules.status.queue import queue_of
@@ -42,29 +42,31 @@ class Screen:
 
     # The line.
 
+    def active(self) -> Sequence[Condition]:
+        """The conditions that hold, the worst first."""
+        return self._conditions.active(time.time(), self._edge.settings.event_holds_s)
+
     def verdict(self) -> Verdict:
         """The answer to: is the line all right."""
         now, silent = time.monotonic(), self._edge.settings.silent_after_s
         members = self.roster.members.values()
         return judge(
-            self._conditions.active(time.time(), self._edge.settings.event_holds_s),
+            self.active(),
             {member.name: member.state(now, silent) for member in members},
             {member.name: member.text(now, silent) for member in members},
         )
 
     def line(self) -> dict[str, Any]:
         """The verdict and the conditions that hold."""
-        active = self._conditions.active(time.time(), self._edge.settings.event_holds_s)
         verdict = asdict(self.verdict())
         if not verdict["details"] and self.roster.members:
             verdict["details"] = [f"{len(self.roster.members)} modules report, {len(self.cameras())} cameras watch"]
-        return verdict | {"active": [each.shown() for each in active[:_ACTIVE_SHOWN]]}
+        return verdict | {"active": [each.shown() for each in self.active()[:_ACTIVE_SHOWN]]}
 
     def active_counts(self) -> dict[str, int]:
         """How many conditions hold, by severity, and how many of all nobody takes care of yet."""
-        active = self._conditions.active(time.time(), self._edge.settings.event_holds_s)
         counts = {"critical": 0, "warning": 0, "info": 0, "unhandled": 0}
-        for each in active:
+        for each in self.active():
             counts[each.severity] = counts.get(each.severity, 0) + 1
             counts["unhandled"] += not each.acknowledged
         return counts

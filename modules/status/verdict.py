@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from modules.status.conditions import Condition
 
@@ -10,11 +10,16 @@ Level = Literal["ok", "warn", "stop", "unknown"]
 Reason = Literal["waiting", "act_now", "not_watched", "look_soon", "note", "handled", "all_right"]
 
 
+MOST: Final = 50
+"""Details and names that are told: a hall that loses its power is ten thousand conditions, and told twice a second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`level` colours the page; `headline` is read across the room; `details` say what to do, worst first.
 
-    `reason` and `names` (of sources or modules, the worst first) are the headline for whoever has words of their own.
+    `reason`, `names` (of sources or modules, the worst first, at most MOST) and `count` (how many there are) are the
+    headline for whoever has words of their own.
     """
 
     level: Level
@@ -22,6 +27,7 @@ class Verdict:
     headline: str
     details: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    count: int = 0
 
 
 def judge(conditions: Sequence[Condition], modules: Mapping[str, str], texts: Mapping[str, str]) -> Verdict:
@@ -32,23 +38,25 @@ def judge(conditions: Sequence[Condition], modules: Mapping[str, str], texts: Ma
     warnings = [each for each in conditions if each.severity == "warning" and not each.acknowledged]
     handled = [each for each in conditions if each.acknowledged]
     troubled = {name: state for name, state in modules.items() if state != "ok"}
-    details = [_detail(each) for each in (*critical, *warnings)]
+    details = [_detail(each) for each in (*critical[:MOST], *warnings[:MOST])]
     details += [f"{name}: {texts.get(name) or state}" for name, state in sorted(troubled.items())]
     if critical:
-        places = list(dict.fromkeys(each.source for each in critical))
-        return Verdict("stop", "act_now", f"Act now: {_listed(places)}", tuple(details), tuple(places))
-    if any(state in ("fail", "silent") for state in troubled.values()):
-        gone = sorted(name for name, state in troubled.items() if state in ("fail", "silent"))
-        return Verdict("warn", "not_watched", f"Not watched in full: {_listed(gone)}", tuple(details), tuple(gone))
+        return _about("stop", "act_now", "Act now: ", [each.source for each in critical], details)
+    if gone := sorted(name for name, state in troubled.items() if state in ("fail", "silent")):
+        return _about("warn", "not_watched", "Not watched in full: ", gone, details)
     if warnings:
-        places = list(dict.fromkeys(each.source for each in warnings))
-        return Verdict("warn", "look_soon", f"Look soon: {_listed(places)}", tuple(details), tuple(places))
+        return _about("warn", "look_soon", "Look soon: ", [each.source for each in warnings], details)
     if troubled:
-        noting = tuple(sorted(troubled))
-        return Verdict("warn", "note", f"Running, with a note: {_listed(noting)}", tuple(details), noting)
+        return _about("warn", "note", "Running, with a note: ", sorted(troubled), details)
     if handled:
-        return Verdict("ok", "handled", "Running; what was wrong is being handled", tuple(map(_detail, handled)))
+        said = tuple(map(_detail, handled[:MOST]))
+        return Verdict("ok", "handled", "Running; what was wrong is being handled", said)
     return Verdict("ok", "all_right", "The line is all right")
+
+
+def _about(level: Level, reason: Reason, lead: str, names: Sequence[str], details: Sequence[str]) -> Verdict:
+    each = list(dict.fromkeys(names))
+    return Verdict(level, reason, lead + _listed(each), tuple(details[:MOST]), tuple(each[:MOST]), len(each))
 
 
 def _detail(condition: Condition) -> str:

@@ -4,17 +4,18 @@ A protocol is one file of this folder, with its library imported at its top, and
 imported before a source of its kind is set.
 """
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
+from modules.common.field.reach import FieldError
 from modules.common.listed import ListFile
 from modules.common.messages import Reading
-from modules.sensors.point import Part, Point
+from modules.common.settings import Part
+from modules.sensors.point import Point
 
 
-class SourceError(Exception):
+class SourceError(FieldError):
     """The source cannot be had now; the text says why, for a person, and names no credentials."""
 
 
@@ -76,21 +77,3 @@ class SourceSettings(Part):
     def make(self, points: tuple[Point, ...]) -> Source:
         """The source that reads `points`. Raises ValueError when they make no sense together."""
         raise NotImplementedError
-
-
-def secret(path: Path) -> str:
-    """The one line of a mounted secret. Raises SourceError that names the file and not what it says."""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
-
-
-def credentials(path: Path | None) -> tuple[str, str] | None:
-    """User and password of a mounted file of one line, user:password. Raises SourceError."""
-    if path is None:
-        return None
-    user, colon, password = secret(path).partition(":")
-    if not colon:
-        raise SourceError(f"{path} is not one line of user:password")
-    return user, password

@@ -22,10 +22,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from modules.common.field.reach import secret
 from modules.common.messages import PACKED, SENML, BadMessage, Reading, ReadingBatch, packed, senml
 from modules.sensors.payload import unix_seconds
 from modules.sensors.point import Point, Unusable
-from modules.sensors.sources.base import Feed, SourceError, SourceSettings, secret
+from modules.sensors.sources.base import Feed, SourceError, SourceSettings
 
 _STOP_S: Final = 1.0
 _TIME: Final = "time"

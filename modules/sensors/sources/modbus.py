@@ -1,104 +1,49 @@
 """Modbus TCP and RTU: registers and coils, polled in as few requests as the protocol allows (pymodbus)."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from modules.common.field.modbus import Client, Line, RtuLine, TcpLine, refusal
 from modules.sensors.point import Point
 from modules.sensors.registers import ModbusPoint, Span, plan
 from modules.sensors.sources.base import Feed, SourceError, SourceSettings
 
-# It dumps frames of whatever fails at level error; what failed is told in health, once.
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
-
-Client = AsyncModbusTcpClient | AsyncModbusSerialClient
-
-# Modbus Application Protocol V1.1b3, 7.
-_REFUSALS: Final = {1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 6: "busy"}
 _BAD_ADDRESS: Final = (2, 3)
 _BEHIND_GATEWAY: Final = (10, 11)  # a gateway that does not reach the device
 _DEAF_S: Final = 10.0  # a device of a bus that does not answer holds the others up no more often than this
 
 
-class _Modbus(SourceSettings):
+class _Modbus(SourceSettings, Line):
     """What both kinds of line have in common."""
 
     point: ClassVar[type[Point]] = ModbusPoint
     answers: ClassVar[bool] = True
 
     points: tuple[ModbusPoint, ...] = Field((), title="Points", max_length=500)
-    device: int = Field(1, ge=0, le=255, title="Device", description="unit id of points that name none")
     gap: int = Field(0, ge=0, le=100, title="Gap", description="unwanted registers read along, to save requests")
-    timeout_s: float = Field(1.0, ge=0.05, le=60, title="Time for an answer", description="seconds")
-    retries: int = Field(1, ge=0, le=10, title="Tries after the first")
     interval_s: Annotated[float, Field(title="Interval", ge=0.01, le=86_400)] = 1.0
-
-    def client(self) -> Client:
-        """A client that is not connected yet."""
-        raise NotImplementedError
-
-    @property
-    def where(self) -> str:
-        """The line, for a person."""
-        raise NotImplementedError
 
     def make(self, points: tuple[Point, ...]) -> "ModbusSource":
         """The source that polls `points`."""
         return ModbusSource(self, [point for point in points if isinstance(point, ModbusPoint)])
 
 
-class ModbusTcp(_Modbus):
+class ModbusTcp(_Modbus, TcpLine):
     """A device, or a gateway to several, on the network."""
 
     type: Literal["modbus-tcp"]
-    host: str = Field(title="Host", min_length=1, max_length=253)
-    port: int = Field(502, ge=1, le=65_535, title="Port")
-
-    def client(self) -> Client:
-        """A client that reconnects when it is told to and not by itself."""
-        return AsyncModbusTcpClient(
-            self.host, port=self.port, timeout=self.timeout_s, retries=self.retries, reconnect_delay=0
-        )
-
-    @property
-    def where(self) -> str:
-        """Host and port."""
-        return f"{self.host}:{self.port}"
 
 
-class ModbusRtu(_Modbus):
+class ModbusRtu(_Modbus, RtuLine):
     """Devices on a serial line."""
 
     type: Literal["modbus-rtu"]
-    path: Path = Field(title="Line", description="/dev/ttyUSB0, or better a name of /dev/serial/by-id")
-    baud: int = Field(19_200, ge=300, le=4_000_000, title="Bits per second")
-    parity: Literal["N", "E", "O"] = Field("E", title="Parity", description="even unless the device says otherwise")
-    stop_bits: Literal[1, 2] = Field(1, title="Stop bits")
-
-    def client(self) -> Client:
-        """A client on the line."""
-        return AsyncModbusSerialClient(
-            str(self.path),
-            baudrate=self.baud,
-            parity=self.parity,
-            stopbits=self.stop_bits,
-            timeout=self.timeout_s,
-            retries=self.retries,
-            reconnect_delay=0,
-        )
-
-    @property
-    def where(self) -> str:
-        """The line's path."""
-        return str(self.path)
 
 
 @dataclass(slots=True)
@@ -218,8 +163,7 @@ class ModbusSource:
             if len(span.points) > 1 and found.exception_code in _BAD_ADDRESS:
                 return list(span.halves())
             feed.refuse("refused", len(span.points))
-            why = _REFUSALS.get(found.exception_code, f"exception {found.exception_code}")
-            feed.trouble(first, f"{first}: device {span.device} says {why}")
+            feed.trouble(first, f"{first}: device {span.device} says {refusal(found.exception_code)}")
             return [span]
         feed.trouble(first, None)
         if len(found) != span.count:

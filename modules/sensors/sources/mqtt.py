@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import re
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from paho.mqtt import client as paho
 from pydantic import Field, model_validator
 
+from modules.common.field.mqtt import Broker
 from modules.sensors.payload import PayloadPoint, hand_over
 from modules.sensors.point import NAME, Point
-from modules.sensors.sources.base import Feed, SourceError, SourceSettings, credentials
+from modules.sensors.sources.base import Feed, SourceError, SourceSettings
 
 _MOST_WAITING: Final = 20_000  # messages between paho's thread and the event loop; then the oldest go
 _CONNECT_S: Final = 10.0
@@ -40,29 +39,15 @@ class MqttPoint(PayloadPoint):
     )
 
 
-class Mqtt(SourceSettings):
+class Mqtt(SourceSettings, Broker):
     """A broker."""
 
     point: ClassVar[type[Point]] = MqttPoint
 
     type: Literal["mqtt"]
     points: tuple[MqttPoint, ...] = Field((), title="Topics", max_length=500)
-    host: str = Field(title="Host", min_length=1, max_length=253)
-    port: int = Field(1883, ge=1, le=65_535, title="Port")
     qos: Literal[0, 1] = Field(1, title="Quality of service")
-    keepalive_s: int = Field(
-        10, ge=1, le=3600, title="Keep-alive", description="a hung broker is noticed within twice as long"
-    )
-    client_id: str = Field(
-        "", title="Client id", max_length=200, description="with one the broker keeps what is missed"
-    )
     retained: bool = Field(False, title="Retained messages", description="old values of an unknown time: left out")
-    credentials_file: Path | None = Field(
-        None, title="Credentials", description="a mounted file of one line, user:password"
-    )
-    ca_file: Path | None = Field(None, title="CA", description="PEM; with it the connection is TLS")
-    cert_file: Path | None = Field(None, title="Certificate", description="PEM, of this client")
-    key_file: Path | None = Field(None, title="Key", description="PEM, of the certificate")
     interval_s: Annotated[float, Field(title="Interval", ge=0, le=86_400)] = 0.1
 
     def make(self, points: tuple[Point, ...]) -> "MqttSource":
@@ -146,26 +131,14 @@ class _Session:
         self._client = self._make()
 
     def _make(self) -> paho.Client:
-        settings = self._settings
-        client = paho.Client(client_id=settings.client_id, clean_session=not settings.client_id)
+        client = self._settings.client()
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_disconnect, client.on_message = self._on_disconnect, self._on_message
-        pair = credentials(settings.credentials_file)
-        if pair is not None:
-            client.username_pw_set(*pair)
-        if settings.ca_file is not None:
-            try:
-                context = ssl.create_default_context(cafile=str(settings.ca_file))
-                if settings.cert_file is not None:
-                    context.load_cert_chain(settings.cert_file, settings.key_file)
-            except OSError as error:  # ssl.SSLError is one
-                raise SourceError(f"a certificate cannot be used: {error}") from error
-            client.tls_set_context(context)
         return client
 
     async def begin(self) -> None:
         settings = self._settings
-        where = f"{settings.host}:{settings.port}"
+        where = settings.where
         try:
             await asyncio.to_thread(self._client.connect, settings.host, settings.port, settings.keepalive_s)
         except (OSError, ValueError) as error:
@@ -185,7 +158,7 @@ class _Session:
         self._wake.clear()
         self._told = False
         if self._ended is not None:
-            raise SourceError(f"{self._settings.host}:{self._settings.port}: {self._ended}")
+            raise SourceError(f"{self._settings.where}: {self._ended}")
         return [self._came.popleft() for _ in range(len(self._came))]
 
     def take_lost(self) -> int:

@@ -9,9 +9,10 @@ import serial
 import serial_asyncio_fast
 from pydantic import Field, field_validator, model_validator
 
+from modules.common.settings import Part
 from modules.sensors.lines import BadLine, Csv, Form, Nmea, Pattern, Splitter
 from modules.sensors.payload import number
-from modules.sensors.point import Part, Point, Unusable
+from modules.sensors.point import Point, Unusable
 from modules.sensors.sources.base import Feed, SourceError, SourceSettings
 
 _CHUNK: Final = 4096

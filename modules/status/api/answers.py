@@ -252,9 +252,10 @@ class Line(BaseModel):
     reason: Literal["waiting", "act_now", "not_watched", "look_soon", "note", "handled", "all_right"] = Field(
         description="The headline for those who have words of their own, with `names`"
     )
-    names: list[str] = Field(description="Sources or modules, the worst first", examples=[["press3/oil"]])
-    details: list[str]
-    active: list[Condition] = Field(description="Conditions that hold, the worst first")
+    names: list[str] = Field(description="Sources or modules, the worst first, at most 50", examples=[["press3/oil"]])
+    count: int = Field(description="How many there are of those")
+    details: list[str] = Field(description="At most 50")
+    active: list[Condition] = Field(description="Conditions that hold, the worst first, at most 50")
 
 
 class Summary(Answer):

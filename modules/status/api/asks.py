@@ -1,5 +1,6 @@
 """What REST is asked: bodies, parameters, and how a request finds the module."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -7,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 import orjson
 from fastapi import Depends, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
+from typing_extensions import TypeAliasType
 
 from modules.status.desk import Caller, Desk
 from modules.status.guard import CALLER
@@ -29,6 +31,12 @@ def _written(value: object) -> object:
     if isinstance(value, str) and not _DATE.match(value):
         raise ValueError("not a time as 2026-01-02T03:04:05Z")
     return value
+
+
+def _encodable(text: str) -> str:
+    """JSON can name half a character (a lone surrogate), which no message can carry: UnicodeEncodeError, so 422."""
+    text.encode()
+    return text
 
 
 Time = Annotated[
@@ -61,13 +69,22 @@ class Judge(Signed):
 class Threshold(Signed):
     """A threshold for a camera's gate."""
 
-    threshold: float = Field(ge=0, le=1_000_000, examples=[12.5])
+    threshold: float | None = Field(
+        ge=1, le=255, examples=[12.5], description="grey levels; null takes back what was set here"
+    )
+
+
+# What a twin can hold; a larger whole number goes on as the nearest float.
+_Whole = Annotated[int, Field(ge=-(2**52), le=2**52)]
+_Real = Annotated[float, Field(allow_inf_nan=False)]
+_Words = Annotated[str, AfterValidator(_encodable)]
+Json = TypeAliasType("Json", "bool | _Whole | _Real | _Words | list[Json] | dict[_Words, Json] | None")
 
 
 class ChangeSettings(Signed):
     """A change of a module's settings, here on the gateway."""
 
-    settings: dict[str, Any] = Field(
+    settings: dict[_Words, Json] = Field(
         min_length=1, description="As in the twin; null takes a change back", examples=[{"sample_share": 0.1}]
     )
 
@@ -81,6 +98,7 @@ class Login(Ask):
 # Coroutines, though they wait for nothing: FastAPI would run plain functions in threads, at ten times the cost.
 async def the_module(request: Request) -> StatusModule:
     """The module that the application serves."""
+    await asyncio.sleep(0)  # between reading what is asked and finding it, an alert may go first
     found = request.app.state.module
     assert isinstance(found, StatusModule)
     return found

@@ -52,7 +52,7 @@ async def heatmap(screen: TheScreen, name: Name) -> Response:
 
 @router.get("/{name}/verdict", summary="What a model saw last", response_model=answers.Seen)
 async def verdict(screen: TheScreen, name: Name) -> Response:
-    """With boxes, where the model gives them."""
+    """And whether there is a heat map of it."""
     return _object(await screen.inference_view(name, "last"))
 
 
@@ -65,7 +65,7 @@ async def capture_now(screen: TheScreen, desk: TheDesk, caller: TheCaller, name:
 @router.post("/{name}/threshold", summary="Set the gate's threshold", status_code=202, response_model=answers.Asked)
 async def threshold(screen: TheScreen, desk: TheDesk, caller: TheCaller, name: Name, body: Threshold) -> Response:
     """A setting changed here, over the twin."""
-    more = {"threshold": body.threshold, "who": body.who, "why": body.why}
+    more: dict[str, object] = {"threshold": body.threshold, "who": body.who, "why": body.why}
     return _ask(screen, desk, caller, name, "setThreshold", more)
 
 

@@ -170,14 +170,14 @@ class Alerts:
             (number,),
         )
 
-    def find(self, wanted: Filter) -> list[dict[str, Any]]:
-        """The newest first."""
+    def find(self, wanted: Filter) -> Iterator[dict[str, Any]]:
+        """The newest first. Read at once; made ready to show one by one, so that a thousand hold nobody up."""
         text, values = wanted.clauses()
         rows = self._database.execute(
             f"SELECT * FROM alerts WHERE {text} ORDER BY number DESC LIMIT :limit",  # noqa: S608 - fixed texts
             values | {"limit": wanted.limit},
         )
-        return [shown(row) for row in rows]
+        return map(shown, rows)
 
     def get(self, alert_id: str) -> dict[str, Any] | None:
         """One alert by message id."""

@@ -149,12 +149,15 @@ def test_nothing_of_any_picture_is_on_the_disk_and_erase_empties_memory(
 
     async def part() -> None:
         await until(lambda: module._watches and len(module._watches["line"]._ring) > 0)
-        kept = module._watches["line"]._ring
         await transport.call("captureNow")
         await until(lambda: module._watches["line"].state.sent > 0 and module._latest)
-        oldest = next(iter(kept._frames)).captured
+        before = datetime.now(UTC)
+        kept = list(module._watches["line"]._ring._frames)  # held here, so that no other can have its id
+        oldest = {id(frame) for frame in kept}
         assert await transport.call("erase", {"source": "camera/l*"}) == (200, {"asked": ["line"]})
-        await until(lambda: not len(kept) or next(iter(kept._frames)).captured > oldest)
+        watch = module._watches["line"]
+        assert not oldest & {id(frame) for frame in list(watch._ring._frames)}
+        await until(lambda: watch.newest is not None and watch.newest.captured > before)
 
     play(edge, part)
     found = [Path(folder) / name for folder, _, names in os.walk(tmp_path) for name in names]

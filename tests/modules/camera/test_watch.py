@@ -1,5 +1,6 @@
 """The eye of one camera, fed frame by frame: which pictures go out, how, and what stays."""
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -160,7 +161,48 @@ def test_pictures_before_an_event_go_with_its_sample() -> None:
     assert len({message.message_id for message in (sample(frame), *earlier)}) == 1 + len(earlier)
 
 
-def test_the_ring_is_bounded_and_forgets() -> None:
+def held(thing: object, seen: set[int] | None = None) -> list[Frame]:
+    """Every frame that can be reached from this thing through the camera's own objects."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return []
+    seen.add(id(thing))
+    if isinstance(thing, Frame):
+        return [thing]
+    inner: list[object] = []
+    if isinstance(thing, dict):
+        inner = list(thing.values())
+    elif isinstance(thing, list | tuple | set | deque):
+        inner = list(thing)
+    elif type(thing).__module__.startswith("modules.camera"):
+        slots = [name for each in type(thing).__mro__ for name in getattr(each, "__slots__", ())]
+        inner = [getattr(thing, name, None) for name in slots] + list(getattr(thing, "__dict__", {}).values())
+    return [frame for each in inner for frame in held(each, seen)]
+
+
+def test_erase_leaves_no_picture_in_memory_though_the_camera_gives_no_further_one() -> None:
+    eye = Eye(camera(event=Chosen(before_s=2.0, steady=5)))
+    eye.settle()
+    eye.see(parts(20), parts(35))
+    assert len({id(frame) for frame in held(eye.watch)}) >= 4, "the newest, the ring's, those of the part in view"
+    eye.watch.forget()
+    assert held(eye.watch) == []
+    with pytest.raises(LookupError):
+        eye.watch.tuner.picture()
+    eye.see(*[parts(left) for left in range(50, 200, 15)], EMPTY, EMPTY)
+    assert sum(map(len, eye.moments)) == 1, "the part in view is still found"
+
+
+def test_erase_does_not_send_what_was_sent_again() -> None:
+    eye = Eye(camera())
+    eye.settle()
+    eye.see(*[parts(left) for left in range(20, 80, 15)])
+    eye.watch.forget()
+    eye.see(*[parts(left) for left in range(80, 200, 15)], EMPTY, EMPTY)
+    assert sum(map(len, eye.moments)) == 1
+
+
+def test_the_ring_is_bounded() -> None:
     ring = Ring(1_000_000, small=False)
     for index in range(100):
         ring.add(Frame(EMPTY, START + timedelta(seconds=index)))
@@ -168,8 +210,8 @@ def test_the_ring_is_bounded_and_forgets() -> None:
     assert len(ring) == 1_000_000 // EMPTY.nbytes
     near = ring.nearest(START + timedelta(seconds=98.4))
     assert near is not None and near.captured == START + timedelta(seconds=98)
-    ring.clear()
-    assert len(ring) == ring.size == 0 and ring.nearest(START) is None
+    ring = Ring(1_000_000, small=False)
+    assert ring.nearest(START) is None
     ring.add(Frame(np.zeros((1000, 1000), np.uint8), START))
     ring.add(Frame(np.zeros((1001, 1000), np.uint8), START))
     assert len(ring) == 0

@@ -1,20 +1,20 @@
 """The page in a real browser, for tests: opened as a person opens it, with every fault of its own noted."""
 
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import orjson
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 if TYPE_CHECKING:
-    from tests.modules.status.conftest import Line
+    from tests.modules.status.conftest import Line, PlayLine
 
 expect.set_options(timeout=20_000)  # a laden machine is slow, and a page that never comes is what is looked for
 CHROMIUM = shutil.which("chromium")
-Play = Callable[[Callable[["Line"], Awaitable[None]]], None]
 Part = Callable[["Line", Page], Awaitable[None]]
 
 needs_chromium = pytest.mark.skipif(
@@ -22,46 +22,73 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-def browse(
-    play_line: Play,
-    part: Part,
-    *,
-    width: int = 1440,
-    height: int = 900,
-    scheme: Literal["light", "dark"] = "light",
-    locale: str = "en-GB",
-    before: Part | None = None,
-) -> None:
-    """Open the page and run `part`; `before` runs before it is opened.
+class Browse(Protocol):
+    """Opens the page and runs a part; `before` runs before it is opened.
 
     No script error, no refused resource, no request to anywhere else. The content security policy is in force, so
     waiting goes by locators: wait_for_function would need eval.
     """
-    wrong: list[str] = []
 
-    async def opened(line: "Line") -> None:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM)
+    def __call__(
+        self,
+        part: Part,
+        *,
+        width: int = 1440,
+        height: int = 900,
+        scheme: Literal["light", "dark"] = "light",
+        locale: str = "en-GB",
+        before: Part | None = None,
+    ) -> None: ...
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """The browser: started once, each test has a context of its own (cookies, storage, caches)."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        await browser.close()
+
+
+def browsing(play_line: "PlayLine", browser: Browser) -> Browse:
+    """`Browse`, with the line of one test."""
+
+    def browse(
+        part: Part,
+        *,
+        width: int = 1440,
+        height: int = 900,
+        scheme: Literal["light", "dark"] = "light",
+        locale: str = "en-GB",
+        before: Part | None = None,
+    ) -> None:
+        wrong: list[str] = []
+
+        async def opened(line: "Line") -> None:
             context = await browser.new_context(
                 viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale, reduced_motion="reduce"
             )
-            page = await context.new_page()
-            page.set_default_timeout(20_000)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-            page.on("request", lambda request: None if request.url.startswith(line.url) else wrong.append(request.url))
-            if before is not None:
-                await before(line, page)
-            await page.goto(line.url)
-            try:
-                await part(line, page)
-            except BaseException as error:
-                error.add_note(f"the page: {wrong or 'nothing wrong of its own'}")
-                raise
-            await browser.close()
+            async with context:
+                page = await context.new_page()
+                page.set_default_timeout(20_000)
+                page.on("pageerror", lambda error: wrong.append(str(error)))
+                page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+                page.on(
+                    "request", lambda request: None if request.url.startswith(line.url) else wrong.append(request.url)
+                )
+                if before is not None:
+                    await before(line, page)
+                await page.goto(line.url)
+                try:
+                    await part(line, page)
+                except BaseException as error:
+                    error.add_note(f"the page: {wrong or 'nothing wrong of its own'}")
+                    raise
 
-    play_line(opened)
-    assert wrong == []
+        play_line(opened)
+        assert wrong == []
+
+    return browse
 
 
 async def violations(page: Page, *, colours_only: bool = False) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import httpx
 import orjson
 import pytest
+from playwright.async_api import Browser
 
 from modules.common.edge import Edge
 from modules.common.messages import Alert, Message, json_message, rfc3339
@@ -18,6 +19,7 @@ from modules.common.view import ViewServer
 from modules.status.module import StatusModule
 from modules.status.server import StatusServer
 from modules.status.settings import StatusSettings
+from tests.modules.status.browser import Browse, browsing, chromium
 
 # The smallest JPEG that a browser shows: 8 by 8, grey.
 JPEG = bytes.fromhex(
@@ -115,8 +117,27 @@ class PlayLine(Protocol):
     ) -> None: ...
 
 
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all tests here: the browser lives in it from its first test to the last."""
+    with asyncio.Runner() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(runner: asyncio.Runner) -> Iterator[Browser]:
+    started = chromium()
+    yield runner.run(started.__aenter__())
+    runner.run(started.__aexit__(None, None, None))
+
+
 @pytest.fixture
-def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -> PlayLine:
+def browse(play_line: PlayLine, browser: Browser) -> Browse:
+    return browsing(play_line, browser)
+
+
+@pytest.fixture
+def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, runner: asyncio.Runner) -> PlayLine:
     """Run the status module and the test's part beside it; a second call is a restart on the same state."""
     monkeypatch.setenv("MILLWATCH_VIEW_PORT", "0")
     monkeypatch.setenv("MILLWATCH_AGENT_METRICS", '""')
@@ -168,7 +189,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any) -
             async with beside(), running(scheme) as line:
                 await part(line)
 
-        asyncio.run(both())
+        runner.run(both())
 
     return play
 

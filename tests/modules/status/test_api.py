@@ -341,6 +341,36 @@ def test_a_verdict_reaches_its_module_and_a_resolution_is_kept_here(play_line: P
 
 
 @pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("10292329754007042048", 202),  # more than 64 bits hold
+        ("1" + 400 * "0", 422),
+        ("NaN", 422),
+        ('"\\ud800"', 422),
+        ('{"\\udfff": 1}', 422),
+        (300 * "[" + 300 * "]", 422),
+        (7000 * "[" + 7000 * "]", 400),
+    ],
+)
+def test_no_value_of_a_setting_breaks_anything(play_line: Play, transport: Any, value: str, status: int) -> None:
+    async def part(line: "Line") -> None:
+        line.heartbeat("camera")
+        await line.settled()
+        body = f'{{"who": "Ada", "settings": {{"a": {value}}}}}'
+        headers = line.acting | {"Content-Type": "application/json"}
+        answer = await line.client.patch("/api/v1/settings/camera", content=body, headers=headers)
+        assert answer.status_code == status
+        assert len(answer.content) < 10_000
+        for field in ('"who": "\\ud800"', '"who": "Ada", "why": "\\ud800"', '"who": "Ada", "\\ud800": 1'):
+            body = f'{{{field}, "settings": {{"a": 1}}}}'
+            answer = await line.client.patch("/api/v1/settings/camera", content=body, headers=headers)
+            assert (field, answer.status_code) == (field, 422)
+
+    play_line(part)
+    assert len(transport.outputs("commands")) == (status == 202)
+
+
+@pytest.mark.parametrize(
     ("header", "name"),
     [("localhost:8080", "localhost"), ("[::1]:8080", "[::1]"), ("127.0.0.1", "127.0.0.1"), ("[::1", "[::1]"), ("", "")],
 )

@@ -111,6 +111,14 @@ def test_the_verdict_is_one_word_and_one_sentence(
     assert headline in verdict.headline
 
 
+def test_a_hall_without_power_is_told_in_few_words() -> None:
+    everything = [holds(f"hall/{number}") for number in range(10_000)]
+    verdict = judge(everything, {"vibration": "ok"}, {})
+    assert verdict.count == 10_000
+    assert (len(verdict.names), len(verdict.details)) == (50, 50)
+    assert verdict.headline == "Act now: hall/0, hall/1 and 9998 more"
+
+
 def beat(started: str = "1", received: float = 0, cpu: float = 0, **changed: Any) -> dict[str, Any]:
     return {
         "module": "camera",

@@ -9,10 +9,8 @@ from modules.status.events import Events, TooManyListenersError
 async def read(stream: AsyncIterator[bytes], count: int) -> list[str]:
     found: list[str] = []
     async for text in stream:
-        if text.startswith((b"retry", b":")) or b"event" not in text:
-            continue
-        found.append(text.decode())
-        if len(found) == count:
+        found += [f"{each}\n\n" for each in text.decode().split("\n\n") if "event: " in each]
+        if len(found) >= count:
             break
     return found
 
@@ -91,5 +89,24 @@ def test_listeners_are_counted_and_bounded() -> None:
                 pass
         assert len(events) == 0
         assert not events.somebody.is_set()
+
+    asyncio.run(part())
+
+
+def test_what_comes_in_does_not_wait_for_every_listener() -> None:
+    async def part() -> None:
+        events = Events()
+        streams = [events.listen(None, []) for _ in range(40)]
+        for stream in streams:
+            await anext(stream)
+            await anext(stream)
+        reading = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        await asyncio.sleep(0)
+        events.tell("alert", 1)
+        come_in = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(lambda: come_in.set_result(sum(each.done() for each in reading)))
+        assert await come_in < 10
+        assert all(b"event: alert" in text for text in await asyncio.gather(*reading))
+        events.close()
 
     asyncio.run(part())

@@ -101,7 +101,7 @@ def test_bytes_are_bounded_whatever_modules_send(path: Path) -> None:
         add(alerts, number, item=f"part-{number}", evidence={"x": "y" * 60_000})
         # The log that SQLite writes ahead comes on top: 4 MB, and what it has outgrown at its last checkpoint.
         assert size(path.parent) <= bound + bound // 10 + (9 << 20)
-    assert alerts.find(Filter(limit=1))[0]["source"] == "press399"
+    assert next(alerts.find(Filter(limit=1)))["source"] == "press399"
     assert alerts.counts()["warning"] > 20
 
 
@@ -114,7 +114,7 @@ def test_filters(path: Path) -> None:
             severity="critical" if number == 2 else "warning",
             rule="deviation" if number > 3 else "level",
         )
-    second = alerts.find(Filter(severity="critical"))[0]
+    second = next(alerts.find(Filter(severity="critical")))
     alerts.acknowledge(second["id"], "Ada", "", 1)
     alerts.judge(second["id"], "true", "Ada", "", 1)
 
@@ -189,7 +189,7 @@ def test_a_damaged_file_is_set_aside_and_told(path: Path, at: int) -> None:
     again = Database(path)
     assert "set aside" in again.set_aside
     assert len(list(path.parent.glob("status.db.damaged-*"))) == 1
-    assert Alerts(again, 1000, 1 << 30).find(Filter()) == []
+    assert list(Alerts(again, 1000, 1 << 30).find(Filter())) == []
 
 
 def test_damage_while_it_runs_costs_the_file_and_not_the_next_alert(path: Path) -> None:

@@ -1,10 +1,11 @@
 """The page in a real browser: what it shows of what modules say, and what a person does there."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
-from tests.modules.status.browser import Play, browse, needs_chromium, show, show_sensors
+from tests.modules.status.browser import Browse, needs_chromium, show, show_sensors
 from tests.modules.status.conftest import JPEG
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ pytestmark = needs_chromium
 LEVEL = "data-level"
 
 
-def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> None:
+def test_a_person_sees_what_is_wrong_and_takes_care_of_it(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
         line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok", "frames": 9, "sent": 4}}})
@@ -62,13 +63,13 @@ def test_a_person_sees_what_is_wrong_and_takes_care_of_it(play_line: Play) -> No
         found = await line.get(f"/api/v1/alerts/{message.message_id}")
         assert (found["verdict"]["verdict"], found["resolved"]["who"]) == ("false", "Ada")
 
-    browse(play_line, part)
+    browse(part)
 
 
 NASTY = "<img src=x onerror=document.title=1>"
 
 
-def test_what_modules_say_is_text_and_never_markup(play_line: Play) -> None:
+def test_what_modules_say_is_text_and_never_markup(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat(NASTY, text=f"<b>bold</b>{NASTY}", version=NASTY)
         line.heartbeat("vibration")
@@ -87,10 +88,10 @@ def test_what_modules_say_is_text_and_never_markup(play_line: Play) -> None:
         assert await page.evaluate("document.querySelectorAll('img[src=x], td b b, #modules script').length") == 0
         assert await page.title() != "1"
 
-    browse(play_line, part)
+    browse(part)
 
 
-def test_what_is_old_never_looks_like_all_right(play_line: Play) -> None:
+def test_what_is_old_never_looks_like_all_right(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
         await expect(page.locator("body")).to_have_attribute(LEVEL, "ok")
@@ -111,10 +112,30 @@ def test_what_is_old_never_looks_like_all_right(play_line: Play) -> None:
         await expect(page.locator("body")).to_have_class("stale")
         await expect(page.locator("#reasons")).to_contain_text("sec old")
 
-    browse(play_line, part)
+    browse(part)
 
 
-def test_a_models_verdict_names_the_part_it_is_about(play_line: Play) -> None:
+def test_what_happens_while_a_list_is_on_its_way_is_on_it(browse: Browse) -> None:
+    async def hold_up(line: "Line", page: Page) -> None:
+        async def answer(route: Route) -> None:
+            old = await route.fetch()  # as things stood when it was asked for
+            line.alert(source="press9/meanwhile")
+            await page.locator("#alert-list .alert", has_text="press9/meanwhile").wait_for()
+            await route.fulfill(response=old)
+
+        line.alert(source="press1/before")
+        await line.settled()
+        await page.route("**/api/v1/alerts?*", answer, times=1)
+
+    async def part(line: "Line", page: Page) -> None:
+        line.heartbeat("vibration")
+        await page.locator("#alert-list .alert", has_text="press1/before").wait_for()
+        await expect(page.locator("#alert-list .alert").first).to_contain_text("press9/meanwhile")
+
+    browse(part, before=hold_up)
+
+
+def test_a_models_verdict_names_the_part_it_is_about(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         said = {"n": 1, "item": "part-3", "label": "defect", "ok": False, "probability": 0.98, "heat": True}
         show(line, "last", said)
@@ -125,12 +146,79 @@ def test_a_models_verdict_names_the_part_it_is_about(play_line: Play) -> None:
         await expect(page.get_by_alt_text("where the model found something on part-3")).to_be_visible()
         show(line, "last", said | {"n": 2, "item": "part-4", "label": "ok", "ok": True, "heat": True})
         await expect(page.locator("figure .seen")).to_have_text("part-4: good 98%")
-        await expect(page.locator("figure .heat")).to_be_hidden()
+        await expect(page.get_by_alt_text("the picture of part-4 as it was judged")).to_have_attribute(
+            "src", re.compile("of=2$")
+        )
 
-    browse(play_line, part)
+    browse(part)
 
 
-def test_ten_thousand_sensors_are_shown_a_page_at_a_time(play_line: Play) -> None:
+def test_a_person_tunes_the_gate_by_eye(browse: Browse, transport: Any) -> None:
+    gate = {"threshold": 12.0, "automatic": True, "noise": 2.0, "min_area": 0.004, "areas": [], "calibrated": True}
+
+    async def part(line: "Line", page: Page) -> None:
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok"}}})
+        show(line, "gate", gate)
+        await page.locator(".look").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("button", name="Motion").click()
+        picture = dialog.get_by_alt_text("what the motion gate of line1 sees")
+        await expect(picture).to_have_attribute("src", re.compile(r"/gate\.jpg"))
+        await expect(dialog.locator(".facts")).to_contain_text("12 found by itself")
+        await dialog.get_by_label("Threshold").fill("40")
+        await dialog.get_by_label("Your name").fill("Ada")
+        await dialog.get_by_role("button", name="Set threshold").click()
+        await page.get_by_label("Token").fill(line.token)
+        await page.keyboard.press("Enter")
+        await page.get_by_text("The threshold is on its way").wait_for()
+        # What was set stays on the slider until the camera says that it is in force.
+        await expect(dialog.locator("output")).to_have_text("40")
+        show(line, "gate", gate | {"threshold": 40.0, "automatic": False})
+        await page.get_by_text("The camera now uses 40.").wait_for()
+        await expect(dialog.locator(".facts")).to_contain_text("40 set")
+        await dialog.get_by_role("button", name="Take back").click()
+        await page.get_by_text("is being taken back").wait_for()
+        show(line, "gate", gate)
+        await expect(dialog.locator("output")).to_have_text("12")
+        said = [each.document() for each in transport.outputs("commands")]
+        assert [(each["verb"], each["source"], each["threshold"], each["who"]) for each in said] == [
+            ("setThreshold", "line1", 40, "Ada"),
+            ("setThreshold", "line1", None, "Ada"),
+        ]
+
+    browse(part)
+
+
+def test_a_shifts_alerts_are_read_page_by_page(browse: Browse) -> None:
+    async def before(line: "Line", _page: Page) -> None:
+        for number in range(120):
+            line.alert(source=f"hall/press{number:03}", severity="warning" if number % 2 else "critical")
+        await line.settled()
+
+    async def part(line: "Line", page: Page) -> None:
+        line.heartbeat("vibration")
+        rows = page.locator("#alert-list .alert")
+        await expect(rows).to_have_count(50)
+        await expect(rows.first).to_contain_text("hall/press119")
+        await expect(page.locator("#reasons")).to_contain_text("and 117 more")
+        older = page.get_by_role("button", name="Older alerts")
+        await older.click()
+        await expect(rows).to_have_count(100)
+        # What comes meanwhile is at the top, and turns no page.
+        line.alert(source="hall/new")
+        await expect(rows.first).to_contain_text("hall/new")
+        await older.click()
+        await expect(rows).to_have_count(121)
+        await expect(older).to_be_hidden()
+        await page.get_by_label("Severity", exact=True).select_option("warning")
+        await expect(rows).to_have_count(50)
+        await page.get_by_label("Source begins with").fill("hall/press11")
+        await expect(rows).to_have_count(5)
+
+    browse(part, before=before)
+
+
+def test_ten_thousand_sensors_are_shown_a_page_at_a_time(browse: Browse) -> None:
     sensors = [
         {"source": f"hall{n // 100}/sensor-{n}", "value": float(n), "unit": "Cel", "state": "normal"}
         for n in range(10_000)
@@ -149,4 +237,4 @@ def test_ten_thousand_sensors_are_shown_a_page_at_a_time(play_line: Play) -> Non
         await page.get_by_label("Name contains").fill("nothing like it")
         await page.get_by_text("No sensor is called like that.").wait_for()
 
-    browse(play_line, part)
+    browse(part)

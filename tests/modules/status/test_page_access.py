@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.modules.status.browser import Play, browse, needs_chromium, show, show_sensors, violations
+from tests.modules.status.browser import Browse, needs_chromium, show, show_sensors, violations
 from tests.modules.status.test_words import catalogue
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def dialogs(page: Page) -> list[tuple[str, Locator, Locator]]:
     ]
 
 
-def test_axe_finds_nothing_wrong_with_the_page_and_its_dialogs(play_line: Play) -> None:
+def test_axe_finds_nothing_wrong_with_the_page_and_its_dialogs(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         await busy(line)
         await shown(page)
@@ -129,10 +129,10 @@ def test_axe_finds_nothing_wrong_with_the_page_and_its_dialogs(play_line: Play) 
         found["stale"] = await violations(page)
         assert found == {name: [] for name in found}
 
-    browse(play_line, part)
+    browse(part)
 
 
-def test_no_visible_word_stands_outside_the_catalogues(play_line: Play) -> None:
+def test_no_visible_word_stands_outside_the_catalogues(browse: Browse) -> None:
     """A language whose every word is between brackets: a letter outside them, that no module said, is a fault."""
 
     def bracketed(value: Any) -> Any:
@@ -159,7 +159,7 @@ def test_no_visible_word_stands_outside_the_catalogues(play_line: Play) -> None:
             await page.keyboard.press("Escape")
         assert foreign == []
 
-    browse(play_line, part, before=invent)
+    browse(part, before=invent)
 
 
 STRAY = """() => {
@@ -183,7 +183,7 @@ async def stray(page: Page) -> list[str]:
     return [text for text, rest in outside if re.search(r"[^\W\d_]{2,}", rest) and "/" not in rest]
 
 
-def test_the_language_is_the_browsers_until_one_is_chosen(play_line: Play) -> None:
+def test_the_language_is_the_browsers_until_one_is_chosen(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
         line.alert()
@@ -204,10 +204,10 @@ def test_the_language_is_the_browsers_until_one_is_chosen(play_line: Play) -> No
         await page.reload()
         await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
-    browse(play_line, part, locale="de-AT")
+    browse(part, locale="de-AT")
 
 
-def test_nothing_sticks_out_from_phone_to_wall(play_line: Play) -> None:
+def test_nothing_sticks_out_from_phone_to_wall(browse: Browse) -> None:
     async def part(line: "Line", page: Page) -> None:
         for name in ("No camera has reported", "No alert yet", "No module has reported"):
             await page.get_by_text(name).wait_for()
@@ -223,7 +223,7 @@ def test_nothing_sticks_out_from_phone_to_wall(play_line: Play) -> None:
                 assert (width, name, await overflow(page)) == (width, name, [])
                 await page.keyboard.press("Escape")
 
-    browse(play_line, part, width=360)
+    browse(part, width=360)
 
 
 OVERFLOW = """() => {

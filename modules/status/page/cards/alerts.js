@@ -10,11 +10,13 @@ const at = (id) => document.getElementById(id);
 const KEPT = 500;
 const PAGE = 50;
 const HOLDING = 6;
+const ROWS = 8; // at least, where there are so many: fifty defective parts one after the other make a single row
 let alerts = [];
 let next = null;
 let asked = 0;
 const wanted = { severity: "", which: "", source: "" };
 const fresh = new Set();
+const arrived = new Map(); // what the stream brought since the list was asked for: the answer may not have it yet
 
 // Of what holds, the alert behind it: its figures make the sentence. One that is on no loaded page is asked for once.
 const behind = new Map();
@@ -45,12 +47,15 @@ function belongs(alert) {
 async function load(cursor = null) {
   const number = ++asked;
   const { severity, source } = wanted;
+  if (!cursor) arrived.clear();
   try {
     const page = await get("alerts", { limit: PAGE, severity, source, cursor, ...WHICH[wanted.which] });
     if (number !== asked) return; // another filter was chosen meanwhile
     alerts = cursor ? [...alerts, ...page.alerts] : page.alerts;
     next = page.next;
+    for (const alert of cursor ? [] : arrived.values()) take(alert);
     show();
+    if (next !== null && alerts.length < KEPT / 2 && grouped(alerts).length < ROWS) load(next);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     setText(at("alerts-said"), say("alerts.failed"));
@@ -58,6 +63,8 @@ async function load(cursor = null) {
 }
 
 function take(alert) {
+  arrived.set(alert.id, alert);
+  if (arrived.size > KEPT) arrived.delete(arrived.keys().next().value);
   const known = alerts.findIndex((each) => each.id === alert.id);
   const older = next !== null && alerts.length && alert.number < alerts.at(-1).number; // of a page not loaded
   if (known >= 0) alerts[known] = alert;
@@ -164,7 +171,6 @@ export function startAlerts() {
   at("alert-source").addEventListener("input", (event) => choose("source", event.target.value.trim()));
   at("alert-which").addEventListener("change", (event) => choose("which", event.target.value));
   at("alert-severity").addEventListener("change", (event) => choose("severity", event.target.value));
-  load();
 }
 
 function choose(name, value) {

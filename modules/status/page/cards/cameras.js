@@ -1,7 +1,8 @@
 // The cameras: the newest picture of each with what the model saw in it; more in its dialog.
 import { data, keyed, make, said, setText, when } from "../lib/draw.js";
-import { duration, number, percent } from "../lib/format.js";
+import { duration, number } from "../lib/format.js";
 import { get, lastOf, on, part, picture, Refused } from "../lib/gateway.js";
+import { verdictText } from "../lib/seen.js";
 import { say, sayOr } from "../lib/words.js";
 import { openCamera } from "../dialogs/camera.js";
 
@@ -47,33 +48,37 @@ function frame(each) {
   const parts = {
     image: make("img", { src: picture(each.name, "picture"), decoding: "async" }),
     heat: make("img", { className: "heat", hidden: true }),
-    seen: make("p", { className: "seen", hidden: true, translate: false }),
+    seen: make("span", { className: "seen", translate: false }),
+    judgedAt: make("small"),
     trouble: make("p", { className: "trouble", hidden: true }),
     note: make("span", { className: "soft" }),
     askAgain: 0,
   };
+  parts.judged = make("div", { className: "judged", hidden: true }, parts.heat,
+    make("p", {}, parts.judgedAt, " ", parts.seen));
   parts.image.addEventListener("error", () => { parts.image.hidden = true; });
   parts.heat.addEventListener("error", () => { parts.heat.hidden = true; });
+  parts.heat.addEventListener("load", () => { parts.heat.hidden = false; });
   parts.image.addEventListener("load", () => { parts.image.hidden = false; });
   parts.opener = make("button", { type: "button", className: "look", onclick: () => openCamera(parts.camera) }, parts.image);
-  parts.figure = make("figure", {}, make("div", { className: "screen" }, parts.opener, parts.seen, parts.heat, parts.trouble),
+  parts.figure = make("figure", {}, make("div", { className: "screen" }, parts.opener, parts.judged, parts.trouble),
     make("figcaption", {}, make("b", {}, data(each.name)), parts.note));
   return parts;
 }
 
-// What the model said of the last picture it judged. That is an earlier one than the live picture: so it names its part,
-// and where it found something, it comes with its own picture under the heat map.
+// What the model said of the last picture it judged. That is an earlier one than the live picture: so it stands with its
+// own picture under the heat map, and names its part.
 function showVerdict(parts, name, verdict) {
-  parts.seen.hidden = !verdict;
-  parts.heat.hidden = !verdict || verdict.ok || !verdict.heat;
+  parts.judged.hidden = !verdict;
   if (!verdict) return;
-  parts.seen.dataset.ok = verdict.ok;
-  const label = sayOr(`label.${verdict.label}`, verdict.label);
-  setText(parts.seen, [verdict.item, `${label} ${percent(verdict.probability)}`].filter(Boolean).join(": "));
-  if (parts.heat.hidden || parts.heat.dataset.of === String(verdict.n)) return;
+  parts.judgedAt.replaceChildren(say("camera.judged"), ...(verdict.time ? [" ", when(verdict.time)] : []));
+  parts.judged.dataset.ok = verdict.ok;
+  setText(parts.seen, verdictText(verdict));
+  parts.heat.alt = say(verdict.ok ? "camera.judged_of" : "camera.heat_of", { name: verdict.item ?? name });
+  if (parts.heat.dataset.of === String(verdict.n)) return;
   parts.heat.dataset.of = verdict.n;
-  parts.heat.alt = say("camera.heat_of", { name: verdict.item ?? name });
-  parts.heat.src = `${picture(name, "heatmap")}?of=${verdict.n}`;
+  if (verdict.heat) parts.heat.src = `${picture(name, "heatmap")}?of=${verdict.n}`;
+  else parts.heat.hidden = true;
 }
 
 async function askVerdict(parts, name) {

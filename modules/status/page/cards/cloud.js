@@ -10,6 +10,7 @@ const LEAST_S = 600;
 const MOST_S = 24 * 3600;
 const LISTED = 6;
 let links = [];
+let changed = false; // since they were asked for
 
 const confirmedAgo = (queue) => (queue.confirmed_at ? (Date.now() - new Date(queue.confirmed_at)) / 1000 : null);
 
@@ -40,8 +41,11 @@ function lost(dropped) {
 }
 
 async function loadLinks() {
+  changed = false;
   try {
-    tell("links", (await get("links", { limit: 200 })).links);
+    const found = (await get("links", { limit: 200 })).links;
+    if (changed) loadLinks(); // while it was on its way
+    else tell("links", found);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     setText(at("links-said"), say("links.failed"));
@@ -49,6 +53,7 @@ async function loadLinks() {
 }
 
 function takeLink(link) {
+  changed = true;
   const known = links.findIndex((each) => each.number === link.number);
   const rest = known >= 0 ? links.toSpliced(known, 1) : links;
   // The one before of the same link ended when this one began.
@@ -105,5 +110,4 @@ export function startCloud() {
   on("links", showLinks);
   on("reset", loadLinks);
   on("tick", tick);
-  loadLinks();
 }

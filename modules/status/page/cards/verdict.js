@@ -20,7 +20,7 @@ function showLevel(level, headline) {
 
 function headline(line) {
   const reason = `verdict.${line.reason}`;
-  return line.names?.length ? say(reason, { names: listed(line.names) }) : say(reason);
+  return line.names?.length ? say(reason, { names: listed(line.names, line.count) }) : say(reason);
 }
 
 // What is wrong, the worst first: conditions nobody has taken care of, then modules with something to say.
@@ -35,10 +35,11 @@ function reasons(overview) {
   ];
 }
 
-function showReasons(nodes) {
-  const rest = nodes.length - REASONS;
+// `more`: conditions that hold and are not among those that were told one by one.
+function showReasons(nodes, more = 0) {
+  const rest = nodes.length - REASONS + more;
   const shown = nodes.slice(0, REASONS);
-  if (rest > 0) shown.push(make("li", { textContent: say("list.rest", { count: rest }) }));
+  if (rest > 0) shown.push(make("li", { textContent: say("list.rest", { count: number(rest) }) }));
   const text = `${language}${shown.map((each) => each.textContent).join("\n")}`;
   if (at("reasons").dataset.text === text) return;
   at("reasons").dataset.text = text;
@@ -50,7 +51,9 @@ function showOverview(overview) {
   showLevel(overview.line.level, headline(overview.line));
   const all = reasons(overview);
   const watching = { modules: overview.modules.length, cameras: overview.cameras.length };
-  showReasons(all.length || !watching.modules ? all : [make("li", { textContent: say("verdict.watching", watching) })]);
+  const { critical, warning, info } = overview.alerts;
+  const more = Math.max(0, critical + warning + info - overview.line.active.length);
+  showReasons(all.length || !watching.modules ? all : [make("li", { textContent: say("verdict.watching", watching) })], more);
   const received = overview.modules.reduce((sum, module) => sum + (module.rates?.received ?? 0), 0);
   at("figures").replaceChildren(...pairs([
     [say("figure.alert_after"), milliseconds(overview.latency.p50_ms), say("figure.alert_after_title")],

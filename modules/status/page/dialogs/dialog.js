@@ -4,11 +4,11 @@ import { say } from "../lib/words.js";
 
 let count = 0;
 
-// `title` is a text or a node; `closed` is called when it is gone.
-export function openDialog(title, children, { wide = false, closed = null } = {}) {
+// `title` is a text or a node; `wide` is the name of a wider class; `closed` is called when it is gone.
+export function openDialog(title, children, { wide = "", closed = null } = {}) {
   const id = `dialog-${(count += 1)}`;
   const opener = document.activeElement;
-  const dialog = make("dialog", { className: wide ? "wide" : "", "aria-labelledby": id },
+  const dialog = make("dialog", { className: wide, "aria-labelledby": id },
     make("header", {}, make("h2", { id }, title), button("✕", () => dialog.close(), { className: "close", ariaLabel: say("dialog.close") })),
     ...children);
   dialog.addEventListener("close", () => {

@@ -30,7 +30,7 @@ export function openSensor(sensor) {
     }
   };
   const timer = setInterval(turn, EVERY_MS);
-  openDialog(data(sensor.source), [facts, curves, wrong], { wide: true, closed: () => { open = false; clearInterval(timer); } });
+  openDialog(data(sensor.source), [facts, curves, wrong], { wide: "wide", closed: () => { open = false; clearInterval(timer); } });
   turn();
 }
 

@@ -46,7 +46,7 @@ function ticks(low, high, most) {
 const EDGE = { left: 58, right: 12, top: 34, bottom: 40 };
 
 // `points`: [[x, y], ...]; `marks`: [{x, label, kind}] vertical, `limits`: [{y, label}] horizontal.
-// `x` and `y`: {label, low, high}, the label with its unit.
+// `x` and `y`: {label, low, high}, the label with its unit. `y.powers`: its values are powers of ten.
 export function chart({ points, x, y, marks = [], limits = [], label, width, height = 260, steps = false }) {
   const right = width - EDGE.right;
   const bottom = height - EDGE.bottom;
@@ -57,7 +57,7 @@ export function chart({ points, x, y, marks = [], limits = [], label, width, hei
   const svg = shape("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   for (const value of ticks(y.low, y.high, 4)) {
     svg.append(shape("path", { class: "grid", d: `M${EDGE.left} ${py(value)}H${right}` }),
-      shape("text", { class: "tick", x: EDGE.left - 7, y: py(value) + 4, "text-anchor": "end" }, short(value)));
+      shape("text", { class: "tick", x: EDGE.left - 7, y: py(value) + 4, "text-anchor": "end" }, short(y.powers ? 10 ** value : value)));
   }
   for (const value of ticks(x.low, x.high, Math.max(3, Math.floor(width / 110)))) {
     svg.append(shape("text", { class: "tick", x: px(value), y: bottom + 17, "text-anchor": "middle" }, short(value)));

@@ -73,10 +73,14 @@ export const age = () => (heard ? (Date.now() - heard) / 1000 : null);
 function open() {
   stream?.close();
   stream = new EventSource(`${ROOT}/events`);
+  let listening = false;
   for (const name of ["overview", "alert", "link", "sensors", "reset"]) {
     stream.addEventListener(name, (event) => {
       heard = Date.now();
       change("live");
+      // Lists are asked for once the stream stands: what happens meanwhile it brings.
+      if (!listening) tell("reset", {});
+      listening = true;
       tell(name, JSON.parse(event.data));
     });
   }
@@ -94,7 +98,6 @@ async function comeBack() {
   } catch {
     return setTimeout(comeBack, AGAIN_MS);
   }
-  tell("reset", {});
   return open();
 }
 

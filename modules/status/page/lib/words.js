@@ -49,8 +49,9 @@ export function knows(key) {
   return key in texts;
 }
 
-export function listed(names, most = 2) {
-  const rest = names.length - most;
+// The first `most` of `count` names.
+export function listed(names, count = names.length, most = 2) {
+  const rest = count - most;
   return rest > 0 ? say("list.more", { names: lists.format(names.slice(0, most)), count: rest }) : lists.format(names);
 }
 

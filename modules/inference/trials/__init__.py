@@ -1,0 +1,1 @@
+"""A challenger beside the model that speaks: tried on real inputs, promoted or taken back."""
