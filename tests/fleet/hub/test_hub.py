@@ -156,6 +156,19 @@ def test_a_method_is_not_called_twice_when_the_connection_breaks(hub: Hub, playe
     assert len(played.asked) == 3
 
 
+def test_a_patch_that_deletes_says_null(hub: Hub, played: Played) -> None:
+    played.answers += [(200, {}, TWIN), (200, {}, TWIN)]
+    patch = {
+        "tags": {"ring": None},
+        "properties": {"desired": {"settings": {"old": None, "deep": {"er": None, "n": 1}}}},
+    }
+    hub.patch_twin("gw1", None, patch)
+    hub.patch_twin("gw1", "camera", patch)
+    assert [(method, path.partition("?")[0], body) for method, path, body, _ in played.asked] == [
+        ("PATCH", "/twins/gw1", patch), ("PATCH", "/twins/gw1/modules/camera", patch),
+    ]  # fmt: skip
+
+
 def test_an_etag_is_kept_to(hub: Hub, played: Played) -> None:
     played.answers += [
         (200, {}, {"id": "base", "etag": "Mg=="}),
