@@ -98,7 +98,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     knows_not.write_text(f"[modules.echo]\ncommand = {command}\n")
     # The soak has an address of its own, so that both may run at once.
     with Line(state=folder / "state", address=f"127.33.{request.param}.1", log=folder / "said") as line:
-        line.wait_ready()
+        line.wait_ready(240)
         first = Hub(State.load(line.state))
         (folder / "hub.txt").write_text(line.command("cloud", "login", "--fleet").stdout)
         names = [f"gw{number}" for number in range(2, 2 + request.param)]
