@@ -58,7 +58,9 @@ def test_a_change_of_the_clocks_moves_no_quiet_hours() -> None:
 
 
 TIMES = st.times().map(lambda each: each.replace(microsecond=0))
-MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda each: each.replace(tzinfo=UTC).timestamp())
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(
+    lambda each: each.replace(tzinfo=UTC).timestamp()
+)
 
 
 @given(begins=TIMES, ends=TIMES, days=st.sets(st.sampled_from(DAYS), min_size=1), moment=MOMENTS)
