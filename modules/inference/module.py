@@ -60,6 +60,7 @@ class InferenceModule:
         self._frames = Frames(edge, judging, self._outgoing, self._recent, shown)
         self._waves = Waves(edge, judging, self._outgoing, self._recent, shown)
         self._verdicts = Verdicts(edge, NAME, self._outgoing.evidence)
+        edge.health(lambda: {"drift": self._outgoing.watching.drifting()})
         self.telling.register(self._waves, self._outgoing.kept)
         edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
@@ -149,6 +150,7 @@ class InferenceModule:
             await asyncio.sleep(self._edge.settings.score_s)
             self.offer_scores()
             self.trials.save()
+            self._outgoing.remember()
             await self._outgoing.bound()
 
     def offer_scores(self) -> None:
@@ -160,5 +162,6 @@ class InferenceModule:
 
     async def _stop(self) -> None:
         self.offer_scores()
+        self._outgoing.remember()
         await self.trials.close()
         await self._engine.close()

@@ -17,7 +17,7 @@ RECIPES = ROOT / "docs" / "recipes"
 
 # The moment from which on the description is played, and what the page has to show: source, rule, advice.
 EXPECTED = {
-    "cold-chain": (30, ("freezer1/door-open", "level", "shut the door")),
+    "cold-chain": (36, ("freezer1/door-open", "level", "shut the door")),
     "soil-and-pump": (8, ("pump1/flow", "deviation", "is there water? stop the pump before its seal burns")),
     "camera-trap": (10, ("trap1/pir", "level", "an animal passes: look at its pictures")),
     "press-line": (8, ("press1/main-bearing", "impacts", "schedule inspection")),
