@@ -62,7 +62,8 @@ def test_the_camera_sends_pictures() -> None:
 def test_each_recipe_can_be_read(folder: str) -> None:
     plan = load(ROOT / "docs" / "recipes" / folder / "simulator.toml")
     assert plan.sensor
-    assert len({each.name for each in (*plan.sensor, *plan.wave)}) == len(plan.sensor) + len(plan.wave)
+    names = [sensor.name for sensor in plan.sensor] + [wave.name for wave in plan.wave]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(

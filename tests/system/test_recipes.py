@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import socket
 import urllib.request
@@ -29,6 +30,19 @@ pytestmark = pytest.mark.system
 
 def test_every_recipe_is_expected_to_show_something() -> None:
     assert {each.name for each in RECIPES.iterdir()} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_recipe_is_a_layered_deployment_for_iot_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAP_CAMERA", "192.0.2.12")
+    spec = importlib.util.spec_from_file_location("layer", ROOT / "docker" / "layer.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    content = module.layer(RECIPES / name / f"deployment.{name}.template.json", "amd64")["modulesContent"]
+    assert all(key.startswith("properties.desired.") for sections in content.values() for key in sections)
+    assert "$" + "{" not in json.dumps(content)
+    assert json.dumps(content).count("192.0.2.12") == (name == "camera-trap")
 
 
 def _free_port(host: str = "127.0.0.1") -> int:
