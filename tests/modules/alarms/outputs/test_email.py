@@ -74,10 +74,11 @@ def test_a_server_without_starttls_is_sent_nothing_in_the_clear(mails: Mails, li
     before = len(mails.taken)
 
     async def part(output: Output) -> None:
-        running = output(mails.settings(security="starttls", credentials_file=str(secret)))
-        running.put(queued())
-        await running.phase("failing")
-        assert "STARTTLS" in running.carrier.state.why
+        for more in ({}, {"credentials_file": str(secret)}):
+            running = output(mails.settings(security="starttls", **more))
+            running.put(queued())
+            await running.phase("failing")
+            assert "STARTTLS" in running.carrier.state.why
 
     live(part)
     assert len(mails.taken) == before
