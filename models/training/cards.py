@@ -48,8 +48,8 @@ def tile_card() -> Card:
             "how": _HOW,
             "transfer": lite.origin(),
             "choices": "one recipe; folds 3 and 0 were looked at before it was fixed, and it was kept because it beat "
-            "the earlier network over all five. Tried later on folds 0, 1 and 3 and not kept: the same trunk, fixed, on "
-            "448 x 320 letterboxed (AUROC 0.83, 0.99, 0.83)",
+            "the earlier network over all five. Tried later on folds 0, 1 and 3 and not kept: the same trunk, fixed, "
+            "on 448 x 320 letterboxed (AUROC 0.83, 0.99, 0.83)",
             "limits": "A crack is one to three pixels wide in pictures of 250 to 600; at 192 x 192 it is hardly there: "
             "even of the 43 pictures of cracks that the files learnt from they find 24. 50 tiles show all the defects "
             "and 7 of them cracks, 15 of those 43 pictures being of one tile: a single tile moves the figures of its "
