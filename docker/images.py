@@ -14,7 +14,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DEBUG: Final = ".debug"
-LAYERS: Final = ("camera2", "sensors")
+LAYERS: Final = ("camera2", "sensors", "alarms")
 """Layered deployments, each of the one module it is named for."""
 
 

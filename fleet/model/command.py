@@ -15,6 +15,7 @@ from fleet.model import gateways
 from fleet.model.archive import TARGET, pack
 from fleet.model.keys import KEYS, Keys
 from fleet.model.repository import Repository
+from fleet.options import at_least_one
 
 KEY_STEPS: Final = ("create", "rotate", "renew")
 
@@ -22,7 +23,8 @@ KEY_STEPS: Final = ("create", "rotate", "renew")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verbs."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    place = argparse.ArgumentParser(add_help=False)
+    again = _behind_the_verb()
+    place = argparse.ArgumentParser(add_help=False, parents=[again])
     place.add_argument("--repository", type=Path, default=Path("model-repository"), metavar="DIR", help="its folder")
     place.add_argument("--keys", type=Path, default=Path("model-keys"), metavar="DIR", help="folder of the keys")
 
@@ -33,14 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     publish = verbs.add_parser("publish", parents=[place], help="sign packages and put them into the repository")
     publish.add_argument("package", nargs="+", type=Path, help="a package's folder")
 
-    trial = verbs.add_parser("trial", help="let a challenger run beside a package")
+    trial = verbs.add_parser("trial", parents=[again], help="let a challenger run beside a package")
     trial.add_argument("name", help="the package's name in the module's settings")
     trial.add_argument("target", nargs="?", type=_target, metavar="TASK/NAME/VERSION", help="the challenger")
     trial.add_argument("--end", action="store_true", help="end the trial; the champion stays")
     trial.add_argument("--share", type=float, help="it speaks for this share of the sources (else: shadow)")
     trial.add_argument("--guard", type=_object, metavar="JSON", help="window, disagreement, latency_ms, slow")
     trial.add_argument("--rule", type=_object, metavar="JSON", help="n, agreement, latency_ms: promotes by itself")
-    promote = verbs.add_parser("promote", help="let a version run in place of the one before")
+    promote = verbs.add_parser("promote", parents=[again], help="let a version run in place of the one before")
     promote.add_argument("name", help="the package's name in the module's settings")
     promote.add_argument("target", type=_target, metavar="TASK/NAME/VERSION")
     rollback = verbs.add_parser("rollback", parents=[place], help="withdraw a version, and go back to another")
@@ -49,6 +51,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     rollback.add_argument("--to", type=_target, metavar="TASK/NAME/VERSION", help="none: what the gateway ships with")
     for each in (trial, promote, rollback):
         gateways.add_choice(each)
+
+
+def _behind_the_verb() -> argparse.ArgumentParser:
+    """The options of every command once more, without defaults: they may stand before the verb or behind it."""
+    parent = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    parent.add_argument("--login", metavar="TEXT|@FILE", help="the hub")
+    parent.add_argument("--format", choices=("table", "json"), help="how to print")
+    parent.add_argument("--dry-run", action="store_true", default=argparse.SUPPRESS, help="change nothing")
+    parent.add_argument("--tries", type=at_least_one, help="how often to ask a hub that is busy")
+    parent.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress")
+    return parent
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
 """``python -m models.training.committed [PACKAGE ...]``: what the committed files themselves say of all the data.
 
-Writes `accuracy.these_files` (by precision and group) and `reference.input` on the cards, from the data through the
-module's own pre-processing, without training anything. `tests/models/test_cards.py` computes the same and compares.
+Writes `accuracy.these_files` (by precision and group), `reference.input` and `reference.looks` on the cards, from the
+data through the module's own pre-processing, without training anything. `tests/models/test_cards.py` computes the same
+and compares.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from models.training.figures import placed, share
 from models.training.sources import picture
 from modules.inference.card import Card, PicturePrepare, read_card
-from modules.inference.looks import usual
+from modules.inference.looks import histograms, usual
 from modules.inference.pictures import prepare_pixels
 from modules.inference.prepare import prepare_and_look
 from modules.inference.runner import FILES, Runner
@@ -72,8 +73,8 @@ def _windows(path: Path, card: Card) -> Iterator[Example]:
         yield Example(path.stem, truth, signal[start : start + length].astype("<f4").tobytes(), facts)
 
 
-def judged(folder: Path, data: Path) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
-    """`accuracy.these_files` and `reference.input` of the package in `folder`, from the data."""
+def judged(folder: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`accuracy.these_files`, and `input` and `looks` of the `reference`, of the package in `folder`, from the data."""
     runners = {precision: Runner(folder, precision=precision) for precision in FILES}
     card = read_card(folder)
     # Statistics are taken where a card names some; here all of them are wanted.
@@ -107,7 +108,7 @@ def judged(folder: Path, data: Path) -> tuple[dict[str, Any], dict[str, tuple[fl
         if pairs
     }
     told = {"split": SPLIT, **table, "groups": by_group, **({"heat": heat_table} if heat_table else {})}
-    return told, usual(looks)
+    return told, {"input": usual(looks), "looks": histograms(looks)}
 
 
 def _meetings(
@@ -133,11 +134,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MILLWATCH_DATA", "../shared/data")))
     options = parser.parse_args()
     for name in options.packages or SETS:
-        table, ranges = judged(ROOT / name, options.data)
+        table, reference = judged(ROOT / name, options.data)
         path = ROOT / name / "card.json"
         document = orjson.loads(path.read_bytes())
         document["accuracy"]["these_files"] = table
-        document["reference"]["input"] = ranges
+        document["reference"] |= reference
         path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         read_card(ROOT / name)
         told = ", ".join(f"{each} {table[each]['right']} of {table[each]['total']}" for each in FILES)

@@ -100,12 +100,13 @@ def temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     return round(float(grid[int(np.argmin(loss))]), 3)
 
 
-def histogram(score: NDArray[np.floating[Any]], bins: int = 20) -> dict[str, list[float]]:
+def histogram(score: NDArray[np.floating[Any]], bins: int = 20) -> dict[str, Any]:
     """The card's reference for drift: shares of a probability in equal bins."""
     counts, edges = np.histogram(score, bins=bins, range=(0.0, 1.0))
     return {
         "edges": [round(float(edge), 4) for edge in edges],
         "shares": [round(float(count) / max(1, len(score)), 5) for count in counts],
+        "count": len(score),
     }
 
 

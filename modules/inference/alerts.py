@@ -1,10 +1,11 @@
-"""The alerts of this module: one per picture that is not OK, and one per change of a source's condition. Pure."""
+"""The alerts of this module: one per picture that is not OK, one per change of a source's condition or drift. Pure."""
 
 from datetime import datetime
 
 from modules.common.messages import Alert
 from modules.inference.card import Card
 from modules.inference.decision import Step
+from modules.inference.drift.watching import SCORE, Change
 from modules.inference.verdict import UNDETERMINED, Verdict
 
 
@@ -51,6 +52,30 @@ def of_source(card: Card, source: str, result: Step, before: str | None, sampled
             "votes": sum(result.condition.votes),
             "of": len(result.condition.votes),
         },
+    )
+
+
+def of_drift(card: Card, source: str, change: Change, sampled: datetime) -> Alert:
+    """The alert of a source that has become unlike what the model knows, or is like it again."""
+    found = change.evidence
+    what = "its score has" if found["statistic"] == SCORE else f"the {found['statistic']} of its inputs has"
+    if change.raised:
+        text = f"{source}: {what} drifted from what {card.id} knows (PSI {found['psi']:.2f})"
+    else:
+        text = f"{source}: inputs and scores are again as {card.id} knows them"
+    return Alert(
+        source=source,
+        rule=f"{card.name} drift",
+        severity="warning" if change.raised else "info",
+        state="raised" if change.raised else "cleared",
+        text=text,
+        sampled=sampled,
+        advice="Look at camera, light and sensor first; then at the samples, and teach the model."
+        if change.raised
+        else None,
+        value=found["distance"],
+        limit=found["critical"],
+        evidence={"model": card.id, **found},
     )
 
 

@@ -4,6 +4,7 @@ docs/formats/model-package.md describes every field. Parsed once into frozen mod
 is an error, except below ``training`` and ``accuracy``, which are for readers.
 """
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -104,11 +105,28 @@ class Decision(Part):
         return self
 
 
+class Histogram(Part):
+    """How one statistic of the inputs was spread."""
+
+    edges: tuple[float, ...] = Field(min_length=3)
+    shares: tuple[Probability, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(self.edges) != len(self.shares) + 1 or any(a >= b for a, b in itertools.pairwise(self.edges)):
+            raise ValueError("edges rise, and are one more than shares")
+        if sum(self.shares) <= 0:
+            raise ValueError("shares are nothing")
+        return self
+
+
 class Reference(Part):
-    """What the scores looked like when the model was judged, for noticing drift later."""
+    """What scores and inputs looked like when the model was judged, for noticing drift later."""
 
     edges: tuple[float, ...] = ()  # bins of the score
     shares: tuple[float, ...] = ()  # of the windows or pictures of the honest split, per bin
+    count: int = Field(0, ge=0)  # of them; 0: not known
+    looks: dict[str, Histogram] = Field(default_factory=dict)  # of the inputs, by statistic (looks.py)
     input: dict[str, tuple[float, float]] = Field(default_factory=dict)  # by statistic: lowest and highest usual value
 
 

@@ -34,10 +34,11 @@ Items = Sequence[tuple[bytes, Mapping[str, float]]]  # bodies as they came, and 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said of one item: probabilities by label, and what is odd about the item."""
+    """What a model said of one item: probabilities by label; what is odd about the item, and its statistics."""
 
     probabilities: list[float]
     odd: list[str] = field(default_factory=list)
+    looks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +289,7 @@ async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> dict
 
 
 def _read(answer: Mapping[str, Any]) -> Answer | BadInputError:
-    return _bad(answer) if "bad_input" in answer else Answer(answer["probabilities"], answer["odd"])
+    return _bad(answer) if "bad_input" in answer else Answer(**answer)
 
 
 def _bad(answer: Mapping[str, Any]) -> BadInputError:

@@ -86,8 +86,8 @@ class Frames:
             card=card,
             alert=alert,
         )
-        self._outgoing.count(entry.name, part.source, card, verdict, answer, took)
-        await self._outgoing.keep(subject)
+        drifted = self._outgoing.count(entry.name, part.source, card, verdict, answer, took)
+        await self._outgoing.keep(subject, drifted)
 
 
 def _captured(message: Message) -> datetime:

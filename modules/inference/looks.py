@@ -51,3 +51,15 @@ def usual(seen: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]
         least = max(float(low - margin), _LEAST * float(low))
         ranges[name] = (float(f"{least:.6g}"), float(f"{float(high + margin):.6g}"))
     return ranges
+
+
+def histograms(seen: Sequence[Mapping[str, float]], bins: int = 10) -> dict[str, dict[str, list[float]]]:
+    """The card's `reference.looks` of many inputs: bins of equal shares between the smallest and largest value."""
+    found = {}
+    for name in seen[0] if seen else ():
+        values = np.array([each[name] for each in seen])
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+        if len(edges) > 2:
+            shares = np.histogram(values, edges)[0] / len(values)
+            found[name] = {"edges": edges.tolist(), "shares": shares.tolist()}
+    return found

@@ -42,7 +42,7 @@ class InferenceModule:
         self._engine = engine or Engine()
         self._here = here or machine()
         gate = Gate()
-        self._loading = Loading(self._engine, edge.state_dir, gate)
+        self.loading = Loading(self._engine, edge.state_dir, gate)
         self._ready = asyncio.Event()
         self._applying = asyncio.Lock()
         self._promoted = asyncio.Event()
@@ -54,12 +54,13 @@ class InferenceModule:
             edge.state_dir, listener=self._outgoing, changed=self._told, promoted=self._promoted.set, engine=challengers
         )
         self.telling = Telling(
-            edge, self._engine, self._loading, self._here, self._recent, shown, self.updating, self.trials
+            edge, self._engine, self.loading, self._here, self._recent, shown, self.updating, self.trials
         )
-        judging = Judging(self._engine, self._loading, gate, self.trials, self._changed)
+        judging = Judging(self._engine, self.loading, gate, self.trials, self._changed)
         self._frames = Frames(edge, judging, self._outgoing, self._recent, shown)
         self._waves = Waves(edge, judging, self._outgoing, self._recent, shown)
         self._verdicts = Verdicts(edge, NAME, self._outgoing.evidence)
+        edge.health(lambda: {"drift": self._outgoing.watching.drifting()})
         self.telling.register(self._waves, self._outgoing.kept)
         edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
@@ -76,7 +77,7 @@ class InferenceModule:
     async def apply(self, settings: InferenceSettings) -> None:
         """Load what is new or changed; messages that come meanwhile wait."""
         sizing = Sizing(self._here.threads(settings.threads), settings.arena, settings.batch, settings.providers)
-        anew = self._engine.sizing != sizing and bool(self._loading.entries)
+        anew = self._engine.sizing != sizing and bool(self.loading.entries)
         self._engine.sizing, self._engine.memory_mb = sizing, self._here.child_mb(settings.memory_mb)
         self._engine.judge_s, self._engine.load_s = settings.judge_s, settings.load_s
         self._recent.resize(settings.verdicts_kept)
@@ -84,22 +85,22 @@ class InferenceModule:
             packages = await self.updating.apply(settings)
             self.trials.wants(settings, self.updating.folder)
             packages = self.trials.packages(packages)
-            if anew or not self._loading.entries:
+            if anew or not self.loading.entries:
                 self._ready.clear()  # nothing is at work that could go on
             try:
-                await self._loading.apply(packages, anew=anew)
+                await self.loading.apply(packages, anew=anew)
             finally:
                 self._ready.set()
             await self._load_challengers(settings)
         self._changed()
-        folders = self._loading.folders | {each.folder for each in self.trials.running.values() if each.folder}
+        folders = self.loading.folders | {each.folder for each in self.trials.running.values() if each.folder}
         await asyncio.to_thread(self.updating.bound, folders)
 
     async def _load_challengers(self, settings: InferenceSettings) -> None:
         engine = self.trials.engine
         engine.sizing, engine.memory_mb = self._engine.sizing, self._engine.memory_mb
         engine.judge_s, engine.load_s = settings.judge_s, settings.load_s
-        await self.trials.load({name: entry.card for name, entry in self._loading.entries.items()})
+        await self.trials.load({name: entry.card for name, entry in self.loading.entries.items()})
 
     async def _arrived(self) -> None:
         """A version that was missing is here."""
@@ -114,8 +115,8 @@ class InferenceModule:
 
     def _changed(self) -> None:
         """Something about the models has changed."""
-        self.updating.settle(self._loading.entries)
-        self.trials.settle(self._loading.entries)
+        self.updating.settle(self.loading.entries)
+        self.trials.settle(self.loading.entries)
         self.telling.changed()
 
     def _told(self) -> None:
@@ -149,6 +150,7 @@ class InferenceModule:
             await asyncio.sleep(self._edge.settings.score_s)
             self.offer_scores()
             self.trials.save()
+            self._outgoing.remember()
             await self._outgoing.bound()
 
     def offer_scores(self) -> None:
@@ -160,5 +162,6 @@ class InferenceModule:
 
     async def _stop(self) -> None:
         self.offer_scores()
+        self._outgoing.remember()
         await self.trials.close()
         await self._engine.close()

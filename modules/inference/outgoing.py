@@ -7,21 +7,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import orjson
+
 from modules.common.edge import Edge
 from modules.common.messages import MAX_PACKET, Message, OperatorVerdict, derived_id, json_message
+from modules.common.snapshot import Snapshot
 from modules.common.verbs import Evidence
+from modules.inference import alerts
 from modules.inference.card import Card
+from modules.inference.drift.watching import Change, Watching
 from modules.inference.engine import Answer
 from modules.inference.kept import Kept
 from modules.inference.sampling import Rates, Sampling, reason
 from modules.inference.scores import Tally
 from modules.inference.settings import InferenceSettings
 from modules.inference.trials.trials import Compared
-from modules.inference.verdict import Verdict
+from modules.inference.verdict import Verdict, judge
 
 log = logging.getLogger(__name__)
 
 NAME: Final = "inference"
+
+Drifted = tuple[Change | None, bool]  # what has begun or ended, and whether the input shows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +53,30 @@ class Outgoing:
         self._clock = clock
         self._tallies: dict[tuple[str, str], tuple[Card, Tally]] = {}  # by model and source
         self._sampling = Sampling()
+        self._drift = Snapshot(edge.state_dir / "drift")
+        self.watching = Watching(orjson.loads(self._drift.load() or b"{}"))
+        self._drift_kept = b""
         self.kept = Kept(edge.state_dir / "alerts")
         self._judged = edge.metrics.counter("millwatch_verdicts_total", "Verdicts", "model", "label")
         self._samples = edge.metrics.counter("millwatch_samples_total", "Inputs kept as samples", "reason")
 
     # Scores.
 
-    def count(self, name: str, source: str, card: Card, verdict: Verdict, answer: Answer, took_s: float) -> None:
-        """Take a verdict of package `name` into the tallies."""
+    def count(self, name: str, source: str, card: Card, verdict: Verdict, answer: Answer, took_s: float) -> Drifted:
+        """Take a verdict of package `name` into the tallies and the watch for drift: what has changed by it."""
         tally = self._tallies.setdefault((card.id, source), (card, Tally()))[1]
         tally.add(verdict, answer.probabilities, took_s)
         tally.odd += bool(answer.odd)
         self._judged.labels(name, verdict.label).inc()
+        score = judge(answer.probabilities, card).not_ok  # of this input alone, as the card's reference has it
+        return self.watching.take(card, source, score, answer.looks, self._edge.settings.drift)
 
     def offer_scores(self, trials: Mapping[str, Mapping[str, object]]) -> None:
         """Send what was counted since the last time; `trials`: how a challenger stands, by its card's id."""
         tallies, self._tallies = self._tallies, {}
         for (model, source), (card, tally) in tallies.items():
             document = tally.document(model, card.labels)
+            document["drift"] = self.watching.document(model, source)
             if model in trials:
                 document["trial"] = trials[model]
             self._edge.offer(
@@ -98,14 +111,21 @@ class Outgoing:
 
     # Samples.
 
-    async def keep(self, subject: Subject) -> None:
-        """Offer an input as a sample where it is worth one and the rate allows it; keep it where it raised an alert."""
+    async def keep(self, subject: Subject, drifted: Drifted) -> None:
+        """Offer an input as a sample where it is worth one and the rate allows it; keep it where it raised an alert.
+
+        An alert of drift goes out before.
+        """
+        change, shows = drifted
+        if change is not None:
+            await self._tell_drift(subject, change)
         settings, source = self._edge.settings, subject.message.source
         rates = Rates(settings.samples_per_hour, settings.source_samples_per_hour, settings.random_share)
         why = reason(
             f"{subject.message.message_id}/{subject.index}",
             uncertain=subject.verdict.uncertain,
             odd=bool(subject.answer.odd),
+            drifted=shows,
             random_share=rates.random_share,
         )
         goes = why is not None and self._sampling.allows(source, self._clock(), rates)
@@ -138,6 +158,23 @@ class Outgoing:
             await asyncio.to_thread(self.kept.bound, settings.kept_mb, settings.kept_hours)
         except OSError as error:
             log.warning("what alerts were about could not be deleted: %s", error)
+
+    def remember(self) -> None:
+        """Keep what is known of drift over a restart. Blocks for a synced write where something is new."""
+        if (known := orjson.dumps(self.watching.remembered())) != self._drift_kept:
+            self._drift.save(known)
+            self._drift_kept = known
+
+    async def _tell_drift(self, subject: Subject, change: Change) -> None:
+        source, card = subject.message.source, subject.card
+        found = alerts.of_drift(card, source, change, subject.time)
+        seq = self._edge.next_seq(source)
+        parent = subject.message
+        await self._edge.send(
+            "alerts",
+            found.message(parent, module=NAME, output="drift", index=subject.index, seq=seq, model=card.id),
+        )
+        self.remember()
 
     async def _on_disk(self, alert: str, sample: Message, *, sent: bool) -> None:
         settings = self._edge.settings

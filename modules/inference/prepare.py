@@ -25,8 +25,8 @@ def prepare(body: bytes, facts: Mapping[str, float], card: Card) -> NDArray[np.g
 def prepare_and_look(
     body: bytes, facts: Mapping[str, float], card: Card
 ) -> tuple[NDArray[np.generic], Mapping[str, float]]:
-    """As `prepare`, and the statistics of what came in, where the card says which are usual."""
-    look = bool(card.reference.input)
+    """As `prepare`, and the statistics of what came in, where the card says what is usual."""
+    look = bool(card.reference.input or card.reference.looks)
     if isinstance(card.prepare, PicturePrepare):
         pixels = decode(body, card.prepare)
         dtype = "uint8" if card.input.dtype == "uint8" else "float32"

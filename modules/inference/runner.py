@@ -43,10 +43,11 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a model said of one item, and what is odd about the item."""
+    """What a model said of one item, and how the item looks: its statistics, and what is odd about them."""
 
     probabilities: list[float]  # by label
     odd: list[str]
+    looks: Mapping[str, float]
 
 
 class Runner:
@@ -110,14 +111,14 @@ class Runner:
                 continue
             rows.append(row)
             looks.append(look)
-            answers.append(Judged([], []))
+            answers.append(Judged([], [], look))
         if not rows:
             return answers
         found = iter(zip(self.model.probabilities(self.inputs(rows)), looks, strict=True))
         for place, answer in enumerate(answers):
             if isinstance(answer, Judged):
                 probabilities, look = next(found)
-                answers[place] = Judged(probabilities.tolist(), odd(look, self.card.reference.input))
+                answers[place] = Judged(probabilities.tolist(), odd(look, self.card.reference.input), look)
         return answers
 
     def heat(self, body: bytes) -> NDArray[np.float32] | None:

@@ -59,13 +59,15 @@ class Sampling:
         return True
 
 
-def reason(message_id: str, *, uncertain: bool, odd: bool, random_share: float) -> str | None:
-    """Why an input is worth keeping: `odd`, `uncertain` or `random`; None when it is not.
+def reason(message_id: str, *, uncertain: bool, odd: bool, random_share: float, drifted: bool = False) -> str | None:
+    """Why an input is worth keeping: `odd`, `drift`, `uncertain` or `random`; None when it is not.
 
     Chance is made of the id, so that an input that is handled again meets the same.
     """
     if odd:
         return "odd"
+    if drifted:
+        return "drift"
     if uncertain:
         return "uncertain"
     draw = int.from_bytes(blake2b(message_id.encode(), digest_size=8, person=b"sampling").digest(), "big")

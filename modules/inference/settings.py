@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from modules.common.settings import Settings
+from modules.inference.drift.settings import DriftRule
 from modules.inference.sizing import LEAST_MB
 from modules.inference.trials.settings import Trial
 from modules.inference.updates.names import Target
@@ -51,6 +52,7 @@ class InferenceSettings(Settings):
     trials: dict[str, Trial] = Field(
         default_factory=dict, title="Trials", description="by name of package: a challenger beside it"
     )
+    drift: DriftRule = Field(DriftRule(), title="Drift")
     threads: int = Field(
         1, ge=1, le=64, title="Threads a model may use", description="no more are used than there are cores"
     )

@@ -137,8 +137,8 @@ class Waves:
                 source, item, subject.card.id, subject.verdict, window.sampled, odd=subject.answer.odd
             )
             self._shown.note(source, Last({**document, "alert": subject.alert}, cut.entry.name))
-            self._outgoing.count(cut.entry.name, source, subject.card, subject.verdict, subject.answer, took)
-            await self._outgoing.keep(subject)
+            drifted = self._outgoing.count(cut.entry.name, source, subject.card, subject.verdict, subject.answer, took)
+            await self._outgoing.keep(subject, drifted)
         return errors
 
 

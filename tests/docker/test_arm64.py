@@ -12,7 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PURE = {"paho-mqtt"}  # no wheel of it exists; it is Python alone and is built in the image
-PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")  # bookworm's C library is 2.36
+PLATFORMS = (
+    "manylinux2014_aarch64",
+    "manylinux_2_28_aarch64",
+    "manylinux_2_34_aarch64",
+)  # bookworm has 2.36
 
 
 def locked() -> str:

@@ -12,6 +12,7 @@ import pytest
 from localhub.manifest import load_deployment
 from localhub.manifest.lint import lint
 from localhub.manifest.options import MOST_PIECES, cut
+from modules.alarms.settings import AlarmsSettings
 from modules.cache.settings import CacheSettings
 from modules.camera.settings import CameraSettings
 from modules.common.settings import Settings, validate
@@ -25,16 +26,18 @@ BASE = ROOT / "deployment.template.json"
 DEBUG = ROOT / "deployment.debug.template.json"
 LAYER = ROOT / "deployment.camera2.template.json"
 SENSORS = ROOT / "deployment.sensors.template.json"
+ALARMS = ROOT / "deployment.alarms.template.json"
+MANIFESTS = [(BASE, ()), (DEBUG, ()), (BASE, (LAYER,)), (BASE, (SENSORS,)), (BASE, (ALARMS,))]
 VARIABLES = {f"CONTAINER_REGISTRY_{name}": "x" for name in ("SERVER", "USERNAME", "PASSWORD")}
 
 
 def modules() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path, layers in ((BASE, ()), (DEBUG, ()), (BASE, (LAYER,)), (BASE, (SENSORS,))):
+    for path, layers in MANIFESTS:
         for name, module in load_deployment(path, layers, variables=VARIABLES).modules.items():
             yield f"{path.name}-{name}", {"order": module.startup_order, **module.create_options}
 
 
-@pytest.mark.parametrize(("path", "layers"), [(BASE, ()), (DEBUG, ()), (BASE, (LAYER,)), (BASE, (SENSORS,))], ids=str)
+@pytest.mark.parametrize(("path", "layers"), MANIFESTS, ids=str)
 def test_the_linter_has_nothing_to_say(path: Path, layers: tuple[Path, ...]) -> None:
     assert lint(path, layers, variables=VARIABLES) == []
 
@@ -85,18 +88,19 @@ TYPES: dict[str, type[Settings]] = {
     "inference": InferenceSettings,
     "cache": CacheSettings,
     "sensors": SensorsSettings,
+    "alarms": AlarmsSettings,
     "status": StatusSettings,
 }
 
 
 def test_every_module_takes_the_settings_of_its_twin() -> None:
-    twins = load_deployment(BASE, (LAYER, SENSORS), variables=VARIABLES).twins
+    twins = load_deployment(BASE, (LAYER, SENSORS, ALARMS), variables=VARIABLES).twins
     assert twins.keys() == TYPES.keys()
     for name, twin in twins.items():
         validate(TYPES[name], twin["settings"])
 
 
-@pytest.mark.parametrize(("layer", "module"), [(LAYER, "camera2"), (SENSORS, "sensors")], ids=str)
+@pytest.mark.parametrize(("layer", "module"), [(LAYER, "camera2"), (SENSORS, "sensors"), (ALARMS, "alarms")], ids=str)
 def test_a_layer_adds_a_module_and_leaves_the_rest(layer: Path, module: str) -> None:
     base, more = (load_deployment(BASE, layers, variables=VARIABLES) for layers in ((), (layer,)))
     assert set(more.modules) - set(base.modules) == {module}

@@ -1,7 +1,7 @@
 """A transport played by the test: it delivers, fails, disconnects and records on command."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from modules.common.edge import Edge
 from modules.common.messages import Message, json_message, new_id
 from modules.common.settings import Settings, merge
 from modules.common.transport import Delivery, Feature, Listener, MethodCall, TransportDownError
+from tests.modules.sensors.parts import Opc
 
 
 class PlayedTransport:
@@ -190,3 +191,11 @@ def play(transport: PlayedTransport) -> Callable[..., None]:
         asyncio.run(both())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def opc() -> Iterator[Opc]:
+    """An OPC UA server: it takes seconds to start, so there is one; who kills it starts it again."""
+    opc = Opc()
+    yield opc
+    opc.process.kill()

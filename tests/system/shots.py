@@ -68,11 +68,11 @@ def take(browser: Browser, address: str, shot: Shot, folder: Path) -> Path:
 
 
 def settle(page: Page) -> None:
-    """Wait for what the default line gets to within a minute: a bearing's warning, and a picture."""
+    """Wait for what the default line gets to within a minute: a bearing's warning, and a defect in a picture."""
     page.locator(".tile[data-state=warn]").first.wait_for(timeout=PATIENCE_MS)
     page.locator(".holding .alert").nth(3).wait_for(timeout=PATIENCE_MS)
-    page.locator("figure .look img").first.wait_for()
-    page.wait_for_timeout(2000)
+    page.locator(".judged[data-ok=false] .heat").first.wait_for()  # a defect, under its heat map
+    page.wait_for_timeout(500)
 
 
 def main(argv: list[str]) -> int:

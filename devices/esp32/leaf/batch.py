@@ -40,7 +40,7 @@ def rfc3339(unix_ms: int) -> str:
     seconds, ms = divmod(unix_ms, 1000)
     days, second = divmod(seconds, 86400)
     date = days_to_date(days)
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (*date, second // 3600, second // 60 % 60, second % 60, ms)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (date + (second // 3600, second // 60 % 60, second % 60, ms))
 
 
 def topic(out: Buffer, device: str, source: str, message_id: str, seq: int, unix_ms: int) -> None:

@@ -1,5 +1,7 @@
 """A GPIO line: a relay, a horn, a lamp (gpiozero; lgpio on hardware, mock pins where there is none)."""
 
+import contextlib
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -82,7 +84,12 @@ def mock_pins() -> Factory:
 
 @cache
 def _chip(number: int) -> Factory:
-    """The lines of a chip. Raises ImportError where lgpio is missing, and lgpio's own errors."""
-    from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415 - it has wheels for gateways, not for every laptop
+    """The lines of a chip. Raises ImportError where lgpio is missing, OutputError for what else is wrong."""
+    # lgpio makes a pipe in the working folder as it is imported, and an image's is read-only.
+    with contextlib.chdir(tempfile.gettempdir()):
+        from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415 - it has wheels for gateways, not every laptop
 
-    return LGPIOFactory(chip=number)
+        try:
+            return LGPIOFactory(chip=number)
+        except Exception as error:  # its errors have no base that is known here
+            raise OutputError(f"/dev/gpiochip{number}: {error}") from error

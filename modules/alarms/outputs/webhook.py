@@ -34,6 +34,7 @@ class Webhook(MessengerSettings):
     secret_file: Path | None = Field(None, title="Secret", description="a mounted file; signs what is posted")
     token_file: Path | None = Field(None, title="Token", description="a mounted file, sent as Authorization: Bearer")
     ca_file: Path | None = Field(None, title="CA", description="PEM; trusted in place of the system's")
+    patience_s: float = Field(15.0, ge=0.1, le=300, title="Patience", description="seconds for one try")
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
@@ -57,7 +58,6 @@ class WebhookMessenger:
 
     async def send(self, notice: Notice) -> None:
         """Post. Raises OutputError, FieldError."""
-        settings = self._settings
         url, headers, body = await asyncio.to_thread(self._request, notice)
         where = urlsplit(url).hostname or "the address"
         try:
@@ -66,7 +66,7 @@ class WebhookMessenger:
             async with self._client.stream("POST", url, content=body, headers=headers) as answer:
                 status = answer.status_code
         except httpx.TimeoutException as error:
-            raise OutputError(f"{where}: no answer within {settings.patience_s:g} s") from error
+            raise OutputError(f"{where}: no answer in time") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what = str(error) if isinstance(error, httpx.ConnectError) else ""
             raise OutputError(f"{where}: {what or type(error).__name__}") from error
@@ -89,7 +89,10 @@ class WebhookMessenger:
             verify = True if settings.ca_file is None else ssl.create_default_context(cafile=str(settings.ca_file))
         except OSError as error:  # ssl.SSLError is one
             raise FieldError(f"{settings.ca_file} cannot be used: {error}") from error
-        return httpx.AsyncClient(verify=verify, timeout=settings.patience_s, follow_redirects=False)
+        # Each step has its share of the patience: what is cancelled from outside is not closed by httpx.
+        whole = settings.patience_s
+        timeout = httpx.Timeout(connect=0.2 * whole, write=0.1 * whole, read=0.35 * whole, pool=0.1 * whole)
+        return httpx.AsyncClient(verify=verify, timeout=timeout, follow_redirects=False)
 
     def _request(self, notice: Notice) -> tuple[str, dict[str, str], bytes]:
         """Address, headers and body; what is mounted is read each time, so that it can be renewed."""

@@ -34,8 +34,11 @@ class Broker(Part):
         return f"{self.host}:{self.port}"
 
     def client(self) -> paho.Client:
-        """A client that is not connected yet. Raises FieldError when a mounted file cannot be used."""
-        client = paho.Client(client_id=self.client_id, clean_session=not self.client_id)
+        """A client that is not connected yet, and does not connect again by itself.
+
+        Raises FieldError when a mounted file cannot be used.
+        """
+        client = paho.Client(client_id=self.client_id, clean_session=not self.client_id, reconnect_on_failure=False)
         pair = credentials(self.credentials_file)
         if pair is not None:
             client.username_pw_set(*pair)

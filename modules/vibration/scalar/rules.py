@@ -6,6 +6,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from modules.common.messages import Severity
+from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN
+
 MachineState = Literal["stopped", "run-up", "load"]
 STATES: tuple[MachineState, ...] = get_args(MachineState)
 _NEARLY = 1e-9
@@ -67,6 +70,10 @@ class Rule(_Frozen):
         tuple[MachineState, ...],
         Field(title="Judged when", min_length=1, description="States of its machine in which a sensor is judged."),
     ] = STATES
+    advice: Annotated[
+        tuple[str, str] | None,
+        Field(title="What to do", description="At a warning and when it is critical, in the site's own words."),
+    ] = None
     relearn_after: Annotated[
         int,
         Field(title="Relearn after", ge=0, description="Flagged readings in a row taken as the new normal; 0: never."),
@@ -85,6 +92,13 @@ class Rule(_Frozen):
             if limits is not None and not limits[0] < limits[1]:
                 raise ValueError(f"{name}: the first must be below the second")
         return self
+
+    def advise(self, severity: Severity) -> str:
+        """Return what to do about an alert of this severity."""
+        if severity == "info":
+            return NOTHING_TO_DO
+        scheduled, shut_down = self.advice or (SCHEDULE, SHUT_DOWN)
+        return shut_down if severity == "critical" else scheduled
 
     def fits(self, name: str) -> bool:
         """Tell whether a sensor of this name belongs to the rule's group."""

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ NODES = [
     {"name": "press/bearing", "address": "ns=2;s=Press.wave", "rate_hz": 100, "unit": "m/s2"},
     {"name": "press/text", "address": "ns=2;s=Press.text"},
 ]
-
-
-@pytest.fixture(scope="module")
-def opc() -> Iterator[Opc]:
-    opc = Opc()
-    yield opc
-    opc.process.kill()
 
 
 def test_values_come_with_the_time_of_the_source(opc: Opc, live: Live) -> None:

@@ -120,14 +120,17 @@ def test_what_happens_while_a_list_is_on_its_way_is_on_it(browse: Browse) -> Non
         async def answer(route: Route) -> None:
             old = await route.fetch()  # as things stood when it was asked for
             line.alert(source="press9/meanwhile")
-            await page.locator("#holding", has_text="press9/meanwhile").wait_for()
+            await page.locator("#alert-list .alert", has_text="press9/meanwhile").wait_for()
             await route.fulfill(response=old)
 
+        line.alert(source="press1/before")
+        await line.settled()
         await page.route("**/api/v1/alerts?*", answer, times=1)
 
     async def part(line: "Line", page: Page) -> None:
         line.heartbeat("vibration")
-        await page.locator("#alert-list .alert", has_text="press9/meanwhile").wait_for()
+        await page.locator("#alert-list .alert", has_text="press1/before").wait_for()
+        await expect(page.locator("#alert-list .alert").first).to_contain_text("press9/meanwhile")
 
     browse(part, before=hold_up)
 
@@ -168,7 +171,9 @@ def test_a_person_tunes_the_gate_by_eye(browse: Browse, transport: Any) -> None:
         await page.get_by_label("Token").fill(line.token)
         await page.keyboard.press("Enter")
         await page.get_by_text("The threshold is on its way").wait_for()
-        # What was set stays on the slider until the camera says that it is in force.
+        # What was set stays on the slider until the camera says that it is in force, whatever else it says before.
+        show(line, "gate", gate | {"noise": 3.25})
+        await expect(dialog.locator(".facts")).to_contain_text("3.25")
         await expect(dialog.locator("output")).to_have_text("40")
         show(line, "gate", gate | {"threshold": 40.0, "automatic": False})
         await page.get_by_text("The camera now uses 40.").wait_for()

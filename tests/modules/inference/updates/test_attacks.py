@@ -119,8 +119,8 @@ def test_rollback_of_the_targets_by_whoever_has_the_online_key(operator: Operato
 def test_what_was_seen_once_holds_although_that_update_was_refused(operator: Operator, gateway: Gateway) -> None:
     old = operator.file("timestamp").read_bytes()
     operator.publish()
-    operator.body().write_bytes(flipped(operator.body().read_bytes()))
-    assert refused(gateway) == "hash"
+    operator.forge("targets", lambda _signed: None, "online")
+    assert refused(gateway) == "signature"
     operator.file("timestamp").write_bytes(old)
     assert refused(gateway) == "rollback"
 

@@ -43,11 +43,15 @@ async def main(url: str, *secrets: str) -> None:
         "door": ua.Variant(False, kinds.Boolean),
         "wave": ua.Variant([0.0], kinds.Double),
         "text": ua.Variant("", kinds.String),
+        "alarm": ua.Variant(False, kinds.Boolean),
+        "beats": ua.Variant(0, kinds.UInt16),
     }
     nodes = {
         name: await server.nodes.objects.add_variable(ua.NodeId(f"Press.{name}", number), name, value)
         for name, value in values.items()
     }
+    for name in ("alarm", "beats"):
+        await nodes[name].set_writable()
     async with server:
         say("ready")
         loop = asyncio.get_running_loop()
