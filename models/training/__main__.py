@@ -14,7 +14,7 @@ from models.training import bearing, committed, export, hours, jobs, judging, ma
 from models.training.figures import share
 from models.training.lite import Trunk
 from models.training.nets import OrderNet, SteelNet, TileNet
-from modules.inference.card import Card
+from modules.inference.card import Card, Reference
 from modules.inference.model import Model
 from modules.inference.runner import FILES
 
@@ -82,8 +82,8 @@ def _with_hours(card: Card, options: argparse.Namespace) -> Card:
 def _with_committed(card: Card, options: argparse.Namespace) -> Card:
     """The card with what the files themselves give on all the data they were trained on, and what is usual there."""
     folder = options.out / card.name
-    table, usual = committed.judged(folder, options.data)
-    reference = card.reference.model_copy(update={"input": usual})
+    table, looks = committed.judged(folder, options.data)
+    reference = Reference.model_validate({**card.reference.model_dump(), **looks})
     accuracy = {**card.accuracy, "these_files": table}
     whole = card.model_copy(update={"reference": reference, "accuracy": accuracy})
     export.rewrite_card(folder, whole)
