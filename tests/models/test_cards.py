@@ -20,7 +20,7 @@ ANOTHER_PROCESSOR = 0.002  # of the total: a borderline case may fall to the oth
 @pytest.mark.parametrize("name", SETS)
 def test_the_committed_files_give_what_the_card_says(name: str, real_data: Path) -> None:
     card = read_card(MODELS / name)
-    found, ranges = judged(MODELS / name, real_data)
+    found, reference = judged(MODELS / name, real_data)
     said = card.accuracy["these_files"]
     assert "no measure of skill" in said["split"]
     for precision in ("fp32", "int8"):
@@ -38,9 +38,13 @@ def test_the_committed_files_give_what_the_card_says(name: str, real_data: Path)
             assert mine["cell_auroc"] == pytest.approx(theirs["cell_auroc"], abs=2e-3)
     lost = found["fp32"]["right"] - found["int8"]["right"]
     assert lost <= 0.01 * found["fp32"]["total"]  # the design's floor: one point
-    assert card.reference.input.keys() == ranges.keys()
-    for fact, usual in ranges.items():
+    assert card.reference.input.keys() == reference["input"].keys()
+    for fact, usual in reference["input"].items():
         assert card.reference.input[fact] == pytest.approx(usual, rel=1e-3)
+    assert card.reference.looks.keys() == reference["looks"].keys()
+    for fact, bins in reference["looks"].items():
+        assert card.reference.looks[fact].edges == pytest.approx(bins["edges"], rel=1e-3)
+        assert card.reference.looks[fact].shares == pytest.approx(bins["shares"], abs=2e-3)
 
 
 @pytest.mark.parametrize("name", ["tile", "steel"])
