@@ -100,16 +100,22 @@ def bearing_card() -> Card:
         labels=bearing.LABELS,
         ok_label="normal",
         decision=Decision(
-            threshold=0.5,
+            threshold=0.6,
             uncertain=(0.35, 0.65),
             confident=0.5,
             average=12,
-            raise_k=3,
-            of_n=5,
+            raise_k=5,
+            of_n=6,
             clear_k=0,
             severity="critical",
             advice="Plan the change of this bearing; listen to it and watch its vibration severity until then.",
         ),
         golden=Golden(fp32=2e-3, int8=0.08),
-        training={**sources.TERMS["cwru_de12k"], "how": _HOW},
+        training={
+            **sources.TERMS["cwru_de12k"],
+            "how": _HOW,
+            "choices": "threshold and votes: at 0.5 and 3 of 5 windows 10 of 200 simulated healthy machines (seed 77) "
+            "were alarmed within 0.6 h, at 0.6 and 5 of 6 none; other machines judge it below. The table was looked "
+            "at, too: it costs one of 27 recordings its alarm, and no bearing stays silent",
+        },
     )

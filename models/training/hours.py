@@ -21,7 +21,7 @@ from modules.inference.runner import FILES
 
 HOURS: Final = 10.0
 MACHINES: Final = 200
-SEED: Final = 77
+SEED: Final = 78  # 77 chose the card's threshold and votes
 
 
 @dataclass(frozen=True, slots=True)
