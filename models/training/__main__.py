@@ -11,12 +11,9 @@ import numpy as np
 import torch
 
 from models.training import bearing, committed, export, hours, jobs, judging, made
-from models.training.figures import share
 from models.training.lite import Trunk
 from models.training.nets import OrderNet, SteelNet, TileNet
-from modules.inference.card import Card
-from modules.inference.model import Model
-from modules.inference.runner import FILES
+from modules.inference.card import Card, Reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bearing", "tile", "steel")
@@ -67,23 +64,15 @@ def write_bearing(name: str, options: argparse.Namespace) -> Card:
     net = jobs.restored(blank, kept)
     learnt = table.features[jobs.bearing_rows(table, jobs.Job(name, "final"))]
     card = export.write_package(options.out / name, net, card, learnt, made.examples(card))
-    card = _with_hours(card, options)
+    card = hours.with_hours(card, options.out / name, 0.1 if options.quick else hours.HOURS)
     return _with_committed(card, options)
-
-
-def _with_hours(card: Card, options: argparse.Namespace) -> Card:
-    """The card with what the shipped int8 file makes of ten simulated healthy hours."""
-    model = Model(card, options.out / card.name / FILES["int8"])
-    watch = hours.watched(card, model, 0.1 if options.quick else hours.HOURS)
-    normal = {**card.accuracy["normal"], "simulated": hours.told(watch, share(watch.not_normal, watch.windows))}
-    return card.model_copy(update={"accuracy": {**card.accuracy, "normal": normal}})
 
 
 def _with_committed(card: Card, options: argparse.Namespace) -> Card:
     """The card with what the files themselves give on all the data they were trained on, and what is usual there."""
     folder = options.out / card.name
-    table, usual = committed.judged(folder, options.data)
-    reference = card.reference.model_copy(update={"input": usual})
+    table, looks = committed.judged(folder, options.data)
+    reference = Reference.model_validate({**card.reference.model_dump(), **looks})
     accuracy = {**card.accuracy, "these_files": table}
     whole = card.model_copy(update={"reference": reference, "accuracy": accuracy})
     export.rewrite_card(folder, whole)

@@ -1,20 +1,27 @@
-"""Ten hours of simulated healthy machines at many speeds and loads, watched as the module watches them."""
+"""``python -m models.training.hours``: ten hours of healthy machines, watched as the module watches them.
 
+The machines are simulated, at many speeds and loads. What the committed int8 file makes of them goes onto its card; no
+training is needed, some minutes are.
+"""
+
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from devices.rolling_bearing import Bearing, Machine
-from models.training import bearing
-from models.training.figures import at_most
-from modules.inference.card import Card
+from models.training import bearing, export
+from models.training.figures import at_most, share
+from modules.inference.card import Card, read_card
 from modules.inference.decision import Condition, step
 from modules.inference.model import Model
+from modules.inference.runner import FILES
 
 HOURS: Final = 10.0
 MACHINES: Final = 200
-SEED: Final = 77
+SEED: Final = 78  # 77 chose the card's threshold and votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,35 @@ def watched(card: Card, model: Model, hours: float = HOURS) -> Watch:
     return Watch(windows, not_normal, alarms)
 
 
-def told(watch: Watch, share: dict[str, Any]) -> dict[str, Any]:
+def with_hours(card: Card, folder: Path, hours: float = HOURS) -> Card:
+    """The card with what the int8 file in `folder` makes of so many hours."""
+    watch = watched(card, Model(card, folder / FILES["int8"]), hours)
+    normal = {**card.accuracy["normal"], "simulated": told(watch, hours)}
+    return card.model_copy(update={"accuracy": {**card.accuracy, "normal": normal}})
+
+
+def told(watch: Watch, hours: float) -> dict[str, Any]:
     """As it stands on the card."""
-    text = f"{HOURS:g} h: {MACHINES} healthy machines of devices/rolling_bearing.py, 600 to 3600 1/min, seed {SEED}"
+    machines = f"{MACHINES} healthy machines of devices/rolling_bearing.py, 600 to 3600 1/min, seed {SEED}"
     return {
-        "what": text,
+        "what": f"{hours:g} h: {machines}",
         "machines_alarmed": watch.alarms,
         "true_share_of_machines_at_most": round(at_most(watch.alarms, MACHINES), 4),
-        "bound": f"one-sided, 95 %, Clopper-Pearson, n = {MACHINES} machines of {HOURS * 60 / MACHINES:g} min each",
-        "windows_not_normal": share,
+        "bound": f"one-sided, 95 %, Clopper-Pearson, n = {MACHINES} machines of {hours * 60 / MACHINES:g} min each",
+        "windows_not_normal": share(watch.not_normal, watch.windows),
     }
+
+
+def main() -> None:
+    """Write the bearing's card anew."""
+    parser = argparse.ArgumentParser(prog="python -m models.training.hours", description=__doc__)
+    parser.add_argument("--hours", type=float, default=HOURS)
+    options = parser.parse_args()
+    folder = Path(__file__).resolve().parents[1] / bearing.NAME
+    card = with_hours(read_card(folder), folder, options.hours)
+    export.rewrite_card(folder, card)
+    print(card.accuracy["normal"]["simulated"])
+
+
+if __name__ == "__main__":
+    main()
