@@ -18,6 +18,8 @@ REPORT ?=
 PICTURES ?=
 PORT ?= 8080
 ADDRESS ?= 127.0.0.1
+RECIPE ?=
+TRAP_CAMERA ?= 127.0.0.1:8090
 CONTAINERS ?=
 STATE ?= .state
 SECONDS = 60
@@ -38,8 +40,13 @@ $(VENV)/.%: requirements/%.txt | $(BIN)/python
 
 install: $(VENV)/.run ## the environment that `make run` uses
 
-run: $(VENV)/.run ## the whole line on this machine (CONTAINERS=1: from the images; DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
-ifeq ($(DATA),)
+run: $(VENV)/.run ## the whole line on this machine (CONTAINERS=1: from the images; RECIPE=cold-chain: a recipe of docs/recipes; DATA=dir ONCE=1 REPORT=file.json: on real recordings and pictures)
+ifneq ($(RECIPE),)
+	@test -d docs/recipes/$(RECIPE) || { echo "no recipe $(RECIPE); there are: $(notdir $(wildcard docs/recipes/*))"; exit 1; }
+	@MILLWATCH_STATUS_PORT=$(PORT) MILLWATCH_SIMULATOR=docs/recipes/$(RECIPE)/simulator.toml TRAP_CAMERA=$(TRAP_CAMERA) $(if $(wildcard .env),,CONTAINER_REGISTRY_SERVER=127.0.0.1:5000) \
+		$(BIN)/python -m localhub run deployment.template.json --layer docs/recipes/$(RECIPE)/deployment.$(RECIPE).template.json --leaf simulator \
+		--address $(ADDRESS) --state $(STATE)-$(RECIPE) --page http://127.0.0.1:$(PORT)
+else ifeq ($(DATA),)
 	@MILLWATCH_STATUS_PORT=$(PORT) $(if $(wildcard .env),,CONTAINER_REGISTRY_SERVER=127.0.0.1:5000) $(BIN)/python -m localhub run deployment.template.json --address $(ADDRESS) --state $(STATE) \
 		--page http://127.0.0.1:$(PORT) $(if $(CONTAINERS),--containers)
 else
@@ -56,6 +63,8 @@ check: $(VENV)/.dev ## style, types, arrows between packages, the manifest, the 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m localhub lint deployment.template.json
+	@for recipe in $(notdir $(wildcard docs/recipes/*)); do TRAP_CAMERA=$(TRAP_CAMERA) $(BIN)/python -m localhub lint deployment.template.json \
+		--layer docs/recipes/$$recipe/deployment.$$recipe.template.json || exit 1; done
 	$(BIN)/python -m modules.status openapi --check docs/openapi.json
 
 # The peers have an environment of their own: one of them installs a package called `tests`.
@@ -110,5 +119,5 @@ lock: ## resolve requirements/*.in again into hash-locked *.txt
 	docker/tool lock
 
 clean: ## everything that make made
-	rm -rf $(VENV) .venv-bench .venv-train .venv-tools $(STATE) $(STATE)-playback config build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-train .venv-tools $(STATE) $(STATE)-* config build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from devices.crowd import Crowd
 from devices.leaf import Leaf, LeafError, stop_on_signals
 from devices.pace import spans
-from devices.sensors import batch
+from devices.plant import batch
 from modules.common.messages import Reading
 
 SOURCE = "concentrator"

@@ -1,76 +1,65 @@
-"""Slow sensors of a small plant: machines that each have a temperature, a current, a pressure and a vibration velocity.
+"""``python -m devices.plant``: twenty slow sensors of a small plant, one of which develops a fault.
 
-Pure: values follow from the seed and the time. One machine develops a fault: its vibration velocity climbs from the
-onset on, past 'schedule inspection' and on to 'immediate shutdown required'.
+The first thing a newcomer sees: a few seconds after the start one machine's vibration climbs to a critical level. All
+readings of one tick go in one SenML message, stamped with the moment they were taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import argparse
+import logging
+import sys
+import time
+from datetime import UTC, datetime
 
-import numpy as np
-
-from modules.common.messages import Reading
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """What one kind of sensor measures when all is well: ``level`` and ``noise`` in ``unit`` (SenML)."""
-
-    name: str
-    unit: str
-    level: float
-    noise: float
+from devices.leaf import Leaf, LeafError, stop_on_signals
+from devices.machines import Fault, Plant
+from modules.common.messages import PACKED, SENML, Message, Reading, new_id, packed, senml
 
 
-QUANTITIES = (
-    Quantity("bearing-temperature", "Cel", 38.0, 0.15),
-    Quantity("motor-current", "A", 11.0, 0.2),
-    Quantity("oil-pressure", "Pa", 7.5e6, 4e4),
-    Quantity("vibration-velocity", "m/s", 0.0016, 5e-5),
-)
-# ISO 20816-3 speaks of unacceptable vibration from 11.2 mm/s on for the largest machine class; the fault stops short.
-FAULT_LEVEL = 0.0098
+def batch(readings: list[Reading], seq: int, taken: datetime, source: str, *, pack: bool = False) -> Message:
+    """One message of these readings, SenML or packed."""
+    return Message(
+        body=packed.encode(readings) if pack else senml.encode(readings),
+        kind="readings",
+        source=source,
+        seq=seq,
+        time=taken,
+        message_id=new_id(),
+        content_type=PACKED if pack else SENML,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Which machine's vibration climbs, from when (seconds after the start) and how long it takes to the top."""
+def main(argv: list[str]) -> int:
+    """Send until stopped."""
+    parser = argparse.ArgumentParser(prog="python -m devices.plant", description=__doc__)
+    parser.add_argument("--machines", type=int, default=5, help="machines of four sensors each (default 5)")
+    parser.add_argument("--rate", type=float, default=10.0, metavar="HZ", help="readings a second of each sensor")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same values")
+    parser.add_argument("--fault", type=int, default=3, metavar="MACHINE", help="the machine that fails; 0 for none")
+    parser.add_argument("--onset", type=float, default=2.0, metavar="S", help="seconds until the fault begins")
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
+    wanted = parser.parse_args(argv)
+    if wanted.machines < 1 or not wanted.rate > 0:
+        parser.error("--machines and --rate must be above 0")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    fault = Fault(wanted.fault, onset_s=wanted.onset) if wanted.fault else None
+    plant = Plant(machines=wanted.machines, seed=wanted.seed, fault=fault)
+    stopping = stop_on_signals()
+    try:
+        with Leaf.from_environment(stopping) as leaf:
+            began, start, tick = time.time(), time.monotonic(), 0
+            while wanted.seconds is None or tick / wanted.rate < wanted.seconds:
+                if stopping.wait(max(0.0, start + tick / wanted.rate - time.monotonic())):
+                    break
+                readings = plant.readings([tick / wanted.rate], began)
+                tick += 1
+                leaf.send(batch(readings, tick, datetime.fromtimestamp(readings[0].time, UTC), "plant"))
+    except LeafError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
-    machine: int
-    onset_s: float = 2.0
-    climb_s: float = 3.0
 
-    def share(self, since_s: float) -> float:
-        """How far the fault has developed, 0 to 1."""
-        return float(np.clip((since_s - self.onset_s) / self.climb_s, 0.0, 1.0))
-
-
-class Plant:
-    """All sensors of the plant."""
-
-    def __init__(self, *, machines: int = 5, seed: int = 1, fault: Fault | None = None) -> None:
-        self._machines = machines
-        self._random = np.random.default_rng(seed)
-        self._fault = fault
-        self._offsets = self._random.normal(0, 1, (machines, len(QUANTITIES)))
-
-    def readings(self, since_s: Sequence[float], began: float) -> list[Reading]:
-        """One reading of each sensor for each time, ``since_s`` seconds after ``began`` (Unix time, seconds)."""
-        found = []
-        for since in since_s:
-            noise = self._random.normal(0, 1, (self._machines, len(QUANTITIES)))
-            for machine in range(self._machines):
-                for column, quantity in enumerate(QUANTITIES):
-                    usual = quantity.level + quantity.noise * (self._offsets[machine, column] + noise[machine, column])
-                    value = self._faulty(machine, quantity, float(usual), since)
-                    name = f"press{machine + 1}/{quantity.name}"
-                    found.append(Reading(name, float(f"{value:.5g}"), round(began + since, 3), quantity.unit))
-        return found
-
-    def _faulty(self, machine: int, quantity: Quantity, usual: float, since: float) -> float:
-        if self._fault is None or machine + 1 != self._fault.machine or quantity.name != "vibration-velocity":
-            return usual
-        share = self._fault.share(since)
-        return usual + share * (FAULT_LEVEL - usual)
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

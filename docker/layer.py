@@ -22,11 +22,11 @@ PREFIX: Final = "properties.desired.modules."
 
 def layer(template: Path, platform: str) -> dict[str, Any]:
     """The content. Raises ManifestError for what is no JSON, OSError for what cannot be read."""
-    environment = Environment.of(template.parent, os.environ, platform)
+    environment = Environment.of(ROOT, os.environ, platform)
     manifest = read_manifest(template, (), environment)
     content: dict[str, Any] = json.loads(json.dumps(manifest.documents[0].value["modulesContent"]))
     for key, module in content.get("$edgeAgent", {}).items():
-        if key.startswith(PREFIX):
+        if key.startswith(PREFIX) and isinstance(module, dict):  # else a part of a module, such as its status
             settings = module["settings"]
             module["settings"] = {"image": settings["image"], **cut(join(settings))}
     return {"modulesContent": content}
@@ -34,7 +34,7 @@ def layer(template: Path, platform: str) -> dict[str, Any]:
 
 def main(template: Path, platform: str) -> None:
     """Write it."""
-    file = template.parent / "config" / f"{template.name.removesuffix('.template.json')}.{platform}.json"
+    file = ROOT / "config" / f"{template.name.removesuffix('.template.json')}.{platform}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(layer(template, platform), indent=2) + "\n")
     sys.stdout.write(f"{file}\n")

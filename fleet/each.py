@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Outcome:
 
 def each(
     devices: Iterable[str], act: Callable[[str], Any], *, at_once: int, most_failures: int | None = None
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Do it with each, `at_once` at a time, and give outcomes as they come.
 
     `act` may raise FleetError. Once more than `most_failures` have failed nothing new is begun: the rest is skipped.

@@ -49,6 +49,11 @@ class Hub:
         self._methods = _client(IoTHubRegistryManager, login, METHOD_S)
         self._configurations = _client(IoTHubConfigurationManager, login, ANSWER_S)
 
+    def close(self) -> None:
+        """Close the connections of this thread; those of others close when their threads end."""
+        for client in (self._registry, self._methods, self._configurations):
+            client.protocol.close()
+
     def twin(self, device: str, module: str | None = None) -> Document:
         """A twin."""
         if module is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
@@ -35,7 +34,7 @@ class Command:
         return cast("Implementation", importlib.import_module(self.module))
 
 
-_KNOWN: Final[Mapping[str, Command]] = {
+COMMANDS: Final[Mapping[str, Command]] = {
     "status": Command("fleet.commands.status", "how every gateway does"),
     "set-modules": Command("fleet.commands.setmodules", "give gateways their modules, and see each of them run"),
     "deploy": Command("fleet.commands.deploy", "automatic and layered deployments"),
@@ -43,7 +42,4 @@ _KNOWN: Final[Mapping[str, Command]] = {
     "alerts": Command("fleet.commands.alerts", "what arrived upstream, from localhub; on Azure, where to look"),
     "twin": Command("fleet.commands.twin", "show and change the twin of a device or module"),
     "model": Command("fleet.model", "publish, try, promote and roll back models"),
-}
-COMMANDS: Final[Mapping[str, Command]] = {
-    name: command for name, command in _KNOWN.items() if importlib.util.find_spec(command.module)
 }

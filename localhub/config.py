@@ -6,10 +6,10 @@
     env = { KEY = "value" }              # over the manifest's env
     ports = { "8080/tcp" = "8081" }      # as a container (--containers): the host's ports, over createOptions' own
 
-    [devices.sensors]                    # leaf devices, started once the modules are up
-    command = ["${PYTHON}", "-m", "devices.sensors"]
+    [devices.plant]                      # leaf devices, started once the modules are up
+    command = ["${PYTHON}", "-m", "devices.plant"]
     restart = "on-failure"               # never (default) | on-failure
-    start = "auto"                       # auto (default) | manual: only with --leaf sensors
+    start = "auto"                       # auto (default) | manual: only with --leaf plant
     auth = "sas"                         # sas (default) | x509_ca | x509_thumbprint: how it proves its id
 
     [screen]

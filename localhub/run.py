@@ -58,13 +58,12 @@ async def _run(prepared: Prepared, *, form: Form, page: str | None, began: float
         await _show_until_stopped(supervisor, gateways, screen, prepared.config.screen)
         screen.close()
         screen.say("stopping: leaf devices, modules, then hub and cloud (Ctrl-C again: at once)")
-        await gateways.stop_modules()
-        for line in totals(overview(await _last_figures(supervisor))):
+        _, last = await asyncio.gather(gateways.stop_modules(), _last_figures(supervisor))
+        for line in totals(overview(last)):
             screen.say(line)
     finally:
         screen.close()
-        await gateways.stop()
-        await supervisor.stop()
+        await asyncio.gather(gateways.stop(), supervisor.stop())
         prepared.state.remove_run_folder()
     return Exit.OK
 

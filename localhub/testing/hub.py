@@ -281,6 +281,7 @@ def running(
     environment: Mapping[str, str] | None = None,
     wait_for: Sequence[str] | None = None,
     strict: bool = False,
+    leaves: Sequence[str] | None = None,
     state: Path | None = None,
     within_s: float = START_S,
 ) -> Iterator[Hub]:
@@ -288,8 +289,8 @@ def running(
 
     `config` is the localhub.toml if it is not beside the manifest, `at` an address of your own choice, `environment`
     what modules find in theirs, `wait_for` names those modules that will connect, if not all do, `strict` has it do as
-    edgeHub does where the two differ. All state is in a temporary folder, or in `state`, which is kept. Raises
-    HubFailedError, NotInTimeError.
+    edgeHub does where the two differ, `leaves` are the leaf devices to start, if not those that start by themselves.
+    All state is in a temporary folder, or in `state`, which is kept. Raises HubFailedError, NotInTimeError.
     """
     with tempfile.TemporaryDirectory(prefix="localhub-") as folder:
         root, said = state or Path(folder) / "state", Path(folder) / "said"
@@ -298,6 +299,8 @@ def running(
             words += ["--layer", str(layer)]
         if strict:
             words.append("--strict")
+        if leaves is not None:
+            words += [word for name in leaves for word in ("--leaf", name)] or ["--no-leaves"]
         if config is not None:
             words += ["--config", str(config)]
         with said.open("wb") as output:

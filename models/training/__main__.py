@@ -5,19 +5,18 @@ Every fit is kept in the work folder; run again, and only what is missing is fit
 
 import argparse
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from models.training import bearing, export, hours, jobs, judging, made
+from models.training import bearing, committed, export, hours, jobs, judging, made
 from models.training.figures import share
 from models.training.lite import Trunk
 from models.training.nets import OrderNet, SteelNet, TileNet
 from modules.inference.card import Card
 from modules.inference.model import Model
-from modules.inference.runner import FILES, Runner
+from modules.inference.runner import FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bearing", "tile", "steel")
@@ -47,23 +46,15 @@ def main() -> None:
 
 
 def write_picture(name: str, options: argparse.Namespace) -> Card:
-    """`tile` or `steel`: network, int8, golden cases of each label, card."""
+    """`tile` or `steel`: network, int8, golden cases, card."""
     module = jobs.PICTURES[name]
     dataset = module.load(options.data)
     card = judging.judged_picture_card(name, dataset, options.work)
     net = TileNet(Trunk()) if name == "tile" else SteelNet(Trunk(), len(dataset.labels))
     net = jobs.restored(net, judging.result(options.work, jobs.Job(name, "final")))
-    truth = _truth(name, dataset)
     everything = module.inputs(dataset, np.arange(len(dataset.files)))
     card = export.write_package(options.out / name, net, card, everything, made.examples(card))
-    table = {}
-    for precision in FILES:
-        runner = Runner(options.out / name, precision=precision)
-        said = np.array(card.labels)[
-            np.concatenate([runner.model.probabilities(part).argmax(axis=1) for part in np.array_split(everything, 16)])
-        ]
-        table[precision] = share(int((said == np.array(truth)).sum()), len(truth))
-    return _with_committed(card, options.out / name, table)
+    return _with_committed(card, options)
 
 
 def write_bearing(name: str, options: argparse.Namespace) -> Card:
@@ -77,12 +68,7 @@ def write_bearing(name: str, options: argparse.Namespace) -> Card:
     learnt = table.features[jobs.bearing_rows(table, jobs.Job(name, "final"))]
     card = export.write_package(options.out / name, net, card, learnt, made.examples(card))
     card = _with_hours(card, options)
-    as_is = table.how == bearing.AS_IS
-    figures = {}
-    for precision in FILES:
-        said = Runner(options.out / name, precision=precision).model.probabilities(table.features[as_is])
-        figures[precision] = share(int((said.argmax(axis=1) == table.truth[as_is]).sum()), int(as_is.sum()))
-    return _with_committed(card, options.out / name, figures)
+    return _with_committed(card, options)
 
 
 def _with_hours(card: Card, options: argparse.Namespace) -> Card:
@@ -93,18 +79,15 @@ def _with_hours(card: Card, options: argparse.Namespace) -> Card:
     return card.model_copy(update={"accuracy": {**card.accuracy, "normal": normal}})
 
 
-def _with_committed(card: Card, folder: Path, table: Mapping[str, object]) -> Card:
-    """The card with what the files themselves give on all the data they were trained on."""
-    text = "all of the data, which these very files were trained on: what a test can recompute, no measure of skill"
-    whole = card.model_copy(update={"accuracy": {**card.accuracy, "these_files": {"split": text, **table}}})
+def _with_committed(card: Card, options: argparse.Namespace) -> Card:
+    """The card with what the files themselves give on all the data they were trained on, and what is usual there."""
+    folder = options.out / card.name
+    table, usual = committed.judged(folder, options.data)
+    reference = card.reference.model_copy(update={"input": usual})
+    accuracy = {**card.accuracy, "these_files": table}
+    whole = card.model_copy(update={"reference": reference, "accuracy": accuracy})
     export.rewrite_card(folder, whole)
     return whole
-
-
-def _truth(name: str, dataset: object) -> list[str]:
-    if name == "tile":
-        return ["defect" if bad else "ok" for bad in dataset.bad]  # type: ignore[attr-defined]
-    return [dataset.labels[k] for k in dataset.truth]  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

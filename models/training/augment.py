@@ -63,8 +63,8 @@ def paste(
     if len(ys) == 0:
         return pixels, mask
     height, width = pixels.shape
-    top, bottom = max(0, ys.min() - 4), min(height, ys.max() + 5)
-    left, right = max(0, xs.min() - 4), min(width, xs.max() + 5)
+    top, bottom = max(0, ys.min() - 4), min(donor.shape[0], ys.max() + 5)
+    left, right = max(0, xs.min() - 4), min(donor.shape[1], xs.max() + 5)
     patch = donor[top:bottom, left:right].astype(np.float32)
     alpha = donor_mask[top:bottom, left:right].astype(np.float32) / 255
     outside = alpha < 0.05

@@ -8,18 +8,22 @@ and compares.
 import argparse
 import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from models.training.figures import share
-from modules.inference.card import Card, read_card
+from models.training.figures import placed, share
+from models.training.sources import picture
+from modules.inference.card import Card, PicturePrepare, read_card
 from modules.inference.looks import histograms, usual
+from modules.inference.pictures import prepare_pixels
 from modules.inference.prepare import prepare_and_look
 from modules.inference.runner import FILES, Runner
 
@@ -39,6 +43,7 @@ class Example:
     truth: str  # one of the card's labels
     body: bytes
     facts: Mapping[str, float]
+    mask: Path | None = None  # where the defect is marked
 
 
 def examples(card: Card, data: Path) -> Iterator[Example]:
@@ -52,7 +57,8 @@ def examples(card: Card, data: Path) -> Iterator[Example]:
             yield from _windows(path, card)
         else:
             truth = row["label"] if card.name == "steel" else "ok" if row["label"] == "free" else "defect"
-            yield Example(row["label"], truth, path.read_bytes(), {})
+            mask = (folder / "masks" / row["file"]).with_suffix(".png")
+            yield Example(row["label"], truth, path.read_bytes(), {}, mask if truth == "defect" else None)
 
 
 def _windows(path: Path, card: Card) -> Iterator[Example]:
@@ -74,14 +80,17 @@ def judged(folder: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     # Statistics are taken where a card names some; here all of them are wanted.
     asking = card.model_copy(update={"reference": card.reference.model_copy(update={"input": {"": (0.0, 0.0)}})})
     groups: dict[str, dict[str, list[int]]] = {precision: {} for precision in FILES}
+    maps: dict[str, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = {precision: [] for precision in FILES}
     looks = []
     every = examples(card, data)
     while part := list(islice(every, _AT_ONCE)):
         prepared = [prepare_and_look(each.body, each.facts, asking) for each in part]
         looks += [look for _, look in prepared]
         for precision, runner in runners.items():
-            said = runner.model.probabilities(runner.inputs([row for row, _ in prepared])).argmax(axis=1)
-            for each, label in zip(part, said, strict=True):
+            probabilities, heat = runner.model.run(runner.inputs([row for row, _ in prepared]))
+            if heat is not None:
+                maps[precision].extend(_meetings(part, heat, card))
+            for each, label in zip(part, probabilities.argmax(axis=1), strict=True):
                 count = groups[precision].setdefault(each.group, [0, 0])
                 count[0] += card.labels[int(label)] == each.truth
                 count[1] += 1
@@ -93,7 +102,29 @@ def judged(folder: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         precision: {group: {"right": right, "total": total} for group, (right, total) in sorted(counts.items())}
         for precision, counts in groups.items()
     }
-    return {"split": SPLIT, **table, "groups": by_group}, {"input": usual(looks), "looks": histograms(looks)}
+    heat_table = {
+        precision: placed([each for each, _ in pairs], [each for _, each in pairs])
+        for precision, pairs in maps.items()
+        if pairs
+    }
+    told = {"split": SPLIT, **table, "groups": by_group, **({"heat": heat_table} if heat_table else {})}
+    return told, {"input": usual(looks), "looks": histograms(looks)}
+
+
+def _meetings(
+    part: Sequence[Example], heat: NDArray[np.float32], card: Card
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Heat map and mask, as the marked share of each of the map's cells, of the defects that somebody marked."""
+    assert isinstance(card.prepare, PicturePrepare)
+    how = card.prepare.model_copy(update={"interpolation": "area", "standardise": False, "mean": (0.0,), "std": (1.0,)})
+    for each, found in zip(part, heat, strict=True):
+        if each.mask is None or not each.mask.exists():
+            continue
+        marked = np.where(picture(each.mask) > 127, np.uint8(255), np.uint8(0))
+        whole = np.asarray(prepare_pixels(marked, how, "uint8"), np.float32)[0] / 255
+        cells = np.asarray(cv2.resize(whole, found.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+        if cells.any():
+            yield found, cells
 
 
 def main() -> None:

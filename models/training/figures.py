@@ -1,5 +1,6 @@
 """The figures on a card. Pure numpy."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,35 @@ def wilson(right: int, total: int) -> tuple[float, float]:
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
+def at_most(count: int, total: int, doubt: float = 0.05) -> float:
+    """Exact upper bound of a share, one-sided (Clopper and Pearson 1934), of which `count` of `total` were seen.
+
+    The share at which so few would still be seen with probability `doubt`. The trials must be independent: windows that
+    overlap are not.
+    """
+    if count >= total:
+        return 1.0
+    low, high = count / total, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _seen_at_most(count, total, middle) > doubt else (low, middle)
+    return high
+
+
+def _seen_at_most(count: int, total: int, share: float) -> float:
+    """Probability of `count` or fewer of `total` at this share."""
+    yes, no = math.log(share) if share > 0 else -math.inf, math.log1p(-share) if share < 1 else -math.inf
+    logs = [
+        math.lgamma(total + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(total - k + 1)
+        + (k * yes if k else 0)
+        + (total - k) * no
+        for k in range(count + 1)
+    ]
+    return math.fsum(math.exp(each) for each in logs)
+
+
 def confusion(truth: Sequence[str], said: Sequence[str]) -> dict[str, dict[str, int]]:
     """Counts by true label, then by what was said."""
     table: dict[str, dict[str, int]] = {}
@@ -78,6 +108,23 @@ def histogram(score: NDArray[np.floating[Any]], bins: int = 20) -> dict[str, Any
         "shares": [round(float(count) / max(1, len(score)), 5) for count in counts],
         "count": len(score),
     }
+
+
+def placed(heats: Sequence[NDArray[np.floating[Any]]], masks: Sequence[NDArray[np.floating[Any]]]) -> dict[str, Any]:
+    """How heat maps meet masks, each pair of shape (h, w), the mask a cell's marked share (one above 0 at least).
+
+    `peak_in_mask`: maps whose hottest cell is a marked one or its neighbour; `cell_auroc`: the mean over the pictures
+    of how surely a cell marked by half at least is hotter than one that is not marked at all.
+    """
+    hits, areas = 0, []
+    for heat, mask in zip(heats, masks, strict=True):
+        y, x = np.unravel_index(int(np.argmax(heat)), heat.shape)
+        hits += bool((mask[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] > 0).any())
+        inside = mask >= min(0.5, float(mask.max()))
+        clear = mask == 0
+        if clear.any():
+            areas.append(auroc(heat[inside | clear], inside[inside | clear]))
+    return {"peak_in_mask": share(hits, len(heats)), "cell_auroc": round(float(np.mean(areas)), 4)}
 
 
 def share(right: int, total: int) -> dict[str, Any]:

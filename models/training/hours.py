@@ -7,6 +7,7 @@ import numpy as np
 
 from devices.rolling_bearing import Bearing, Machine
 from models.training import bearing
+from models.training.figures import at_most
 from modules.inference.card import Card
 from modules.inference.decision import Condition, step
 from modules.inference.model import Model
@@ -62,4 +63,10 @@ def watched(card: Card, model: Model, hours: float = HOURS) -> Watch:
 def told(watch: Watch, share: dict[str, Any]) -> dict[str, Any]:
     """As it stands on the card."""
     text = f"{HOURS:g} h: {MACHINES} healthy machines of devices/rolling_bearing.py, 600 to 3600 1/min, seed {SEED}"
-    return {"what": text, "machines_alarmed": watch.alarms, "windows_not_normal": share}
+    return {
+        "what": text,
+        "machines_alarmed": watch.alarms,
+        "true_share_of_machines_at_most": round(at_most(watch.alarms, MACHINES), 4),
+        "bound": f"one-sided, 95 %, Clopper-Pearson, n = {MACHINES} machines of {HOURS * 60 / MACHINES:g} min each",
+        "windows_not_normal": share,
+    }

@@ -1,5 +1,6 @@
 """What stands on the cards under `accuracy`: from the scores of the folds, never from what a model was trained on."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.training import bearing, cards, tile
 from models.training.figures import (
+    at_most,
     auroc,
     calibration_error,
     confusion,
@@ -23,6 +25,11 @@ from modules.inference.card import Card, Reference
 from modules.inference.decision import Condition, step
 
 FALSE_REJECTS: Final = 0.05
+NORMAL: Final = (
+    "one recording of 5 s of one bearing. Windows share half of their samples with the next: only windows_apart share "
+    "none, and they are what the bound (one-sided, 95 %, Clopper-Pearson) is of. Of machines n is 1: no alarm on it "
+    "still allows that 95 % of healthy machines raise one"
+)
 
 
 def result(work: Path, job: Job) -> dict[str, NDArray[Any]]:
@@ -92,7 +99,7 @@ def judged_bearing_card(table: bearing.Windows, work: Path) -> Card:
             how: _bearing_figures(table, _all(work, "plain"), how, card)["headline"] for how in (bearing.AS_IS,)
         },
         "normal": {
-            "n": "one recording of 5 s: windows that share no sample are few, so the bound is wide",
+            "n": NORMAL,
             "second half, first half learnt": _normal_figures(table, honest, card, half_only=True),
             "recording not learnt at all": _normal_figures(table, _all(work, "unseen normal"), card, half_only=False),
         },
@@ -220,8 +227,25 @@ def _normal_figures(table: bearing.Windows, folds: Folds, card: Card, *, half_on
             wrong += int((probability[:, 0] < 1 - card.decision.threshold).sum())
             alarms += _final_label(probability, card) is not None
             count += len(probability)
-        found[how] = {"networks": len(folds), "alarms": alarms, "windows_not_normal": share(wrong, count)}
+        found[how] = normal_told(len(folds), alarms, wrong, count)
     return found
+
+
+def normal_told(networks: int, alarms: int, wrong: int, count: int) -> dict[str, Any]:
+    """What `networks` said of the same windows of one recording; `wrong` of `count` were not normal, all together.
+
+    The bound counts neither a window once for each network nor the half that it shares with the one before.
+    """
+    windows = count // networks
+    apart = (windows + 1) // 2
+    return {
+        "networks": networks,
+        "alarms": alarms,
+        "windows": windows,
+        "windows_apart": apart,
+        "not_normal_over_all_networks": wrong,
+        "true_share_of_windows_at_most": round(at_most(math.ceil(wrong * apart / count), apart), 4),
+    }
 
 
 def _doubted(each: Mapping[str, NDArray[Any]]) -> str:

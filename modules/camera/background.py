@@ -1,20 +1,23 @@
-"""What a camera sees when nothing passes, how noisy each of its pixels is, and what counts as different there.
+"""What a camera sees when nothing passes, and what of a frame cannot be explained by it.
 
-All in the small picture. A pixel differs where it is further from the background than its tolerance: the threshold, or
-so many times the pixel's own noise, and something more at the background's edges, which any tremble moves. Outside
-the regions of interest and under ignored areas the tolerance is infinite.
+All in the small picture, in logarithms (light.py). The background follows the light at once and everywhere: the field
+that light adds is smooth, so that nothing sharp is ever learnt with it. A pixel differs where a sharp edge stands
+higher than its tolerance: the threshold, or so many times the pixel's own noise, and something more at the background's
+own edges, which any tremble moves. Outside the regions of interest and under ignored areas the tolerance is infinite.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.camera.light import Light
-from modules.camera.shift import gradients
+from modules.camera.edges import sharp, slope
+from modules.camera.light import BRIGHT, DARK, field, sensed
+from modules.camera.pose import HOME, Pose, moved
 
 Grey = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -22,32 +25,72 @@ Mask = NDArray[np.uint8]
 NEVER: Final = np.float32(1e6)
 _NOISE_RATE: Final = 0.02  # per frame
 _FIRST_NOISE_RATE: Final = 0.15
+_FIRST_NOISE: Final = 2.0  # grey levels
+_FIRST_THRESHOLD: Final = 9.7  # grey levels, until five quiet frames were seen
+_MOST_THRESHOLD: Final = 20.0
 _RENEW: Final = 10  # frames between two looks at noise and edges
-_EDGE: Final = 0.5  # of a small pixel: so far a background's edge may move unseen
-_OF_MEAN: Final = 1.2533  # standard deviation over mean magnitude, of a normal distribution
+_EDGE: Final = 0.4  # of a small pixel: so far a background's edge may move unseen
+_OF_MEAN: Final = 1.25  # standard deviation over mean, near enough for what is left of noise in an edge's height
 _CALIBRATED: Final = 40  # frames
-_BANDS_RATE: Final = 0.05
+_LIGHT_RATE: Final = 0.05
+_STEEPEST: Final = 0.1  # of the pixels are the background's edges, by which a move is noticed
+_LEAST_EDGE: Final = 0.02  # of the light, a pixel
+_LITTLE: Final = np.float32(5e-4)  # the weight in the field of light of what shows no light
+_FAR: Final = 0.2  # of the light: so much more or less than around is a thing's doing
+_FEW: Final = 12  # pixels
+_MEDIAN: Final = 5
+_NEAR: Final = np.ones((3, 3), np.uint8)
+_ROUND: Final = np.ones((5, 5), np.uint8)
+_BORDER: Final = np.ones((7, 7), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A frame beside the background as a camera in `pose` would see it.
+
+    `light` is the field that light has added, `ratio` what else differs (both differences of logarithms), `height` how
+    high sharp edges stand in it, `tolerance` how high they may (grey levels), `mask` 1 where they stand higher.
+    `trust` is how well each pixel tells of the light, 0 where the background does not know the view.
+    """
+
+    pose: Pose
+    background: Grey
+    trust: Grey
+    light: Grey
+    ratio: Grey
+    height: Grey
+    tolerance: Grey
+    mask: Mask
+
+    @property
+    def count(self) -> int:
+        """How many pixels differ."""
+        return int(cv2.countNonZero(self.mask))
+
+    def lit_without(self, logs: Grey, things: Mask) -> Compared:
+        """The same with the light as it is where none of these things (1) are."""
+        weight = self.trust * (cv2.dilate(things, _ROUND) == 0) + _LITTLE
+        light = field(logs - self.background, weight)
+        return replace(self, light=light, ratio=self.ratio + (self.light - light))
 
 
 class Background:
-    """The running background of one scene; starts from its first frame."""
+    """The running background of one scene, in logarithms; starts from its first frame."""
 
     def __init__(
-        self, small: Grey, watched: NDArray[np.bool_], *, threshold: float | None, noise_factor: float, low: float
+        self, logs: Grey, watched: NDArray[np.bool_], *, threshold: float | None, noise_factor: float, low: float
     ) -> None:
-        self.mean = small.copy()
-        self.noise = np.full_like(small, 1.5)  # mean magnitude of the difference, grey levels
-        self.light: Final = Light(*small.shape)
+        self.mean = logs.copy()
+        self.noise = np.full_like(logs, _FIRST_NOISE)  # mean height of the edges that noise makes, grey levels
         self.watched: Final = watched
         self.border: Final = _border(watched)
-        self.cells: Final = np.asarray(self.light.shrink(watched.astype(np.float32)) > 0.5)
-        self.band_size = 0.0
+        self.things = np.zeros(logs.shape, np.uint8)
+        self.flicker = 0.0
         self.quiet = 0
         self._fixed, self._factor, self._low = threshold, noise_factor, low
-        self._age = 0
         self.threshold = float(threshold or low)
-        self.tolerance = small
-        self.slopes = gradients(self.mean)
+        self._slope = self._edges = logs
+        self._edge_count = 0
         self.renew()
 
     @property
@@ -57,55 +100,87 @@ class Background:
 
     @property
     def level(self) -> float:
-        """The scene's noise: the standard deviation of its middle pixel, grey levels."""
+        """The scene's noise: the height of an edge that noise makes in its middle pixel, grey levels."""
         flat = self.noise[::2, ::2].ravel()
         at = flat.size // 2
         return float(np.partition(flat, at)[at]) * _OF_MEAN
 
-    def share(self, cells: NDArray[np.bool_]) -> float:
-        """The share of the watched cells that these are."""
-        return float(np.count_nonzero(cells)) / max(1, int(np.count_nonzero(self.cells)))
-
     def renew(self) -> None:
-        """Work out edges, threshold and tolerance again."""
-        self.slopes = gradients(self.mean)
+        """Work out edges and threshold again."""
+        self._slope = slope(self.mean)
+        flat = self._slope.ravel()
+        at = int((1 - _STEEPEST) * flat.size)
+        steepest = max(float(np.partition(flat, at)[at]), _LEAST_EDGE)
+        self._edges = ((self._slope > steepest) & self.watched).astype(np.float32)
         fixed = self._fixed
         if fixed is None:
-            fixed = float(np.clip(1.3 * self._factor * self.level, self._low, 30)) if self.quiet >= 5 else 18.0
+            noise = self._factor * self.level
+            fixed = float(np.clip(noise, self._low, _MOST_THRESHOLD)) if self.quiet >= 5 else _FIRST_THRESHOLD
         self.threshold = fixed
-        self.tolerance = np.maximum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(fixed))
-        across, down = self.slopes
-        self.tolerance += np.float32(_EDGE) * (np.abs(across) + np.abs(down))
-        self.tolerance[~self.watched] = NEVER
 
-    def different(self, difference: Grey, share: float = 1.0) -> Mask:
-        """1 where the difference is beyond the tolerance, or a share of it."""
-        beyond = self.tolerance if share == 1 else self.tolerance * np.float32(share)
-        return (np.abs(difference) > beyond).astype(np.uint8)
+    def compare(self, small: Grey, logs: Grey, pose: Pose = HOME) -> Compared:
+        """Set the frame beside the background in that pose."""
+        background = moved(self.mean, pose)
+        trust = ((small < BRIGHT) & (self.things == 0)).astype(np.float32)
+        if pose != HOME:
+            known = cv2.erode(moved(np.ones_like(logs), pose, outside=0), _BORDER) > 0.99
+            trust *= known
+        light = field(logs - background, trust + _LITTLE)
+        far = (np.abs(logs - background - light) > _FAR).astype(np.uint8)
+        if cv2.countNonZero(far) > _FEW:  # a thing, most likely: it is not to be taken for a lamp
+            light = field(logs - background, trust * (cv2.dilate(far, _ROUND) == 0) + _LITTLE)
+        ratio = sensed(logs) - sensed(background + light)
+        # The median leaves edges where they are and takes away what is narrow: rain, and edges that trembled.
+        ratio = np.asarray(cv2.medianBlur(ratio, _MEDIAN), np.float32)
+        height = sharp(ratio, small)
+        tolerance = np.maximum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(self.threshold))
+        tolerance += np.float32(_EDGE) * self._slope * (small + np.float32(DARK))
+        tolerance = moved(tolerance, pose)
+        tolerance[~self.watched] = NEVER
+        if pose != HOME:
+            tolerance[~known] = NEVER
+        mask = (height > tolerance).astype(np.uint8)
+        return Compared(pose, background, trust, light, ratio, height, tolerance, mask)
 
-    def follow(self, small: Grey, rate: float, mask: Mask | None = None) -> None:
+    def on_edges(self, compared: Compared) -> tuple[float, float]:
+        """The share of what differs that lies on the background's edges, and the share of these that differ."""
+        edges = (moved(self._edges, compared.pose, outside=0) > 0.5).astype(np.uint8)
+        beside = cv2.countNonZero(compared.mask & np.asarray(cv2.dilate(edges, _NEAR), np.uint8))
+        over = cv2.countNonZero(compared.mask & edges)
+        return beside / max(1, compared.count), over / max(1, cv2.countNonZero(edges))
+
+    def follow_light(self, compared: Compared, small: Grey) -> None:
+        """Take the field of light over; `flicker` learns how strong it is."""
+        back = Pose(-compared.pose.right, -compared.pose.down, -compared.pose.turn)
+        self.mean += moved(compared.light, back)
+        size = float(np.sqrt(np.mean(np.square(compared.light[::4, ::4] * (small[::4, ::4] + DARK)))))
+        self.flicker += _LIGHT_RATE * (size - self.flicker)
+
+    def follow(self, logs: Grey, rate: float, mask: Mask | None = None) -> None:
         """Move towards the frame, everywhere or where the mask is not 0."""
-        cv2.accumulateWeighted(small, self.mean, rate, mask=mask)
+        cv2.accumulateWeighted(logs, self.mean, rate, mask=mask)
 
-    def replace(self, small: Grey) -> None:
+    def replace(self, logs: Grey) -> None:
         """Take the frame for the background."""
-        self.mean = small.copy()
+        self.mean = logs.copy()
+        self.things[:] = 0
         self.renew()
 
-    def learn_noise(self, difference: Grey, besides: Mask | None) -> None:
-        """Learn from what differs though nothing passes; `besides` is 1 where something does."""
-        size = np.minimum(np.abs(difference), np.float32(3 * self.threshold))
+    def stand(self, compared: Compared, logs: Grey) -> None:
+        """The camera stays in the pose of this frame: see everything from there."""
+        known = cv2.erode(moved(np.ones_like(logs), compared.pose, outside=0), _NEAR) > 0.99
+        self.mean = np.where(known, moved(self.mean, compared.pose) + compared.light, logs)
+        self.noise = moved(self.noise, compared.pose).copy()
+        self.renew()
+
+    def learn_noise(self, height: Grey, besides: Mask | None) -> None:
+        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does."""
+        size = np.minimum(height, np.float32(3 * self.threshold))
         rate = _NOISE_RATE if self.calibrated else _FIRST_NOISE_RATE
         cv2.accumulateWeighted(size, self.noise, rate, mask=None if besides is None else 1 - besides)
         self.quiet += 1
-        self._age += 1
-        if self._age % _RENEW == 0:
+        if self.quiet % _RENEW == 0:
             self.renew()
-
-    def learn_bands(self, bands: Grey) -> None:
-        """Learn how strong the bands of flickering lamps are here: RMS over the rows, grey levels."""
-        size = float(np.sqrt(np.mean(np.square(bands))))
-        self.band_size += _BANDS_RATE * (size - self.band_size)
 
 
 def _border(watched: NDArray[np.bool_]) -> NDArray[np.bool_]:

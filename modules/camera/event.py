@@ -20,6 +20,9 @@ from modules.camera.frame import Frame
 from modules.camera.motion import Motion, Region, Thing
 
 _SHARPNESS_SIDE: Final = 240  # pixels: more does not tell sharp from soft any better
+_GROWN: Final = 1.15  # times its box from one frame to the next: a thing that comes into view
+_MOST_OF: Final = 0.5  # of the largest area seen of a thing: less is a piece of it, not a whole view
+_TURNS: Final = 0.4  # of what is new in a thing's way is believed at once
 _REACH: Final = 0.04  # of the picture's width: how far from where it was expected a thing is still the same
 
 
@@ -52,6 +55,8 @@ class _Track:
     missed: int = 0
     length: int = 1
     done: bool = False
+    grew: bool = False
+    largest: float = 0.0
     way: tuple[float, float] | None = None
     whole: list[tuple[float, Shot]] = field(default_factory=list)
     partial: tuple[float, Shot] | None = None
@@ -121,7 +126,8 @@ class Event:
                 free.remove(track)
                 here, there = _centre(thing.region), _centre(track.thing.region)
                 steps = track.missed + 1
-                track.way = ((here[0] - there[0]) / steps, (here[1] - there[1]) / steps)
+                track.way = _steadier(track.way, ((here[0] - there[0]) / steps, (here[1] - there[1]) / steps))
+                track.grew = _size(thing.region) > _GROWN * _size(track.thing.region)
                 track.thing, track.missed = thing, 0
                 track.seen += 1
                 track.length += 1
@@ -137,10 +143,13 @@ class Event:
         rules = self._rules
         if track.done:
             if track.length >= rules.longest:  # a crowded belt never falls still: begin a new event
-                track.length, track.done, track.whole, track.partial = 0, False, [], None
+                track.length, track.done, track.largest = 0, False, 0.0
             return None
         shot = Shot(frame, track.thing)
-        if track.thing.whole:
+        if track.grew:
+            track.whole.clear()  # it was not whole then, it is still coming into view
+        track.largest = max(track.largest, track.thing.area)
+        if track.thing.whole and not track.grew and track.thing.area >= _MOST_OF * track.largest:
             track.whole.append((self._worth(shot), shot))
         elif track.partial is None or track.thing.area > track.partial[0]:
             track.partial = (track.thing.area, shot)
@@ -183,6 +192,17 @@ def sharpness(frame: Frame, region: Region) -> float:
     if small.ndim == 3:
         small = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
     return float(cv2.Laplacian(small, cv2.CV_32F).var()) if small.size else 0.0
+
+
+def _steadier(known: tuple[float, float] | None, seen: tuple[float, float]) -> tuple[float, float]:
+    """A box that took in a speck for one frame is no other way to go."""
+    if known is None:
+        return seen
+    return known[0] + _TURNS * (seen[0] - known[0]), known[1] + _TURNS * (seen[1] - known[1])
+
+
+def _size(region: Region) -> int:
+    return region.width * region.height
 
 
 def _centre(region: Region) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """The motion gate: which frames show something that was not there before.
 
-A small grey copy of each frame is blurred and compared with a running background. Where enough differs, the difference
-is explained away as far as it can be: by a change of light, by the bands of lamps that flicker with the mains, by a
-camera that shook. What is left is parted into patches, and each patch looked at: a soft shadow is none, nor is the
-place that something left. A view that changed nearly everywhere is learnt anew instead of firing.
+A small grey copy of each frame is set beside a running background. What light does is smooth, what things do is sharp
+(light.py, edges.py): so light is followed at once, whatever it does, and only what sharp edges enclose counts. Where
+what differs lies on the background's own edges, the camera has moved, and its pose is found. A view that changed nearly
+everywhere is learnt anew instead of firing.
 
 The background follows fast where nothing differs, hardly at all where something moves, and at a middle rate where
 something differs but stands still: a part that stops on the belt is absorbed in time.
@@ -14,22 +14,39 @@ No I/O and no clock: the same frames give the same answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from modules.camera.background import Background, Grey, Mask
+from modules.camera.background import Background, Compared, Grey, Mask
+from modules.camera.edges import Enclosed
 from modules.camera.frame import Picture
+from modules.camera.light import DARK, logarithm
 from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
-from modules.camera.patches import Marks, Patch, marks, patches
+from modules.camera.patches import Patch, marks, patches
+from modules.camera.pose import HOME, guesses
 from modules.camera.shapes import Point, inside
-from modules.camera.shift import hide_new, moved, shift
 
 _SAME_PLACE: Final = 0.7
-_SAME_SHIFT: Final = 0.3  # pixels
-_STEP: Final = 0.7  # of the difference of two frames is the noise of one: both have it
+_SAME_POSE: Final = 0.4  # pixels
+_LEAST_EDGES: Final = 8  # pixels over the tolerance: less is noise
+_MOVED: Final = 25  # pixels over the tolerance from which on a move of the camera is looked for
+_BETTER: Final = 0.7  # of what differs may be left by a pose that explains it
+_WELL: Final = 0.5  # left: no other pose is tried
+_CELL: Final = 0.03  # of a cell's pixels differ in a cell that has changed
+_CELLS: Final = 16  # across the picture
+_ROUND: Final = np.ones((5, 5), np.uint8)
+_SPECK: Final = np.ones((2, 2), np.uint8)
+
+
+class _Change(NamedTuple):
+    """What is new in a frame: edges of half the tolerance, the area that things cover (1), and what may be things."""
+
+    seen: Compared
+    weak: Mask
+    area: Mask
+    patches: list[Patch]
 
 
 class Gate:
@@ -49,14 +66,11 @@ class Gate:
         self.rules: Final = rules
         self._regions, self._ignored = regions, ignored
         self._background: Background | None = None
-        self._previous: Grey = np.empty((0, 0), np.float32)
-        self._settling = 0
-        self._settled_for = 0
-        self._changes = 0
+        self._enclosed = Enclosed(2, 2)
+        self._settling = self._settled_for = 0
+        self._changes = self._lost = 0
         self._anew = False
-        self._hold = self._relearn = 0
-        self._off, self._off_for = (0.0, 0.0), 0
-        self._changed: NDArray[np.bool_] | None = None
+        self._pose, self._stood_for, self._unsteady = HOME, 0, 0
         self._standing: list[tuple[Patch, int]] = []
         self.look: Look | None = None
 
@@ -71,200 +85,172 @@ class Gate:
         if known is None:
             return Figures(self.rules.threshold or 0.0, 0.0, 0.0, calibrated=False, settling=True, scene_changes=0)
         settling = self._settling > 0
-        return Figures(known.threshold, known.level, known.band_size, known.calibrated, settling, self._changes)
+        return Figures(known.threshold, known.level, known.flicker, known.calibrated, settling, self._changes)
 
     def watch(self, picture: Picture) -> Motion:
         """Compare the frame with the background, then let the background follow it."""
         small = self._small(picture)
+        logs = logarithm(small)
         known = self._background
         if known is None or known.mean.shape != small.shape:  # first frame, or the camera changed its size
-            self._begin(small)
+            self._begin(small, logs)
             return STILL
-        stepped = np.abs(small - self._previous)
-        self._previous = small
         if self._anew:
             self._anew = False
-            known.replace(small)
-            self._look(small, np.zeros_like(small), np.zeros(small.shape, np.uint8), [])
+            known.replace(logs)
+            self._pose = HOME
+            self._look(small, np.zeros(small.shape, np.uint8), [])
             return STILL
-        difference = small - known.mean
-        difference -= np.float32(known.light.offset(difference))
-        mask = known.different(difference)
-        least = self.rules.min_area * small.size
-        if cv2.countNonZero(mask) >= least:
-            difference, mask = self._explained(known, small, difference, mask, least)
+        seen = known.compare(small, logs, self._pose)
         if self._settling:
-            return self._settle(known, small, stepped, difference, mask)
-        if self._relearn:
-            return self._adapt(known, small, difference, mask)
-        seen = self._seen(known, difference, mask, least)
-        if seen is None:
-            self._changes += 1
-            self._settling, self._settled_for = self.rules.settle, 0
-            return self._settle(known, small, stepped, difference, mask)
-        found = self._things(known, small, difference, seen)
-        self._learn(known, small, difference, mask, seen)
-        if self._hold:  # what a change of light left over is no thing
-            self._hold -= 1
-            found = []
-        if not seen:
-            known.learn_bands(known.light.bands(difference))
-        self._look(small, difference, mask, found)
-        area = float(np.count_nonzero(mask)) / mask.size
-        return Motion(area, tuple(self._thing(known, patch, picture) for patch in found))
+            return self._settle(known, small, logs, seen)
+        seen = self._steadied(known, small, logs, seen)
+        if self._is_lost(known, seen):
+            self._look(small, seen.mask, [])
+            return STILL
+        change = self._change(known, small, logs, seen)
+        things = self._things(known, small, logs, change)
+        self._learn(known, small, logs, change)
+        self._look(small, change.area, things)
+        area = cv2.countNonZero(change.area) / change.area.size
+        return Motion(area, tuple(self._thing(known, patch, picture) for patch in things))
 
-    def _begin(self, small: Grey) -> None:
+    def _begin(self, small: Grey, logs: Grey) -> None:
         rows, columns = small.shape
         watched = inside(self._regions, columns, rows) if self._regions else np.ones((rows, columns), np.bool_)
         watched &= ~inside(self._ignored, columns, rows)
         rules = self.rules
         self._background = Background(
-            small, watched, threshold=rules.threshold, noise_factor=rules.noise_factor, low=rules.lowest_threshold
+            logs, watched, threshold=rules.threshold, noise_factor=rules.noise_factor, low=rules.lowest_threshold
         )
-        self._previous = small
+        self._enclosed = Enclosed(rows, columns)
+        self._pose = HOME
         self._settling, self._settled_for = rules.settle, 0
         self._anew = False
-        self._look(small, np.zeros_like(small), np.zeros(small.shape, np.uint8), [])
+        self._look(small, np.zeros(small.shape, np.uint8), [])
 
     def _small(self, picture: Picture) -> Grey:
         height, width = picture.shape[:2]
-        size = (self.rules.width, max(1, round(height * self.rules.width / width)))
-        # Reading the frame is most of what the gate costs. Four of its rows for each small one average the sensor's
-        # noise well enough: with twelve columns that is 48 pixels of a 1080p frame in each of the small picture.
-        rows = picture[:: max(1, height // (4 * size[1]))]
+        size = (self.rules.width, max(2, 2 * round(height * self.rules.width / width / 2)))
+        # Reading the frame is most of what the gate costs. Two of its rows for each small one average the sensor's
+        # noise well enough: with twelve columns that is 24 pixels of a 1080p frame in each of the small picture.
+        rows = picture[:: max(1, height // (2 * size[1]))]
         small = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
         grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        return np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), np.float32)
+        return np.asarray(cv2.GaussianBlur(np.asarray(grey, np.float32), (5, 5), 0), np.float32)
 
-    def _explained(
-        self, known: Background, small: Grey, difference: Grey, mask: Mask, least: float
-    ) -> tuple[Grey, Mask]:
-        """Difference and mask without what light, flicker or a shaken camera make."""
-        background = known.mean
-        if known.light.changed(difference) > known.threshold / 3:
-            surface = known.light.fit(small, background)
-            lit = small - background - surface
-            lit_mask = known.different(lit)
-            if cv2.countNonZero(lit_mask) < 0.6 * cv2.countNonZero(mask):
-                difference, mask = lit, lit_mask
-                background = background + surface
-                self._hold = self.rules.hold
-                if known.light.unlike(difference, known.threshold / 3) < self.rules.still_unlike:
-                    known.mean = background  # the light has changed: the background with it, at once
-                    self._relearn = self.rules.hold
-        bands = known.light.bands(difference)
-        bands = np.clip(bands, -3 * known.band_size - 1, 3 * known.band_size + 1)
-        if known.band_size > 1:
-            difference = difference - bands
-            mask = known.different(difference)
-        if cv2.countNonZero(mask) < least:
-            return difference, mask
-        moved_by = shift(small, background, known.slopes, known.threshold)
-        if moved_by is not None and max(abs(moved_by[0]), abs(moved_by[1])) > 0.15:
-            steady = small - moved(background, *moved_by)
-            if known.band_size > 1:
-                steady -= bands
-            hide_new(steady, *moved_by)
-            steady_mask = known.different(steady)
-            if cv2.countNonZero(steady_mask) < 0.7 * cv2.countNonZero(mask):
-                difference, mask = steady, steady_mask
-                self._moved(known, moved_by)
-        return difference, mask
+    def _steadied(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> Compared:
+        """The frame beside the background in the camera's pose, if a move explains what differs."""
+        count = seen.count
+        if count > _MOVED:
+            beside, over = known.on_edges(seen)
+            if self._unsteady or beside > self.rules.on_edges or over > self.rules.edges_over:
+                for pose in guesses(logs, known.mean, seen.pose):
+                    other = known.compare(small, logs, pose)
+                    if other.count < min(seen.count, _BETTER * count):
+                        seen = other
+                    if seen.count < _WELL * count:
+                        break
+        same = seen.pose.far_from(self._pose, small.shape[1]) < _SAME_POSE
+        self._stood_for = self._stood_for + 1 if same and seen.pose != HOME else 0
+        self._unsteady = self.rules.unsteady if seen.pose != self._pose else max(0, self._unsteady - 1)
+        self._pose = seen.pose
+        return seen
 
-    def _moved(self, known: Background, by: tuple[float, float]) -> None:
-        """A camera that stays where it moved to shows the background there."""
-        right, down = self._off
-        same = abs(by[0] - right) < _SAME_SHIFT and abs(by[1] - down) < _SAME_SHIFT
-        self._off_for = self._off_for + 1 if same else 1
-        self._off = by
-        if self._off_for >= self.rules.hold:
-            known.mean = moved(known.mean, *by)
-            known.renew()
-            self._off_for = 0
-
-    def _adapt(self, known: Background, small: Grey, difference: Grey, mask: Mask) -> Motion:
-        """Take over what the light's fit has left, for some frames, before anything counts again."""
-        self._relearn -= 1
-        known.follow(small, self.rules.light_rate)
-        self._standing, self._changed = [], None
-        self._look(small, difference, mask, [])
-        return STILL
-
-    def _settle(self, known: Background, small: Grey, stepped: Grey, difference: Grey, mask: Mask) -> Motion:
-        """Learn the scene anew until it stands still: at the start, and when nearly everything has changed."""
-        self._settled_for += 1
-        still = cv2.countNonZero(known.different(stepped)) < self.rules.min_area * small.size
-        if still or self._settled_for > self.rules.longest_settle:
-            self._settling -= 1
-        elif self._settled_for > self.rules.settle:
-            self._settling = min(self._settling + 1, self.rules.settle)
-        known.follow(small, 0.5 if self._settled_for <= 5 else 0.2)
-        known.learn_bands(known.light.bands(difference))
-        known.learn_noise(stepped * np.float32(_STEP), None)
-        self._look(small, difference, mask, [])
-        return STILL
-
-    def _seen(self, known: Background, difference: Grey, mask: Mask, least: float) -> list[Patch] | None:
-        """The patches that are large enough; None where the whole scene has changed."""
-        changed = self._changed_cells(known, mask) if cv2.countNonZero(mask) >= least else None
-        before, self._changed = self._changed, changed
-        if changed is None:
-            return []
-        found = patches(mask, known.different(difference, 0.5), least)
-        if found and (known.share(changed) >= self.rules.scene_area or self._sudden(known, changed, before)):
-            return None
-        return found
-
-    def _sudden(self, known: Background, changed: NDArray[np.bool_], before: NDArray[np.bool_] | None) -> bool:
-        """Whether, from one frame to the next, places all over the picture have changed: things come in from a side."""
-        new = changed if before is None else changed & ~before
-        if known.share(new) < self.rules.sudden_area:
+    def _is_lost(self, known: Background, seen: Compared) -> bool:
+        """Whether nearly everything has changed; after some frames of that the scene is learnt anew."""
+        rules = self.rules
+        if seen.count <= _MOVED or not (
+            known.on_edges(seen)[1] > rules.scene_edges or self._changed(known, seen) >= rules.scene_area
+        ):
+            self._lost = 0
             return False
-        rows, columns = np.flatnonzero(new.any(axis=1)), np.flatnonzero(new.any(axis=0))
-        high, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-        return bool(high >= 0.75 * new.shape[0] and wide >= 0.75 * new.shape[1])
+        self._lost += 1
+        if self._lost >= rules.patience:
+            self._changes += 1
+            self._lost, self._pose = 0, HOME
+            self._settling, self._settled_for = rules.settle, 0
+        return True
 
     @staticmethod
-    def _changed_cells(known: Background, mask: Mask) -> NDArray[np.bool_]:
-        changed = cv2.resize(mask * np.float32(1), known.light.cells, interpolation=cv2.INTER_AREA)
-        return np.asarray((changed > 0.03) & known.cells)
+    def _changed(known: Background, seen: Compared) -> float:
+        """The share of the watched cells in which something differs."""
+        rows, columns = seen.mask.shape
+        size = (_CELLS, max(1, round(_CELLS * rows / columns)))
+        changed = cv2.resize(seen.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > _CELL
+        watched = cv2.resize(known.watched.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+        return float(np.count_nonzero(changed & watched)) / max(1, int(np.count_nonzero(watched)))
 
-    def _things(self, known: Background, small: Grey, difference: Grey, seen: list[Patch]) -> list[Patch]:
-        """Those that are things, and neither light nor places that something has left."""
-        background = small - difference
-        noise = known.level
-        things = []
-        for patch in seen:
-            looks = marks(patch, small, background, noise)
-            if looks.gone > self.rules.gone:  # something learnt as background has left: show what was under it
-                window = patch.window
-                known.mean[window] = small[window]
-            elif not self._is_light(looks):
+    def _settle(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> Motion:
+        """Learn the scene anew until it stands still: at the start, and when nearly everything has changed."""
+        rules = self.rules
+        if self._settled_for == 0:
+            known.replace(logs)
+        self._settled_for += 1
+        if seen.count < 2 * rules.min_area * small.size or self._settled_for > rules.longest_settle:
+            self._settling -= 1
+        known.follow_light(seen, small)
+        known.follow(logs, 0.5 if self._settled_for <= 5 else 0.2)
+        known.learn_noise(seen.height, None)
+        known.things[:] = 0
+        self._standing = []
+        if not self._settling:
+            known.renew()
+        self._look(small, seen.mask, [])
+        return STILL
+
+    def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> _Change:
+        """What sharp edges enclose, with the light as it is beside that."""
+        if seen.count < _LEAST_EDGES:
+            return _Change(seen, seen.mask, seen.mask, [])
+        weak = (seen.height > seen.tolerance * np.float32(0.5)).astype(np.uint8)
+        seen = seen.lit_without(logs, weak)
+        near = cv2.dilate(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _SPECK), _ROUND).astype(np.float32)
+        heights = np.abs(self._enclosed.heights(seen.ratio, near)) * (small + np.float32(DARK))
+        enclosed = ((heights > self.rules.enclosed * known.threshold) & known.watched).astype(np.uint8)
+        crest = (seen.height >= np.float32(0.5) * np.asarray(cv2.dilate(seen.height, _ROUND))).astype(np.uint8)
+        found = patches(seen.mask, weak, crest, enclosed, self.rules.min_area * small.size)
+        if not found:
+            return _Change(seen, weak, seen.mask, [])
+        covered = _covered(found, small.shape)
+        return _Change(seen.lit_without(logs, weak | covered), weak, seen.mask | (enclosed & covered), found)
+
+    def _things(self, known: Background, small: Grey, logs: Grey, change: _Change) -> list[Patch]:
+        """Those that are things, and neither shadows nor places that something has left."""
+        things, seen = [], change.seen
+        for patch in change.patches:
+            looks = marks(patch, small, logs, seen.background, change.weak, known.level)
+            if looks.gone > self.rules.gone:  # something learnt as background has left, or a plain part covers edges
+                if seen.pose == HOME and self._stood(patch)[1] >= self.rules.hold:  # show what was under it
+                    place = _covered([patch], small.shape).astype(bool)
+                    known.mean[place] = (logs - seen.light)[place]
+            elif looks.likeness < self.rules.same_texture:
                 things.append(patch)
         return things
 
-    def _is_light(self, looks: Marks) -> bool:
-        rules = self.rules
-        likely = looks.likeness >= rules.likeness and looks.edge < rules.sharp_edge
-        return looks.edge < rules.soft_edge or looks.likeness >= rules.same_texture or likely
-
-    def _learn(self, known: Background, small: Grey, difference: Grey, mask: Mask, seen: list[Patch]) -> None:
-        rules = self.rules
-        self._standing = [self._stood(patch) for patch in seen]
-        if not cv2.countNonZero(mask):
-            known.follow(small, rules.fast_rate)
-            known.learn_noise(difference, None)
+    def _learn(self, known: Background, small: Grey, logs: Grey, change: _Change) -> None:
+        rules, seen, found = self.rules, change.seen, change.patches
+        self._standing = [self._stood(patch) for patch in found]
+        covered = _covered(found, small.shape)
+        passing = [patch for patch, (_, frames) in zip(found, self._standing, strict=True) if frames < rules.absorb]
+        moving = _covered(passing, small.shape)
+        known.things = covered
+        if seen.pose != HOME:
+            if self._stood_for >= rules.hold:
+                known.stand(seen, logs)
+                self._pose, self._stood_for = HOME, 0
+            else:
+                known.follow_light(seen, small)
             return
-        covered = np.zeros(mask.shape, np.uint8)
-        moving = np.zeros(mask.shape, np.uint8)
-        for patch, (_, frames) in zip(seen, self._standing, strict=True):
-            cv2.drawContours(covered, [patch.contour], -1, 1, -1)
-            if frames < rules.absorb:
-                cv2.drawContours(moving, [patch.contour], -1, 1, -1)
-        known.follow(small, rules.fast_rate, mask=1 - (mask | covered))
-        known.follow(small, rules.still_rate, mask=(mask | covered) & (1 - moving))
-        known.follow(small, rules.moving_rate, mask=moving)
-        known.learn_noise(difference, covered)
+        known.follow_light(seen, small)
+        if not found and not seen.count:
+            known.follow(logs, rules.fast_rate)
+            known.learn_noise(seen.height, None)
+            return
+        known.follow(logs, rules.fast_rate, mask=1 - (seen.mask | covered))
+        known.follow(logs, rules.still_rate, mask=(seen.mask | covered) & (1 - moving))
+        known.follow(logs, rules.moving_rate, mask=moving)
+        known.learn_noise(seen.height, covered)
 
     def _stood(self, patch: Patch) -> tuple[Patch, int]:
         """The patch that first stood in this one's place, and for how many frames.
@@ -280,5 +266,13 @@ class Gate:
         region = Region(int(patch.x * across), int(patch.y * down), int(patch.width * across), int(patch.height * down))
         return Thing(region, patch.pixels / known.mean.size, whole=not known.border[patch.window].any())
 
-    def _look(self, small: Grey, difference: Grey, mask: Mask, found: list[Patch]) -> None:
-        self.look = Look(small, difference, mask, tuple(patch.contour for patch in found))
+    def _look(self, small: Grey, mask: Mask, found: list[Patch]) -> None:
+        self.look = Look(small, mask, tuple(patch.contour for patch in found))
+
+
+def _covered(found: Sequence[Patch], shape: tuple[int, ...]) -> Mask:
+    """1 in these patches and two pixels round them."""
+    covered = np.zeros(shape, np.uint8)
+    for patch in found:
+        cv2.fillConvexPoly(covered, patch.contour, 1)
+    return np.asarray(cv2.dilate(covered, _ROUND), np.uint8) if found else covered

@@ -15,30 +15,31 @@ from modules.camera.background import Grey, Mask
 class GateRules:
     """How the gate decides.
 
-    ``threshold`` in grey levels, None for one that follows the scene's noise; ``noise_factor`` is how many standard
-    deviations of its own noise a pixel must differ by in any case. Areas are fractions of the picture, rates are per
-    frame, ``settle``, ``longest_settle`` and ``absorb`` and ``hold`` are frames.
+    ``threshold`` is how high a sharp edge must stand, in grey levels, None for one that follows the scene's noise;
+    ``noise_factor`` is how many standard deviations of its own noise a pixel must differ by in any case. Areas and
+    other shares are fractions, rates are per frame; ``settle``, ``longest_settle``, ``absorb``, ``hold`` (a pose that
+    the camera stays in), ``patience`` (a scene that has changed) and ``unsteady`` (after a move) are frames.
     """
 
     width: int = 160
     threshold: float | None = None
-    lowest_threshold: float = 12.0
+    lowest_threshold: float = 6.5
     noise_factor: float = 5.0
     min_area: float = 0.004
     scene_area: float = 0.7
-    fast_rate: float = 0.10
+    scene_edges: float = 0.6
+    on_edges: float = 0.5
+    edges_over: float = 0.3
+    enclosed: float = 1.2
+    fast_rate: float = 0.08
     still_rate: float = 0.05
     moving_rate: float = 0.002
-    light_rate: float = 0.4
     absorb: int = 20
     hold: int = 4
+    patience: int = 5
+    unsteady: int = 50
     settle: int = 8
     longest_settle: int = 20
-    sudden_area: float = 0.15
-    still_unlike: float = 0.2
-    soft_edge: float = 0.18
-    sharp_edge: float = 0.28
-    likeness: float = 0.5
     same_texture: float = 0.8
     gone: float = 2.0
 
@@ -80,21 +81,20 @@ USUAL = GateRules()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The gate's last look, for a person: small picture, what differs by how much and where (1), outlines."""
+    """The gate's last look, for a person: small picture, where it differs (1), outlines."""
 
     small: Grey
-    difference: Grey
     mask: Mask
     contours: tuple[NDArray[np.int32], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the gate has learnt of its scene: ``threshold`` and ``noise`` in grey levels, ``bands`` of flicker too."""
+    """What the gate has learnt of its scene: ``threshold``, ``noise`` and ``flicker`` in grey levels."""
 
     threshold: float
     noise: float
-    bands: float
+    flicker: float
     calibrated: bool
     settling: bool
     scene_changes: int

@@ -50,7 +50,7 @@ class Tuner:
         return {
             "threshold": round(found.threshold, 1),
             "noise": round(found.noise, 2),
-            "flicker": round(found.bands, 2),
+            "flicker": round(found.flicker, 2),
             "calibrated": found.calibrated,
             "settling": found.settling,
             "scene_changes": found.scene_changes,

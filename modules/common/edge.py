@@ -16,7 +16,7 @@ from modules.common.connection import Connection
 from modules.common.health import Facts, Health
 from modules.common.inputs import InputHandler, Inputs
 from modules.common.ledger import Ledger
-from modules.common.messages import Message, json_message, rfc3339
+from modules.common.messages import MAX_PACKET, Message, json_message, rfc3339
 from modules.common.methods import MethodHandler, Methods
 from modules.common.metrics import Metrics
 from modules.common.sdk import SdkTransport
@@ -179,6 +179,10 @@ class Edge(Generic[S]):
         For what answers no input: frames, heartbeats. Raises BadMessage('oversize').
         """
         self._sender.offer(output, message)
+
+    def room(self, kind: str) -> bool:
+        """Whether one message more of a kind, however large, can be offered and nothing be dropped for it."""
+        return self._sender.outbox.room(kind, MAX_PACKET)
 
     def reject(self, name: str, reason: str, count: int = 1) -> None:
         """Count `count` parts of a message of input `name` that were left out while the rest was used."""

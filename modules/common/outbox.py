@@ -75,6 +75,11 @@ class Outbox(Generic[T]):
             dropped.append(old)
         return dropped
 
+    def room(self, kind: str, size: int) -> bool:
+        """Whether an item of so many bytes could wait and nothing be dropped for it. Raises KeyError as `put`."""
+        lane = self._lanes[kind]
+        return len(lane.waiting) < lane.rule.items and lane.size + size <= lane.rule.size
+
     def take(self) -> T | None:
         """The next item to send, or None when nothing waits."""
         for kind in self._order:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 _STEP: Final = 4  # every fourth pixel each way tells mean and deviation as well as all of them
 _USUAL: Final = (0.005, 0.995)
 _MARGIN: Final = 0.5  # of the usual range, on both sides
+_LEAST: Final = 0.5  # of the lowest usual value: lower is odd, however wide the range
 
 
 def picture_looks(pixels: NDArray[np.uint8]) -> dict[str, float]:
@@ -38,12 +39,17 @@ def odd(looks: Mapping[str, float], usual: Mapping[str, tuple[float, float]]) ->
 
 
 def usual(seen: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
-    """The card's `reference.input` of many inputs: 0.5 to 99.5 % of each statistic, wider by half of that each way."""
+    """The card's `reference.input` of many inputs.
+
+    0.5 to 99.5 % of each statistic, wider by half of that range each way, downward by half of the value at most.
+    """
     ranges = {}
     for name in seen[0] if seen else ():
         low, high = np.quantile([each[name] for each in seen], _USUAL)
         margin = _MARGIN * (high - low)
-        ranges[name] = (float(f"{max(0.0, float(low - margin)):.6g}"), float(f"{float(high + margin):.6g}"))
+        # No statistic is negative: a wide range would reach down to 0, where the dark camera and the loose sensor are.
+        least = max(float(low - margin), _LEAST * float(low))
+        ranges[name] = (float(f"{least:.6g}"), float(f"{float(high + margin):.6g}"))
     return ranges
 
 

@@ -85,9 +85,12 @@ class SensorsModule:
             if wanted.point_list is not None:
                 points += load(self._edge.state_dir, wanted.point_list, wanted.point)
             unique(points)
-            return Watch(name, wanted, points, ready=self._ready.set, changed=self._edge.beat)
+            return Watch(name, wanted, points, ready=self._ready.set, changed=self._edge.beat, room=self._room)
         except ValueError as error:
             raise SettingsError(f"sources.{name}: {error}") from error
+
+    def _room(self) -> bool:
+        return self._edge.room("readings") and self._edge.room("waveform")
 
     async def _end(self, watch: Watch) -> None:
         await watch.stop()

@@ -40,7 +40,10 @@ class State:
 
 
 class Watch:
-    """Runs one source until stopped. `ready` is called when something has come, `changed` when the state has."""
+    """Runs one source until stopped. `ready` is called when something has come, `changed` when the state has.
+
+    `room` tells whether what comes can wait for edgeHub.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Watch:
         *,
         ready: Callable[[], None],
         changed: Callable[[], None],
+        room: Callable[[], bool],
     ) -> None:
         self.name: Final = name
         self.wanted: Final = wanted
@@ -58,6 +62,7 @@ class Watch:
         self.state = State()
         self._source: Source = wanted.make(points)
         self._ready, self._changed = ready, changed
+        self.room: Final = room
         self._asked = asyncio.Event()
         self._answered = asyncio.Event()
         self._alive = asyncio.Event()

@@ -1,8 +1,8 @@
 """Rules of single sensors from a file on the module's volume: lists too long for a twin, which holds 32 KB.
 
-CSV (RFC 4180) in UTF-8. The first line names the columns: `sensor`, and any fields of a rule but `match`. An empty cell
-leaves the rule's default; a range is written `3.6..21`, states are parted by spaces. A listed sensor is judged by its
-line alone, whatever pattern fits its name.
+CSV (RFC 4180) in UTF-8. The first line names the columns: `sensor`, and any fields of a rule but `match` and `advice`.
+An empty cell leaves the rule's default; a range is written `3.6..21`, states are parted by spaces. A listed sensor is
+judged by its line alone, whatever pattern fits its name.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from modules.vibration.scalar.rules import Rule
 
 log = logging.getLogger(__name__)
 
-_FIELDS = frozenset(Rule.model_fields) - {"match"}
+_FIELDS = frozenset(Rule.model_fields) - {"match", "advice"}
 _RANGES = frozenset({"measures", "alive"})
 
 

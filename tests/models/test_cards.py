@@ -20,23 +20,31 @@ ANOTHER_PROCESSOR = 0.002  # of the total: a borderline case may fall to the oth
 @pytest.mark.parametrize("name", SETS)
 def test_the_committed_files_give_what_the_card_says(name: str, real_data: Path) -> None:
     card = read_card(MODELS / name)
-    found, ranges = judged(MODELS / name, real_data)
+    found, reference = judged(MODELS / name, real_data)
     said = card.accuracy["these_files"]
     assert "no measure of skill" in said["split"]
     for precision in ("fp32", "int8"):
         slack = max(1, round(ANOTHER_PROCESSOR * found[precision]["total"]))
         assert said[precision]["total"] == found[precision]["total"]
         assert abs(said[precision]["right"] - found[precision]["right"]) <= slack
-        if "groups" in said:
-            mine, theirs = found["groups"][precision], said["groups"][precision]
-            assert {group: each["total"] for group, each in mine.items()} == {g: e["total"] for g, e in theirs.items()}
-            assert sum(abs(mine[group]["right"] - theirs[group]["right"]) for group in mine) <= slack
+        mine, theirs = found["groups"][precision], said["groups"][precision]
+        assert {group: each["total"] for group, each in mine.items()} == {g: e["total"] for g, e in theirs.items()}
+        assert sum(abs(mine[group]["right"] - theirs[group]["right"]) for group in mine) <= slack
+    if "heat" in found:
+        for precision, mine in found["heat"].items():
+            theirs = said["heat"][precision]
+            assert mine["peak_in_mask"]["total"] == theirs["peak_in_mask"]["total"]
+            assert abs(mine["peak_in_mask"]["right"] - theirs["peak_in_mask"]["right"]) <= slack
+            assert mine["cell_auroc"] == pytest.approx(theirs["cell_auroc"], abs=2e-3)
     lost = found["fp32"]["right"] - found["int8"]["right"]
     assert lost <= 0.01 * found["fp32"]["total"]  # the design's floor: one point
-    if card.reference.input:
-        assert card.reference.input.keys() == ranges.keys()
-        for fact, usual in ranges.items():
-            assert card.reference.input[fact] == pytest.approx(usual, rel=1e-3)
+    assert card.reference.input.keys() == reference["input"].keys()
+    for fact, usual in reference["input"].items():
+        assert card.reference.input[fact] == pytest.approx(usual, rel=1e-3)
+    assert card.reference.looks.keys() == reference["looks"].keys()
+    for fact, bins in reference["looks"].items():
+        assert card.reference.looks[fact].edges == pytest.approx(bins["edges"], rel=1e-3)
+        assert card.reference.looks[fact].shares == pytest.approx(bins["shares"], abs=2e-3)
 
 
 @pytest.mark.parametrize("name", ["tile", "steel"])

@@ -13,7 +13,7 @@ from modules.camera.conveyor import tile
 from modules.camera.frame import encode
 from modules.inference.card import read_card
 from modules.inference.golden import read_golden
-from modules.inference.runner import Runner
+from modules.inference.runner import Judged, Runner
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 PACKAGES = ["bearing", "steel", "tile"]
@@ -77,12 +77,23 @@ def test_a_simulated_healthy_bearing_is_normal(rpm: float) -> None:
     assert votes.count("normal") >= 6
 
 
-def test_the_rendered_conveyor_is_judged_right() -> None:
+def test_the_rendered_conveyor_is_judged_right_and_nothing_of_it_is_odd() -> None:
     runner = Runner(MODELS / "tile", precision="int8")
     right = 0
     parts = [conveyor_part(1, number, 0.5) for number in range(60)]
     for part in parts:
         face = np.repeat(tile(1, part)[:, :, None], 3, axis=2)
         view = np.pad(face, ((12, 12), (12, 12), (0, 0)), constant_values=38)
-        right += (said(runner, encode(view, quality=90)[0], {}) == "defect") == (part.defect is not None)
+        (judged,) = runner.judge_each([(encode(view, quality=90)[0], {})])
+        assert isinstance(judged, Judged)
+        assert judged.odd == []
+        right += (judged.probabilities[1] > judged.probabilities[0]) == (part.defect is not None)
     assert right >= 54
+
+
+def test_a_dark_camera_is_odd() -> None:
+    runner = Runner(MODELS / "tile", precision="int8")
+    dark = np.random.default_rng(1).integers(0, 4, (340, 240, 3), dtype=np.uint8)
+    (judged,) = runner.judge_each([(encode(dark, quality=90)[0], {})])
+    assert isinstance(judged, Judged)
+    assert len(judged.odd) == 2

@@ -15,8 +15,7 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs chromium (Debian's package): the page is tested in a real browser"
 )
 expect.set_options(timeout=60_000)
-# Seen within 5 s is the aim; a machine that runs other tests beside is given twice that.
-CUT_SEEN_MS = 10_000
+CUT_SEEN_MS = 5_000  # measured: 0.8 to 1.9 s on two cores with other work on them
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +121,32 @@ def test_a_person_takes_care_by_keyboard_on_a_phone_at_night_in_german(page: Pag
     assert [(each["acknowledged"]["who"], each["acknowledged"]["why"]) for each in alerts] == [
         ("Ada", "Lager bestellt")
     ]
+
+
+def test_a_cameras_detail_shows_what_was_judged_and_what_the_gate_sees(page: Page, line: Line) -> None:
+    inset = page.locator("figure .judged .heat")
+    expect(inset).to_be_visible()
+    expect(page.locator("figure .judged .seen")).to_contain_text(re.compile(r"part-\d+.*: (good|defect) \d+%"))
+    page.locator("figure .look").click()
+    dialog = page.get_by_role("dialog")
+    shown = "image => image.decode().then(() => image.naturalWidth)"
+    for view, alt in {
+        "Heat map": "last judged picture of conveyor under its heat map",
+        "Motion": "what the motion gate of conveyor sees",
+        "Picture": "newest picture of conveyor",
+    }.items():
+        dialog.get_by_role("button", name=view, exact=True).click()
+        picture = dialog.get_by_alt_text(alt)
+        expect(picture).to_be_visible()
+        assert picture.evaluate(shown) > 50
+        # The whole of it: nothing is cut off by what it stands in.
+        assert picture.evaluate("image => image.offsetHeight <= image.parentElement.clientHeight")
+    expect(dialog.locator(".chart .limit")).to_have_count(1)
+    # By slider and button, through edgeHub to the camera and back.
+    dialog.get_by_label("Threshold").fill("30")
+    dialog.get_by_label("Your name").fill("Ada")
+    dialog.get_by_role("button", name="Set threshold").click()
+    page.get_by_label("Token").fill(next(line.state.rglob("tokens/operate")).read_text().strip())
+    page.keyboard.press("Enter")
+    page.get_by_text("The camera now uses 30.").wait_for()
+    expect(dialog.locator(".facts")).to_contain_text("30 set")

@@ -59,6 +59,7 @@ class Registry:
             for device, credential in known.devices.items():
                 edge = device == known.gateway
                 self._keep(Identity(device), _facts(_authentication(credential.auth, credential.key)), edge=edge)
+                self._twins.ensure(Identity(device))
             for module in SYSTEM:
                 self._keep(Identity(known.gateway, module), _facts(_authentication(Auth.SAS, ""), managed=True))
                 self._twins.ensure(Identity(known.gateway, module))

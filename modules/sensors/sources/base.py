@@ -37,6 +37,9 @@ class Feed(Protocol):
     def trouble(self, key: str, text: str | None) -> None:
         """Say what is wrong with a part of the source, one device or point of it; None: no longer."""
 
+    def room(self) -> bool:
+        """Whether what is handed over now can wait for edgeHub; if not, who can send it again later should."""
+
     async def asked(self, within: float) -> bool:
         """Wait `within` seconds at most; True as soon as somebody wants everything read now."""
 

@@ -1,7 +1,7 @@
 """HTTP push: devices that POST what they read (starlette on uvicorn).
 
 POST /readings takes SenML, packed readings, or a JSON object of values by address; POST /waveforms/ADDRESS takes
-float32 samples, little endian. Answers 204, or 400 to 415 with the reason in plain text.
+float32 samples, little endian. Answers 204, or 400 to 415 with the reason in plain text, or 503 while no more can wait.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from modules.sensors.point import Point, Unusable
 from modules.sensors.sources.base import Feed, SourceError, SourceSettings
 
 _STOP_S: Final = 1.0
+_RETRY_S: Final = 10  # an edgeHub that restarts is back by then
 _TIME: Final = "time"
 
 
@@ -187,6 +188,9 @@ class _Receiver:
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), self._wanted):
             self._feed.refuse("unauthorized")
             raise HTTPException(401, "the token is not the one of this receiver", {"WWW-Authenticate": "Bearer"})
+        if not self._feed.room():
+            self._feed.refuse("turned_away")
+            raise HTTPException(503, "edgeHub is away and no more can wait here", {"Retry-After": str(_RETRY_S)})
         body = bytearray()
         async for part in request.stream():
             body += part

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from modules.common.version import VERSION
 from modules.status import problems
-from modules.status.api import alerts, cameras, events, gateway, sensors, session, state
+from modules.status.api import alarms, alerts, cameras, events, gateway, sensors, session, state
 from modules.status.api.document import described
 from modules.status.module import StatusModule
 from modules.status.views import ViewError, ViewQueryError
@@ -51,7 +51,7 @@ def make_app(module: StatusModule | None) -> FastAPI:
         },
     )
     app.state.module = module
-    parts = (state, gateway, alerts, sensors, cameras, session, events)
+    parts = (state, gateway, alerts, alarms, sensors, cameras, session, events)
     app.state.routes = [route for part in parts for route in part.router.routes]
     for part in parts:
         app.include_router(part.router)

@@ -311,6 +311,34 @@ class Actions(Page):
     actions: list[Action]
 
 
+class Alarm(Answer):
+    """What a rule of the alarms module makes of a condition (view.md)."""
+
+    rule: str = Field(examples=["critical"])
+    source: str
+    severity: str
+    sounds: bool
+    why: str = Field(description="Why it does not sound", examples=["quiet hours"])
+
+
+class Output(Answer):
+    """One output of the alarms module (view.md)."""
+
+    type: str = Field(examples=["gpio"])
+    state: str = Field(description="untried, ok or failing")
+    pending: int
+    last_success: str | None
+    last_error: str
+
+
+class Alarms(BaseModel):
+    """What sounds, and every output by name."""
+
+    alarms: list[Alarm]
+    matching: int
+    outputs: dict[str, Output]
+
+
 class Asked(BaseModel):
     """Something that was asked of a module: it is under way."""
 

@@ -66,6 +66,13 @@ class Judge(Signed):
     verdict: Judgement
 
 
+class TryOut(Ask):
+    """An output of the alarms module that is to be tried out; none: all."""
+
+    who: Who
+    output: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["horn"])
+
+
 class Threshold(Signed):
     """A threshold for a camera's gate."""
 

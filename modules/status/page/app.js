@@ -1,4 +1,5 @@
 // The page: words first, then the cards, then the stream that feeds them.
+import { startAlarms } from "./cards/alarms.js";
 import { drawAlerts, startAlerts } from "./cards/alerts.js";
 import { startCameras } from "./cards/cameras.js";
 import { startCloud } from "./cards/cloud.js";
@@ -43,4 +44,5 @@ startAlerts();
 startSensors();
 startCloud();
 startModules();
+startAlarms();
 listen();

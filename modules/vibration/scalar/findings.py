@@ -6,7 +6,7 @@ import numpy as np
 
 from modules.common.messages import Severity
 from modules.vibration.columns import FloatArray, IntArray
-from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, SHUT_DOWN, Finding
+from modules.vibration.finding import NOTHING_TO_DO, SCHEDULE, Finding
 from modules.vibration.scalar.baseline import Baseline
 from modules.vibration.scalar.clock import Clock
 from modules.vibration.scalar.levels import CRITICAL, NORMAL, Levels, Moves
@@ -36,7 +36,7 @@ def deviations(
             state="cleared" if cleared else "raised",
             time=float(readings.times[position]),
             text=text,
-            advice=NOTHING_TO_DO if cleared else SCHEDULE,
+            advice=rule.advise("info" if cleared else "warning"),
             value=value,
             unit=sensors.unit(row),
             evidence={
@@ -57,6 +57,7 @@ def level_moves(readings: Readings, moves: Moves, sensors: Sensors, levels: Leve
     ):
         row = int(readings.rows[position])
         name, value, limit = sensors.names[row], float(readings.values[position]), float(levels.limit[row])
+        rule = sensors.rules[sensors.rule[row]]
         severity: Severity = "critical" if after == CRITICAL else "warning" if after else "info"
         stands = "is back to" if after == NORMAL else "is at"
         yield Finding(
@@ -66,11 +67,11 @@ def level_moves(readings: Readings, moves: Moves, sensors: Sensors, levels: Leve
             state="cleared" if after == NORMAL else "raised" if before == NORMAL else "updated",
             time=float(readings.times[position]),
             text=f"{name} {stands} {value / limit:.2f} of its limit",
-            advice={"critical": SHUT_DOWN, "warning": SCHEDULE, "info": NOTHING_TO_DO}[severity],
+            advice=rule.advise(severity),
             value=value,
             limit=limit,
             unit=sensors.unit(row),
-            evidence={"group": sensors.rules[sensors.rule[row]].group, "risk": value / limit},
+            evidence={"group": rule.group, "risk": value / limit},
         )
 
 
@@ -139,7 +140,7 @@ def excursions(
             state="cleared" if cleared else "raised",
             time=float(readings.times[position]),
             text=f"{name} {_OUTSIDE[rule][cleared].format(value=value, limit=held.rate)}",
-            advice=NOTHING_TO_DO if cleared else SCHEDULE,
+            advice=held.advise("info" if cleared else "warning") if rule == "rate" or cleared else SCHEDULE,
             value=value,
             unit=sensors.unit(row),
             limit=held.rate if rule == "rate" else None,

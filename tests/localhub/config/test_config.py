@@ -14,7 +14,7 @@ GOOD = """
 command = ["${PYTHON}", "-m", "modules.camera"]
 env = { WIDTH = 640, MOVING = true }
 
-[devices.sensors]
+[devices.plant]
 command = ["${PYTHON}", "sensors.py"]
 restart = "on-failure"
 start = "manual"
@@ -30,10 +30,10 @@ def test_a_whole_file(tmp_path: Path) -> None:
     config = parse(GOOD, tmp_path / "localhub.toml")
     assert config.modules["camera"].command == ("${PYTHON}", "-m", "modules.camera")
     assert config.modules["camera"].env == {"WIDTH": "640", "MOVING": "true"}
-    assert config.devices["sensors"].restart == "on-failure"
-    assert config.devices["sensors"].start == "manual"
-    assert config.devices["sensors"].auth is Auth.X509_CA
-    assert config.devices["sensors"].folder == tmp_path
+    assert config.devices["plant"].restart == "on-failure"
+    assert config.devices["plant"].start == "manual"
+    assert config.devices["plant"].auth is Auth.X509_CA
+    assert config.devices["plant"].folder == tmp_path
     assert config.screen.highlight == "kind = 'alert'"
 
 
@@ -60,7 +60,7 @@ def test_what_is_wrong_and_on_which_line(tmp_path: Path, text: str, line: int, s
 
 def test_a_file_is_utf_8(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(GOOD)
-    assert list(load(tmp_path / "good.toml").devices) == ["sensors"]
+    assert list(load(tmp_path / "good.toml").devices) == ["plant"]
     (tmp_path / "latin.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="UTF-8"):
         load(tmp_path / "latin.toml")

@@ -126,6 +126,7 @@ def test_what_cannot_be_added_is_refused_in_words(first: Hub, tmp_path: Path) ->
     assert "gw9" not in listed(first)
 
 
+@pytest.mark.soak
 def test_the_next_run_begins_with_them_again(manifest: Path, tmp_path: Path) -> None:
     root = tmp_path / "s"
     with running(manifest, state=root) as hub:

@@ -27,12 +27,6 @@ MODULE = {
 TOML = '[modules.echo]\ncommand = ["${PYTHON}", "echo.py"]\n\n[devices.press4]\ncommand = ["${PYTHON}", "leaf.py"]\n'
 
 
-def at(options: Options) -> Path:
-    """Where the manifest of a run lies."""
-    assert options.manifest is not None
-    return options.manifest
-
-
 def manifest(**modules: dict[str, Any]) -> str:
     system = {
         "edgeAgent": {"type": "docker", "settings": {"image": "agent:1", "createOptions": "{}"}},
@@ -71,6 +65,11 @@ def options(tmp_path: Path) -> Options:
     return Options(manifest=tmp_path / "deployment.json", state=tmp_path / "state", address=ADDRESS)
 
 
+def path(options: Options) -> Path:
+    assert options.manifest is not None
+    return options.manifest
+
+
 def released(prepared: Prepared) -> Prepared:
     os.close(prepared.lock)
     return prepared
@@ -99,7 +98,7 @@ def test_the_state_folder(options: Options) -> None:
 
 
 def test_leaf_devices_get_certificates_where_they_are_declared_for_one(options: Options) -> None:
-    toml = at(options).with_name("localhub.toml")
+    toml = path(options).with_name("localhub.toml")
     toml.write_text(TOML + 'auth = "x509_ca"\n[devices.oven2]\ncommand = ["x"]\nauth = "x509_thumbprint"\n')
     state = released(prepare(options)).state
     devices = Identities.load(state.identities).devices
@@ -125,7 +124,7 @@ def test_leaf_devices_get_certificates_where_they_are_declared_for_one(options: 
     ],
 )
 def test_a_configuration_that_is_wrong_is_refused_with_its_line(options: Options, toml: str, says: str) -> None:
-    (at(options).parent / "localhub.toml").write_text(toml)
+    (path(options).parent / "localhub.toml").write_text(toml)
     with pytest.raises(CannotStartError, match=says) as error:
         prepare(options)
     assert error.value.code == Exit.REFUSED
@@ -144,9 +143,9 @@ def test_a_configuration_that_is_wrong_is_refused_with_its_line(options: Options
 def test_a_manifest_that_is_wrong_is_refused_with_its_line(
     options: Options, before: str, after: str, says: str
 ) -> None:
-    text = at(options).read_text()
+    text = path(options).read_text()
     assert before in text
-    at(options).write_text(text.replace(before, after))
+    path(options).write_text(text.replace(before, after))
     with pytest.raises(CannotStartError, match=says) as error:
         prepare(options)
     assert error.value.code == Exit.REFUSED
@@ -178,8 +177,8 @@ def test_a_command_from_the_dockerfile(options: Options, tmp_path: Path) -> None
         )
     )
     (folder / "Dockerfile.amd64").write_text('FROM python:3.11\nWORKDIR /app\nCMD ["python3", "-u", "./main.py"]\n')
-    template = at(options).with_name("deployment.template.json")
-    template.write_text(at(options).read_text().replace("registry/echo:1", "${MODULES.echo}"))
+    template = path(options).with_name("deployment.template.json")
+    template.write_text(path(options).read_text().replace("registry/echo:1", "${MODULES.echo}"))
     (tmp_path / "localhub.toml").unlink()
     (module,) = released(prepare(with_options(options, manifest=template))).plan.modules
     assert (module.command, module.folder) == (["${PYTHON}", "-u", "./main.py"], str(folder))

@@ -174,7 +174,8 @@ class Scene:
             wide = int(min(high * source.shape[1] / source.shape[0], 0.5 * WIDTH))
             picture = np.asarray(cv2.resize(source, (wide, high), interpolation=cv2.INTER_AREA), np.float32)
             return picture, np.ones_like(picture)
-        side = int(rng.uniform(0.14, 0.7) * belt)  # a bolt's head, a ring, a plate
+        # A bolt's head, a ring, a plate. None is smaller than the gate's least area (0.004), which it is to leave out.
+        side = max(26, int(rng.uniform(0.14, 0.7) * belt))
         picture = np.full((side, side), rng.uniform(20, 230), np.float32)
         picture += np.linspace(-20, 20, side, dtype=np.float32)[None, :] * rng.choice([-1, 1])
         outline = np.zeros((side, side), np.float32)

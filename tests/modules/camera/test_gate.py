@@ -162,9 +162,9 @@ def view(plane: np.ndarray, down: int, right: int) -> np.ndarray:
 def test_a_tremble_does_not_fire_and_a_part_in_it_does() -> None:
     gate, plane = Gate(), textured()
     random = settled(gate, view(plane, 0, 0))
-    assert cv2.absdiff(view(plane, 0, 0), view(plane, 0, 3)).max() > 40
+    assert cv2.absdiff(view(plane, 0, 0), view(plane, 0, 4)).max() > 40
     for _ in range(60):
-        down, right = random.integers(-3, 4, 2)
+        down, right = random.integers(-4, 5, 2)
         assert not gate.watch(noisy(view(plane, int(down), int(right)), random)).moving
     plane[150:210, 150:210] = 250
     assert gate.watch(noisy(view(plane, 2, -2), random)).moving
@@ -252,3 +252,16 @@ def test_a_thing_that_differs_is_two_where_it_is_two() -> None:
     changed[80:140, 60:110] = 230
     changed[80:140, 200:250] = 230
     assert len(gate.watch(noisy(changed, random)).things) == 2
+
+
+def test_what_passes_leaves_nothing_in_the_background() -> None:
+    gate = Gate()
+    random = settled(gate, scene(), 60)
+    assert gate._background is not None
+    before = gate._background.mean.copy()
+    for _ in range(3):
+        for left in range(0, WIDTH - 100, 20):
+            passing = scene()
+            passing[80:170, left : left + 100] = 230
+            assert gate.watch(noisy(passing, random)).moving
+    assert np.abs(gate._background.mean - before).max() < 0.1

@@ -1,7 +1,7 @@
 """No trigger where nothing passes, whatever disturbs; and what passes is found.
 
-The gate was tuned on seeds below 1,000 with the even pictures of each set; what is proven here is seeds and pictures
-that it was not tuned on. The long form is 108,000 event-free frames, 20 minutes of each nuisance.
+The gate was tuned on seeds below 30,000; what is proven here is seeds that it was not tuned on, with the odd pictures
+of each set. The long form is 108,000 event-free frames, 20 minutes of each nuisance; the short one a glance at each.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.modules.camera.nuisances import KINDS
 from tests.modules.camera.proof import Count, judge, table
 from tests.modules.camera.scenes import Pictures, drawn_pictures, real_pictures
 
-SEED = 20_260
+SEED = 30_300
 SCENES = 4
 EACH = 3_000  # frames of a scene: 4 x 3,000 at 10 a second are 20 minutes of each nuisance
 PASSING = 1_000  # frames of a scene with parts
@@ -34,14 +34,13 @@ def empty() -> Counts:
     return {kind: Count(kind) for kind in KINDS}
 
 
-@pytest.mark.soak
 def test_a_glance_at_each_nuisance(show: Callable[[str], None]) -> None:
     pictures = drawn_pictures(ODD)
     quiet = {kind: one(pictures, kind, 0, SHORT, parts=False) for kind in KINDS}
     busy = {kind: one(pictures, kind, 0, SHORT, parts=True) for kind in KINDS}
     show(table(quiet, busy, pictures, f"seed {SEED}"))
     assert [(kind, count.where) for kind, count in quiet.items() if count.false] == []
-    assert sum(count.found for count in busy.values()) >= 0.95 * sum(count.parts for count in busy.values()) > 10
+    assert sum(count.found for count in busy.values()) >= 0.98 * sum(count.parts for count in busy.values()) > 10
 
 
 @pytest.mark.soak

@@ -21,7 +21,10 @@ def test_nothing_vanishes_and_no_bound_is_passed(puts: list[tuple[str, int]]) ->
     outbox: Outbox[int] = Outbox(KEEP)
     dropped: list[int] = []
     for number, (kind, size) in enumerate(puts):
-        dropped += outbox.put(kind, number, size)
+        room = outbox.room(kind, size)
+        gone = outbox.put(kind, number, size)
+        assert room == (not gone)
+        dropped += gone
         assert outbox.size <= sum(rule.size for rule in KEEP.values())
         assert len(outbox) <= sum(rule.items for rule in KEEP.values())
     taken: list[int] = []

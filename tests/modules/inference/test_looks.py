@@ -32,6 +32,11 @@ def test_nothing_in_the_middle_of_what_was_seen_is_odd(values: list[float]) -> N
     assert odd({}, ranges) == []
 
 
+@given(st.lists(st.floats(1, 1e6), min_size=1, max_size=50))
+def test_nothing_at_all_is_odd_however_much_what_was_seen_varies(values: list[float]) -> None:
+    assert odd({"rms": 0.0}, usual([{"rms": value} for value in values])) != []
+
+
 @pytest.mark.parametrize(
     ("crop", "fit", "where"),
     [

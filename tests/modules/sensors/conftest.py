@@ -24,7 +24,8 @@ class Running:
         self.readings: list[Reading] = []
         self.blocks: list[Block] = []
         self.states: list[str] = []
-        self.watch = Watch("it", wanted, wanted.points, ready=lambda: None, changed=self._note)
+        self.room = True
+        self.watch = Watch("it", wanted, wanted.points, ready=lambda: None, changed=self._note, room=lambda: self.room)
         self.watch.start()
 
     def _note(self) -> None:

@@ -31,6 +31,11 @@ class Receiver:
         return {"type": "http", "port": self.port, "token_file": str(self.token), "points": POINTS} | more
 
     async def post(self, path: str, body: bytes | str, kind: str, token: str = TOKEN, ca: Path | None = None) -> int:
+        return (await self.answer(path, body, kind, token, ca)).status_code
+
+    async def answer(
+        self, path: str, body: bytes | str, kind: str, token: str = TOKEN, ca: Path | None = None
+    ) -> httpx.Response:
         headers = {"Content-Type": kind, "Authorization": f"Bearer {token}"}
         url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
         verify = ssl.create_default_context(cafile=str(ca)) if ca else True
@@ -41,7 +46,7 @@ class Receiver:
                 except httpx.ConnectError:
                     await asyncio.sleep(0.02)
                 else:
-                    return answer.status_code
+                    return answer
         raise AssertionError("nobody listens")
 
 
@@ -64,6 +69,23 @@ def test_senml_packed_values_and_samples_are_taken(receiver: Receiver, live: Liv
         assert await receiver.post("/waveforms/fan/de", samples, "application/octet-stream") == 204
         await running.until(lambda: running.blocks)
         assert running.blocks[0].samples == samples
+
+    live(part)
+
+
+def test_who_pushes_is_told_to_come_again_while_no_more_can_wait(receiver: Receiver, live: Live) -> None:
+    async def part(source: Source) -> None:
+        running = source(receiver.settings())
+        running.room = False
+        answer = await receiver.answer("/readings", '{"t1": 1}', "application/json")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        assert await receiver.post("/waveforms/fan/de", b"1234", "application/octet-stream") == 503
+        assert await receiver.post("/readings", "{}", "application/json", token="guessed") == 401
+        assert running.dropped == {"turned_away": 2, "unauthorized": 1}
+        assert not running.readings
+        running.room = True
+        assert await receiver.post("/readings", '{"t1": 1}', "application/json") == 204
+        await running.value("oven/temp", 1)
 
     live(part)
 

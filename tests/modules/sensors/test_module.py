@@ -38,12 +38,14 @@ class PlayedSource:
     said: dict[str, list[object]] = {}  # noqa: RUF012 - the test's hand in it
     broken: set[str] = set()  # noqa: RUF012
     runs: list[str] = []  # noqa: RUF012
+    feeds: list[Feed] = []  # noqa: RUF012
 
     def __init__(self, points: tuple[Point, ...]) -> None:
         self._points = points
 
     async def run(self, feed: Feed) -> None:
         self.runs.append(self._points[0].address)
+        self.feeds.append(feed)
         feed.connected()
         while True:
             asked = await feed.asked(0.01)
@@ -64,7 +66,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
     file.Played = Played  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, file.__name__, file)
     monkeypatch.setitem(sources.KINDS, "played", "played.Played")
-    for shared in (PlayedSource.said, PlayedSource.broken, PlayedSource.runs):
+    for shared in (PlayedSource.said, PlayedSource.broken, PlayedSource.runs, PlayedSource.feeds):
         shared.clear()
 
 
@@ -264,6 +266,36 @@ def test_what_comes_while_edgehub_is_away_is_bounded_and_what_goes_for_it_counte
         transport.up()
         await until(lambda: sent(transport).get("a/oil", [0])[-3:] == [3, 4, 5])
         assert len(sent(transport)["a/oil"]) <= 4
+
+    play(edge, part)
+
+
+@pytest.mark.usefixtures("small_outbox")
+def test_there_is_no_room_while_edgehub_is_away_and_the_outbox_full(
+    edge: Edge[SensorsSettings], transport: PlayedTransport, play: Play, until: Until
+) -> None:
+    wanted(transport, press=source("a"))
+
+    async def part() -> None:
+        await until(lambda: PlayedSource.feeds)
+        feed = PlayedSource.feeds[0]
+        assert feed.room()
+        transport.down()
+        number = 0
+        while feed.room():
+            number += 1
+            PlayedSource.said["a"] = [number]
+            await until(
+                lambda number=number: (
+                    edge.metrics.registry.get_sample_value(  # type: ignore[misc]
+                        "millwatch_readings_total", {"source": "press"}
+                    )
+                    == number
+                )
+            )
+        assert edge.metrics.total(edge.metrics.dropped) == 0  # who pushes is turned away before anything is lost
+        transport.up()
+        await until(feed.room)
 
     play(edge, part)
 

@@ -171,7 +171,9 @@ def test_a_person_tunes_the_gate_by_eye(browse: Browse, transport: Any) -> None:
         await page.get_by_label("Token").fill(line.token)
         await page.keyboard.press("Enter")
         await page.get_by_text("The threshold is on its way").wait_for()
-        # What was set stays on the slider until the camera says that it is in force.
+        # What was set stays on the slider until the camera says that it is in force, whatever else it says before.
+        show(line, "gate", gate | {"noise": 3.25})
+        await expect(dialog.locator(".facts")).to_contain_text("3.25")
         await expect(dialog.locator("output")).to_have_text("40")
         show(line, "gate", gate | {"threshold": 40.0, "automatic": False})
         await page.get_by_text("The camera now uses 40.").wait_for()

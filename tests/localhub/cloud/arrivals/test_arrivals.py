@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import apsw
 import pytest
@@ -82,3 +83,26 @@ def test_what_was_kept_is_there_after_a_restart(tmp_path_factory: pytest.TempPat
     assert [row["number"] for row in arrivals.after(0, 10)] == [1, 2]
     assert arrivals.counts.repeats == 1
     second.close()
+
+
+def test_arrivals_of_some_devices_or_kinds_also_from_the_end(
+    database: apsw.Connection, message: Make, now: datetime
+) -> None:
+    arrivals = Arrivals(database)
+    sent = [message(f"m{number}", connectionDeviceId=f"gw{number % 3}") for number in range(9)]
+    other = Telemetry(b"{}", {"kind": "window"}, sent[0].system | {"messageId": "w"})
+    arrivals.append([*sent, other], now)
+
+    def ids(number: int, limit: int = 99, **which: Any) -> list[str]:
+        return [one["message_id"] for one in arrivals.after(number, limit, **which)]
+
+    assert ids(0, devices=["gw1"]) == ["m1", "m4", "m7"]
+    assert ids(-2, devices=["gw1", "gw2"]) == ["m7", "m8"]
+    assert ids(-50, devices=["gw2"]) == ["m2", "m5", "m8"]
+    assert ids(-2) == ["m8", "w"]
+    assert ids(-1, kind="window") == ["w"]
+    assert ids(-2, devices=["gw0"], kind="alert") == ["m3", "m6"]
+    assert ids(4, 2, devices=["gw2"]) == ["m5", "m8"]
+    assert ids(0, devices=["absent"]) == ids(-1, devices=["absent"]) == []
+    assert (arrivals.of(["gw1"]).arrivals, arrivals.of(["gw0", "gw1"]).arrivals) == (3, 7)
+    assert Arrivals(database).of(["gw0"]) == arrivals.of(["gw0"])

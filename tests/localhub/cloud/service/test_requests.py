@@ -136,6 +136,48 @@ def test_edge_devices_are_made_with_keys_of_the_servers(ask: Callable[..., Answe
     assert ask("DELETE", "/devices/gw9", If_Match='"*"')[0] == 204
 
 
+def test_metrics_are_shown_by_the_queries_that_a_deployment_names(ask: Callable[..., Answer], manifest: Path) -> None:
+    """`deployment create`, `show-metric --metric-type system|user`, `update --set priority`, `delete`."""
+    content = json.loads(manifest.read_text())
+    metrics = {"queries": {"up": "SELECT deviceId FROM devices.modules WHERE properties.reported.up = true"}}
+    document = {"id": "m1", "schemaVersion": "2.0", "content": content, "targetCondition": "deviceId='gw1'",
+                "priority": 2, "metrics": metrics, "etag": "*"}  # fmt: skip
+    assert ask("PUT", "/configurations/m1", document)[0] == 201
+    _, shown, _ = ask("GET", "/configurations/m1")
+    system = shown["systemMetrics"]["queries"]
+    assert set(system) == {"appliedCount", "targetedCount", "reportedSuccessfulCount", "reportedFailedCount"}
+    for text in (system["appliedCount"], system["targetedCount"], shown["metrics"]["queries"]["up"]):
+        status, rows, _ = ask("POST", "/devices/query", {"query": text}, Cache_Control="no-cache, must-revalidate")
+        assert (status, rows) == (200, [{"deviceId": "gw1"}])
+    changed = {key: value for key, value in shown.items() if key not in ("etag", "systemMetrics")} | {"priority": 12}
+    status, updated, _ = ask("PUT", "/configurations/m1", changed, If_Match='"*"')
+    assert (status, updated["priority"], updated["content"]) == (200, 12, shown["content"])
+    assert ask("DELETE", "/configurations/m1", If_Match='"*"')[0] == 204
+
+
+def test_tags_are_updated_through_the_whole_device_twin(ask: Callable[..., Answer]) -> None:
+    """`device-twin update --tags`: GET, then PATCH with what was got."""
+    _, twin, _ = ask("GET", "/twins/gw1")
+    status, updated, _ = ask("PATCH", "/twins/gw1", twin | {"tags": {"site": "ulm"}}, If_Match='"*"')
+    assert (status, updated["tags"]) == (200, {"site": "ulm"})
+    _, rows, _ = ask("POST", "/devices/query", {"query": "select * from devices where tags.site = 'ulm'"})
+    assert [row["deviceId"] for row in rows] == ["gw1"]
+    assert ask("PATCH", "/twins/gw1", {"tags": {"site": None}}, If_Match='"*"')[1]["tags"] == {}
+
+
+def test_module_identities_are_made_listed_and_asked_for_their_keys(ask: Callable[..., Answer]) -> None:
+    """`module-identity create`, `list`, `connection-string show`, `delete`."""
+    sas = {"symmetricKey": {}, "type": "sas"}
+    status, made, _ = ask("PUT", "/devices/gw1/modules/tool", {"moduleId": "tool", "authentication": sas})
+    assert status == 201
+    _, listed, _ = ask("GET", "/devices/gw1/modules")
+    assert "tool" in [module["moduleId"] for module in listed]
+    _, again, _ = ask("GET", "/devices/gw1/modules/tool")
+    assert again["authentication"]["symmetricKey"] == made["authentication"]["symmetricKey"]
+    assert ask("GET", "/devices/gw1")[1]["authentication"]["symmetricKey"]["primaryKey"]
+    assert ask("DELETE", "/devices/gw1/modules/tool", If_Match='"*"')[0] == 204
+
+
 def test_nobody_else_gets_in(ask: Callable[..., Answer], hub: Hub) -> None:
     text = login(hub.state)
     other = base64.b64encode(bytes(32)).decode()

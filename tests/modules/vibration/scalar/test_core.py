@@ -232,3 +232,13 @@ def test_whose_clock_is_wrong_is_known_until_it_is_right() -> None:
     assert core.clock.doubted[:2].tolist() == [True, False]
     core.handle(["a", "b"], [1.0, 2.0], [START + 1, START + 1], [None, None], seq=2, now=START + 1)
     assert not core.clock.doubted.any()
+
+
+def test_a_rule_says_what_to_do_in_the_sites_own_words() -> None:
+    rule = Rule(group="doors", limit=60.0, advice=("shut the door", "move the goods"))
+    assert [rule.advise(severity) for severity in ("warning", "critical", "info")] == [
+        "shut the door",
+        "move the goods",
+        "no action needed",
+    ]
+    assert Rule(group="any").advise("critical") == "immediate shutdown required"

@@ -1,6 +1,6 @@
 import numpy as np
 
-from devices.plant import FAULT_LEVEL, Fault, Plant
+from devices.machines import FAULT_LEVEL, Fault, Plant
 from modules.common.messages import Reading
 
 

@@ -1,0 +1,119 @@
+"""From an alert to the coil of a PLC, through localhub over TLS, the state on disk in between."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench._manifest import least_manifest
+from bench.claim import Claim
+from devices.line import ROOT, Line, free_port
+
+RATE = 8  # alerts a second: each raise has its clear an eighth of a second later
+LEAST = 50
+
+
+@contextlib.contextmanager
+def _plc(port: int, written: Path) -> Iterator[None]:
+    server = subprocess.Popen(
+        [sys.executable, str(ROOT / "bench" / "_coil.py"), str(port), str(written)], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    try:
+        server.stdout.readline()
+        yield
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def _line(folder: Path, port: int, raised: Path) -> Line:
+    """A module that raises alerts, and alarms with one coil, beside a mail server that does not answer."""
+    settings: dict[str, Any] = {
+        "rules": {"all": {"latch": False, "outputs": ["coil", "mail"]}},
+        "outputs": {
+            "coil": {"type": "modbus-tcp", "host": "127.0.0.1", "port": port, "address": "coil/0"},
+            "mail": {
+                "type": "email",
+                "host": "127.0.0.1",
+                "port": 9,
+                "security": "none",
+                "sender": "a@example.com",
+                "to": ["b@example.com"],
+            },
+        },
+    }
+    manifest = least_manifest(("source", "alarms"), {"alarms": settings})
+    sink = 'INTO BrokeredEndpoint("/modules/alarms/inputs/alerts")'
+    manifest["modulesContent"]["$edgeHub"]["properties.desired"]["routes"] = {
+        "alerts": {
+            "route": f"FROM /messages/modules/source/outputs/alerts {sink}",
+            "priority": 0,
+            "timeToLiveSecs": 3600,
+        }
+    }
+    (folder / "deployment.json").write_text(json.dumps(manifest), encoding="utf-8")
+    own = 'MILLWATCH_STATE = "${MODULE_STATE}", MILLWATCH_VIEW_PORT = "0"'
+    (folder / "localhub.toml").write_text(
+        f'[modules.source]\ncommand = ["{sys.executable}", "-m", "bench._alerts"]\nfolder = "{ROOT}"\n'
+        f'env = {{ {own}, BENCH_RATE = "{RATE}", BENCH_STATES = "raised,cleared", BENCH_RESULT = "{raised}" }}\n'
+        f'[modules.alarms]\ncommand = ["{sys.executable}", "-m", "modules.alarms"]\nfolder = "{ROOT}"\n'
+        f"env = {{ {own} }}\n",
+        encoding="utf-8",
+    )
+    return Line(
+        state=folder / "state",
+        address="127.32.1.5",
+        manifest=folder / "deployment.json",
+        config=folder / "localhub.toml",
+        leaves=[],
+        log=folder / "said",
+    )
+
+
+def _times(path: Path, wanted: str) -> list[float]:
+    rows = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    return [float(row[0]) for row in rows if row[1:] == [wanted]]
+
+
+def latencies(raised: Sequence[float], switched_on: Sequence[float]) -> list[float]:
+    """Milliseconds from each alert to the next time its coil was switched on.
+
+    One that came so late that the alert's end overtook it counts until the coil of a later alert. Raises RuntimeError
+    when there is none.
+    """
+    on = np.asarray(switched_on)
+    places = np.searchsorted(on, raised)
+    if not len(on) or places[-1] == len(on):
+        raise RuntimeError("the last alert never switched the coil on")
+    return [float(each) for each in (on[places] - np.asarray(raised)) * 1000]
+
+
+def run(*, quick: bool) -> dict[str, Claim]:
+    """The 99th percentile of all alerts but the first, which come while the modules start."""
+    seconds, port = (20.0 if quick else 90.0), free_port()
+    with tempfile.TemporaryDirectory(prefix="alarms-") as text:
+        folder = Path(text)
+        raised, written = folder / "raised", folder / "written"
+        with _plc(port, written), _line(folder, port, raised) as line:
+            line.wait("the first alarms", lambda: len(_times(written, "1")) >= 10, timeout_s=60)
+            begun = time.time()
+            time.sleep(seconds)
+            ended = time.time() - 1.0  # the last are still under way
+        chosen = [at for at in _times(raised, "raised") if begun <= at < ended]
+        if len(chosen) < LEAST:
+            raise RuntimeError(f"only {len(chosen)} alerts in {seconds:.0f} s: too few for a percentile")
+        found = latencies(chosen, _times(written, "1"))
+    p50, p99 = np.percentile(found, [50, 99])
+    peer = f"{len(found)} alerts, median {p50:.1f} ms; SDK, TLS, hub's store and the module's disk in it; mail dead"
+    return {"alert_to_relay_p99_ms": Claim(float(p99), "ms", 50, 15, peer, lower_is_better=True)}

@@ -1,0 +1,58 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modules.camera.edges import Enclosed, sharp
+from modules.camera.light import field, logarithm
+
+ROWS, COLUMNS = 90, 160
+EVEN = np.full((ROWS, COLUMNS), 100, np.float32)
+
+
+def blurred(picture: np.ndarray, sigma: float = 1.1) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), sigma), np.float32)
+
+
+def with_a_box(step: float) -> np.ndarray:
+    picture = EVEN.copy()
+    picture[30:60, 50:90] += step
+    return blurred(picture)
+
+
+@pytest.mark.parametrize("step", [-30, -15, 15, 30])
+def test_a_sharp_step_stands_as_high_as_it_is(step: float) -> None:
+    seen = with_a_box(step)
+    height = sharp(logarithm(seen) - logarithm(EVEN), seen)
+    assert 0.6 * abs(step) < np.median(height[35:55, 49:51].max(axis=1)) < 1.4 * abs(step)
+    assert height[:20].max() < 0.5
+
+
+@settings(deadline=None)
+@given(width=st.floats(9, 40), depth=st.floats(0.1, 0.6), at=st.floats(20, 140))
+def test_a_shadow_with_a_soft_edge_has_none(width: float, depth: float, at: float) -> None:
+    share = np.clip((np.arange(COLUMNS, dtype=np.float32) - at) / width + 0.5, 0, 1)
+    seen = EVEN * (1 - depth * share * share * (3 - 2 * share))
+    assert sharp(logarithm(seen) - logarithm(EVEN), seen).max() < 3
+
+
+@pytest.mark.parametrize("step", [-40, 40])
+def test_what_an_outline_encloses_is_found_without_the_light_on_it(step: float) -> None:
+    shade = np.linspace(0.0, 0.8, COLUMNS, dtype=np.float32)
+    box = with_a_box(step)
+    ratio = logarithm(box) - logarithm(EVEN)
+    near = np.asarray(cv2.dilate((sharp(ratio, box) > 5).astype(np.float32), np.ones((5, 5), np.uint8)), np.float32)
+    heights = Enclosed(ROWS, COLUMNS).heights(ratio + shade, near)
+    real = np.log((100 + step + 8) / 108)
+    assert abs(np.median(heights[35:55, 55:85]) - real) < 0.25 * abs(real)
+    assert np.abs(heights[5:20]).max() < 0.25 * abs(real)
+
+
+def test_the_field_of_light_takes_no_thing_for_a_lamp() -> None:
+    light = np.tile(np.linspace(-0.5, 0.5, COLUMNS, dtype=np.float32), (ROWS, 1))
+    seen, weight = light.copy(), np.ones_like(light)
+    seen[30:60, 50:90] += 1
+    weight[28:62, 48:92] = 5e-4
+    found = field(seen, weight)
+    assert np.abs(found - light)[:, 10:-10].max() < 0.12
