@@ -25,9 +25,9 @@ from pydantic import Field
 
 from devices.leaf import Leaf, LeafError, stop_on_signals
 from devices.pace import spans
+from devices.plant import batch
 from devices.rolling_bearing import Bearing, Defect, Machine
 from devices.scene import Scene, View
-from devices.sensors import batch
 from devices.signals import Fault, Part, Sensor, Signal
 from modules.common.messages import Message, Waveform
 

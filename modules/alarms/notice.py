@@ -10,7 +10,6 @@ from modules.alarms.board import Change
 from modules.common.messages import Severity, derived_id, rfc3339
 
 Event = Literal["begun", "ended", "test"]
-EVENTS: tuple[Event, ...] = ("begun", "ended", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,12 @@ def test_the_hub_accepts_or_says_why_not(leaf: Served) -> None:
         leaf("read", b"", "connect")
 
 
+def test_a_packet_larger_than_anything_a_hub_says_is_refused_by_its_length(leaf: Served) -> None:
+    for said in (b"\x20\xc8\x01" + bytes(200), b"\x20\xff\xff\xff\x7f"):
+        with pytest.raises(Refused, match="this is not what a hub says to a device"):
+            leaf("read", said, "connect")
+
+
 def test_late_acknowledgements_are_passed_over_but_not_without_end(leaf: Served) -> None:
     late = b"".join(writer.puback(number) for number in (3, 4, 5))
     leaf("read", late + writer.PINGRESP + writer.puback(7), "publish")

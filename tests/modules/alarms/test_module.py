@@ -136,18 +136,18 @@ def test_an_alert_that_comes_again_sounds_once(
     line: Bench, transport: PlayedTransport, play: Play, until: Until, tmp_path: Path
 ) -> None:
     hook = Hook(tmp_path)
-    line.wanted(rules={"all": {"outputs": ["hook"]}}, outputs={"hook": hook.settings()})
-    raised = alert()
+    line.wanted(rules={"all": {"latch": False, "outputs": ["hook"]}}, outputs={"hook": hook.settings()})
+    raised, cleared = alert(), alert("cleared")
 
     async def part() -> None:
-        for _ in range(3):
-            transport.deliver("alerts", raised, **FROM)
-        await until(lambda: len(transport.acknowledged) == 3)
-        await until(lambda: line.module.carriers["hook"].state.deliveries == 1)
+        for each in (raised, raised, cleared, raised, cleared):
+            transport.deliver("alerts", each, **FROM)
+        await until(lambda: len(transport.acknowledged) == 5)
+        await until(lambda: line.module.carriers["hook"].state.deliveries == 2)
 
     async def after_a_restart() -> None:
         transport.deliver("alerts", raised, **FROM)
-        await until(lambda: len(transport.acknowledged) == 4)
+        await until(lambda: len(transport.acknowledged) == 6)
         await until(lambda: not line.module.carriers["hook"].pending)
 
     try:
@@ -156,10 +156,14 @@ def test_an_alert_that_comes_again_sounds_once(
         play(line.make(), after_a_restart)
     finally:
         hook.process.kill()
-    (posted,) = hook.posted
-    body = json.loads(posted["body"])
-    assert (body["event"], body["source"], body["gateway"], body["module"]) == ("begun", "press4", "gw1", "vibration")
-    assert body["alert"] == raised.message_id
+    bodies = [json.loads(each["body"]) for each in hook.posted]
+    assert [each["event"] for each in bodies] == ["begun", "ended"]
+    assert {name: bodies[0][name] for name in ("source", "gateway", "module", "alert")} == {
+        "source": "press4",
+        "gateway": "gw1",
+        "module": "vibration",
+        "alert": raised.message_id,
+    }
 
 
 def test_what_stood_before_a_restart_sounds_after_it(

@@ -34,7 +34,7 @@ def test_a_sharp_step_stands_as_high_as_it_is(step: float) -> None:
 def test_a_shadow_with_a_soft_edge_has_none(width: float, depth: float, at: float) -> None:
     share = np.clip((np.arange(COLUMNS, dtype=np.float32) - at) / width + 0.5, 0, 1)
     seen = EVEN * (1 - depth * share * share * (3 - 2 * share))
-    assert sharp(logarithm(seen) - logarithm(EVEN), seen).max() < 3
+    assert sharp(logarithm(seen) - logarithm(EVEN), seen).max() < 4  # the lowest threshold is 6.5
 
 
 @pytest.mark.parametrize("step", [-40, 40])

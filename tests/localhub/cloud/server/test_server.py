@@ -134,7 +134,7 @@ async def test_a_stranger_is_turned_away_and_the_hub_stays(state: State, server:
         writer.write(nonsense)
         assert await reader.read() == b""
         writer.close()
-        assert server.connected_since is not None
+        assert server.connected_since("gw1") is not None
 
 
 async def test_reported_properties_are_acknowledged_in_turn(

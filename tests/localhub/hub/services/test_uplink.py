@@ -120,7 +120,7 @@ async def test_a_link_set_down_stays_down_over_a_restart_of_the_hub(state: State
                 "bytes_per_s": None,
                 "loss_percent": 0.0,
             }
-            assert server.connected_since is None
+            assert server.connected_since("gw1") is None
             uplink.set(LinkSetting())
             await asyncio.wait_for(uplink.up(), 5)
 
