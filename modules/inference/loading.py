@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SUSPECT: Final = 2  # failures without a long good run between, after which the last good package takes over
 FAILURES: Final = 6  # in a row, after which a model without one is left alone until it is replaced
+TOOK_DOWN: Final = "loading it took the module down last time"
 REMEMBERED: Final = 2  # packages that loaded well, of each name
 
 
@@ -88,7 +89,7 @@ class Loading:
     async def _load(self, entry: Entry) -> Entry:
         folder = entry.folder
         if str(folder) == self._suspect:
-            entry.error = "loading it took the module down last time"
+            entry.error = TOOK_DOWN
         elif await self._try(entry, folder):
             self._remember(entry.name, folder)
             return entry
@@ -100,7 +101,7 @@ class Loading:
         """Load beside what works; where that fails, what works goes on."""
         folder = entry.folder
         if str(folder) == self._suspect:
-            entry.error = "loading it took the module down last time"
+            entry.error = TOOK_DOWN
         elif await self._try_beside(entry, folder):
             self._remember(entry.name, folder)
             return

@@ -14,6 +14,7 @@ import orjson
 
 from modules.common.backoff import backoff
 from modules.common.snapshot import Snapshot
+from modules.inference.loading import TOOK_DOWN
 from modules.inference.packages import Entry
 from modules.inference.settings import InferenceSettings, Package
 from modules.inference.updates.job import Job, follow
@@ -83,7 +84,10 @@ class Updating:
             entry, path = entries.get(name), self._there.get(self._wanted[name])
             if path is None or entry is None or entry.folder != path or name in self._failed:
                 continue
-            if because := str(entry.loaded.get("because") or entry.error):
+            because = str(entry.loaded.get("because") or entry.error)
+            if because == TOOK_DOWN:  # perhaps a power cut and no fault of the model: the next start tries it again
+                self._tell(name, state="refused", reason="model", text=because)
+            elif because:
                 self._fail(name, "model", because)
             else:
                 self._current[name] = self._wanted[name]

@@ -171,13 +171,13 @@ def drifts(card: Card, seen: Sequence[tuple[float, dict[str, float]]], rule: Dri
 
 
 def test_real_pictures_drift_at_other_exposures_and_not_as_they_are(tiles: tuple[Runner, list[np.ndarray]]) -> None:
-    """Of 300 windows of unchanged pictures 6 may drift by the stated rate, 14 are 3 sigma; of changed ones all must."""
+    """Of 150 windows of unchanged pictures 3 may drift by the stated rate, 8 are 3 sigma; of changed ones all must."""
     runner, pictures = tiles
     as_is = judged(runner, pictures)
     darker, lighter = (judged(runner, [exposed(each, stops) for each in pictures]) for stops in (-1.0, 1.0))
     random = np.random.default_rng(5)
     alarms = 0
-    for _ in range(300):
+    for _ in range(150):
         order = random.permutation(len(pictures))
         told, shown = order[: len(order) // 2], order[len(order) // 2 :][:150]
         card = half_as_reference(runner.card, [as_is[place] for place in told])
@@ -185,7 +185,7 @@ def test_real_pictures_drift_at_other_exposures_and_not_as_they_are(tiles: tuple
         alarms += drifts(card, [as_is[place] for place in shown], rule)
         assert drifts(card, [darker[place] for place in shown], rule)
         assert drifts(card, [lighter[place] for place in shown], rule)
-    assert alarms <= 14
+    assert alarms <= 8
 
 
 def test_real_recordings_drift_with_a_loose_sensor_and_not_as_they_are(real_data: Path) -> None:

@@ -80,6 +80,13 @@ def test_a_rule_promotes_only_what_it_says(
     assert standing.fulfils(None) is None
 
 
+def test_a_share_that_chance_may_have_given_is_no_promotion() -> None:
+    """96 of 100 agree: the interval begins at 0.90. 970 of 1000: at 0.957."""
+    rule = Rule(n=100, agreement=0.95, latency_ms=100)
+    assert Standing(n=100, agreed=96, took_s=0.1).fulfils(rule) is None
+    assert Standing(n=1000, agreed=970, took_s=0.1).fulfils(rule) is not None
+
+
 def test_wilson_s_interval_is_the_published_one() -> None:
     """Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 gives 0.2553 to 0.3662."""
     assert math.isclose(wilson_low(81, 263), 0.2553, abs_tol=5e-5)

@@ -127,7 +127,7 @@ def test_one_that_disagrees_beyond_its_guard_is_taken_back_and_stays_back(
     run_module(again, settings=settings, tile=champion)
 
 
-@pytest.mark.parametrize("trap", ["hanging", "undefined", "wrong_shape"])
+@pytest.mark.parametrize("trap", ["hanging", "undefined"])
 def test_one_that_throws_or_hangs_is_taken_back_and_no_message_is_lost(
     run_module: RunModule,
     champion: Path,

@@ -117,12 +117,13 @@ def test_rollback_of_the_targets_by_whoever_has_the_online_key(operator: Operato
 
 
 def test_what_was_seen_once_holds_although_that_update_was_refused(operator: Operator, gateway: Gateway) -> None:
+    gateway.fetch(operator.publish())
     old = operator.file("timestamp").read_bytes()
-    operator.publish()
+    operator.publish("1.1.0")
     operator.forge("targets", lambda _signed: None, "online")
-    assert refused(gateway) == "signature"
+    assert refused(gateway, NEXT) == "signature"
     operator.file("timestamp").write_bytes(old)
-    assert refused(gateway) == "rollback"
+    assert refused(gateway, NEXT) == "rollback"
 
 
 @pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp", "root"])

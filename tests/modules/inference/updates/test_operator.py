@@ -12,7 +12,7 @@ from fleet.__main__ import main
 from localhub.cloud.service.serving import login
 from localhub.testing import Hub, running, write_manifest
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.soak]
 
 ROOT = Path(__file__).resolve().parents[4]
 MODULE = """

@@ -176,7 +176,7 @@ def test_the_module_itself_holds_nothing_of_the_update_framework() -> None:
 def test_versions_that_nothing_needs_are_let_go(
     run_module: RunModule, operator: Operator, where: dict[str, Any], make_package: MakePackage, gateway: Gateway
 ) -> None:
-    numbers = ["1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"]
+    numbers = ["1.1.0", "1.2.0", "1.3.0"]
     for number in numbers:
         operator.publish(number)
 
@@ -184,7 +184,7 @@ def test_versions_that_nothing_needs_are_let_go(
         for version, number in enumerate(numbers, 2):
             line.set(version, versions={"tile": f"picture/made-up/{number}"})
             await line.until(lambda number=number: models(line)["tile"].get("version") == number)
-        # The one at work, the last good one, and `kept` of the others.
-        await line.until(lambda: len(gateway.store.targets()) == 3)
+        # The one at work and the last good one.
+        await line.until(lambda: gateway.store.targets() == ["picture/made-up/1.2.0", "picture/made-up/1.3.0"])
 
-    run_module(part, settings={"updates": {**where, "kept": 1}}, tile=make_package("shipped"))
+    run_module(part, settings={"updates": {**where, "kept": 0}}, tile=make_package("shipped"))
