@@ -1,7 +1,7 @@
 """infra/main.bicep, as far as it can be held to something without Azure.
 
-No Bicep compiler is on a package index that this project uses. Its grammar is checked by pycep-parser where that is
-installed; the routes by localhub's own route language, which is IoT Hub's; types and versions against a list.
+No Bicep compiler is on a package index that this project uses. Its grammar is checked by pycep-parser, the routes by
+localhub's own route language, which is IoT Hub's; types and versions against a list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pycep import BicepParser
 
 from fleet.commands.alerts import ON_AZURE
 from localhub.routes import RoutingMessage, Sender, evaluate
@@ -66,8 +67,7 @@ def test_brackets_close_and_no_secret_stands_in_it() -> None:
 
 
 def test_its_grammar_is_bicep() -> None:
-    pycep = pytest.importorskip("pycep", reason="needs pycep-parser")
-    parsed = pycep.BicepParser().parse(text=TEXT)
+    parsed = BicepParser().parse(text=TEXT)
     assert {f"{one['type']}@{one['api_version']}" for one in parsed["resources"].values()} == TYPES
     assert set(parsed["parameters"]) == {"name", "location", "tier", "units", "keepDays"}
 
