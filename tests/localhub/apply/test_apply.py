@@ -159,6 +159,7 @@ def test_it_outlives_a_kill(hub: Hub, changed: Callable[[Change], Path], part: s
     hub.wait_connected("still")
     hub.set_desired("$edgeAgent", {"modules": {"still": {"env": {"COLOUR": {"value": part}}}}})
     hub.wait_reported("still", {"colour": part}, within_s=30)
+    assert set(hub.desired("$edgeAgent")["modules"]) == {"still"}
     assert set(hub.reported("$edgeAgent")["modules"]) == {"still"}
 
 
