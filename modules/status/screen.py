@@ -95,8 +95,9 @@ class Screen:
         shown = {name: _shown(member, now, silent) for name, member in self.roster.members.items()}
         for name, container in containers.items():
             if name not in shown:
-                state = {True: "running", False: "stopped", None: "running"}[container.running]
-                shown[name] = _unheard(name, state)
+                # Before a second look tells: one that edgeAgent never expected to run is one that the manifest stops.
+                running = bool(container.expected_s) if container.running is None else container.running
+                shown[name] = _unheard(name, "running" if running else "stopped")
         for name, module in shown.items():
             found = containers.get(name)
             module["container"] = None if found is None else found.shown()

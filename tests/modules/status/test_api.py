@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from modules.common.messages import new_id
+from modules.status.agent import Agent
+from modules.status.agentmetrics import read
 from modules.status.guard import host_name
 from modules.status.near import default_gateway
 
@@ -175,6 +177,18 @@ def test_modules_are_shown_without_the_key_to_their_view(play_line: Play) -> Non
             50_000_000,
         )
         assert line.view.token not in (await line.client.get("/api/v1/modules")).text
+
+    play_line(part)
+
+
+def test_a_module_that_the_manifest_stops_is_not_said_to_run(play_line: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agent, "heard", True)
+    expected = "edgeAgent_total_time_expected_running_seconds"
+
+    async def part(line: "Line") -> None:
+        line.module.agent.scrape = read(f'{expected}{{module_name="tool"}} 0\n{expected}{{module_name="plain"}} 9\n')
+        shown = {each["name"]: each["state"] for each in (await line.get("/api/v1/modules"))["modules"]}
+        assert (shown["tool"], shown["plain"]) == ("stopped", "running")
 
     play_line(part)
 
