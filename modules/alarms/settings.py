@@ -1,30 +1,16 @@
 """What can be set for the alarms module: environment, then the twin's desired `settings`."""
 
 import zoneinfo
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
-from modules.alarms.outputs import settings_of
+from modules.alarms.outputs import KINDS
 from modules.alarms.outputs.base import OutputSettings, SwitchSettings
 from modules.alarms.rule import Name, Rule
 from modules.common.settings import Part, Settings
 
-
-def _by_type(value: object) -> object:
-    """An output's settings, checked by the kind that its `type` names."""
-    if not isinstance(value, Mapping):
-        return value
-    kind = settings_of(value.get("type"))
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False))
-        raise ValueError("; ".join(lines)) from error
-
-
-AnyOutput = Annotated[SerializeAsAny[OutputSettings], BeforeValidator(_by_type)]
+AnyOutput = Annotated[SerializeAsAny[OutputSettings], BeforeValidator(KINDS.checked)]
 
 
 class Watchdog(Part):

@@ -1,13 +1,9 @@
 """What alarms must not forget, in one SQLite file: which alerts were taken, what stands, which notices are to be sent.
 
 Everything that one alert leads to is one transaction, synced (WAL, synchronous=FULL) before the alert is acknowledged.
-The standard library's SQLite does: one writer, and a few transactions a second.
 """
 
 import contextlib
-import logging
-import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +11,7 @@ from typing import Final
 
 from modules.alarms.condition import Condition, Key
 from modules.alarms.notice import Notice
-
-log = logging.getLogger(__name__)
+from modules.common import sqlitefile
 
 TAKEN_KEPT: Final = 20_000
 """Alerts whose ids are remembered: many times what edgeHub's route can hold back and deliver again."""
@@ -55,17 +50,8 @@ class Store:
     """The file at `path`; a damaged one is set aside, and `set_aside` says so. Raises sqlite3.Error, OSError."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.set_aside = ""
-        self._path = path
         self._since_prune = 0
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # the disk, not what is on it
-            self._put_away(error)
-            self._connection = self._open()
+        self._connection, self.set_aside = sqlitefile.opened(path, _SCHEMA, pragmas=["synchronous=FULL"], what="alarms")
 
     @contextlib.contextmanager
     def durable(self) -> Iterator[None]:
@@ -131,31 +117,3 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL").fetchall()
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA journal_size_limit=4194304")
-            connection.executescript(_SCHEMA)
-            _check(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _put_away(self, error: sqlite3.DatabaseError) -> None:
-        aside = self._path.with_name(f"{self._path.name}.damaged-{int(time.time())}")
-        for ending in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + ending)
-            if part.exists():
-                part.replace(aside.with_name(aside.name + ending))
-        self.set_aside = f"the kept alarms were damaged and set aside as {aside.name}"
-        log.error("%s (%s): a new file is begun", self.set_aside, error)
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if said != "ok":
-        raise sqlite3.DatabaseError(f"malformed: {said}")

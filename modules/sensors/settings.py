@@ -1,28 +1,14 @@
 """What can be set for the sensors module: environment, then the twin's desired `settings`."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from modules.common.settings import Settings
-from modules.sensors.sources import settings_of
+from modules.sensors.sources import KINDS
 from modules.sensors.sources.base import SourceSettings
 
-
-def _by_type(value: object) -> object:
-    """A source's settings, checked by the protocol that its `type` names."""
-    if not isinstance(value, Mapping):
-        return value
-    kind = settings_of(value.get("type"))
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False))
-        raise ValueError("; ".join(lines)) from error
-
-
-AnySource = Annotated[SerializeAsAny[SourceSettings], BeforeValidator(_by_type)]
+AnySource = Annotated[SerializeAsAny[SourceSettings], BeforeValidator(KINDS.checked)]
 
 
 class SensorsSettings(Settings):

@@ -1,21 +1,16 @@
 """One SQLite file with a bound on its bytes; a damaged one is set aside, and told.
 
-The standard library's SQLite does: one writer, a few hundred small transactions a second at most, nothing that needs a
-VFS of its own; APSW would add 3 MB to the image for nothing that is used here.
-
 WAL with synchronous=NORMAL for what modules send: a kill loses nothing, and a power cut may cost the last seconds here,
 while the copy for the cloud is durable in the cache. What a person did is synced (`durable`) before it is answered.
 """
 
 import contextlib
-import logging
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-log = logging.getLogger(__name__)
+from modules.common import sqlitefile
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS alerts (
@@ -64,7 +59,8 @@ CREATE TABLE IF NOT EXISTS actions (
     result TEXT NOT NULL
 ) STRICT;
 """
-_ASIDE: Final = 2  # damaged files that are kept for a look
+_PRAGMAS: Final = ("auto_vacuum=INCREMENTAL", "synchronous=NORMAL")
+_WHAT: Final = "alerts"
 _PAGES_BACK: Final = 2000  # given back to the disk at a time: more would hold up the next alert
 
 
@@ -76,28 +72,19 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path: Final = path
-        self.set_aside = ""
         self.renewed: Callable[[], None] = lambda: None
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError as error:
-            if not damaged(error):
-                raise
-            self._put_away(error)
-            self._connection = self._open()
+        self._take(sqlitefile.opened(path, _SCHEMA, pragmas=_PRAGMAS, what=_WHAT))
 
     def execute(self, text: str, values: tuple[object, ...] | dict[str, object] = ()) -> list[sqlite3.Row]:
         """Run one statement; all its rows. A file found damaged is set aside, and the statement run on a new one."""
         try:
             return self._connection.execute(text, values).fetchall()
         except sqlite3.DatabaseError as error:
-            if not damaged(error):
+            if not sqlitefile.damaged(error):
                 raise
             self._connection.close()
-            self._put_away(error)
-            self._connection = self._open()
+            self._take(sqlitefile.renewed(self.path, _SCHEMA, pragmas=_PRAGMAS, what=_WHAT, error=error))
             self.renewed()
             return self._connection.execute(text, values).fetchall()
 
@@ -140,47 +127,7 @@ class Database:
         """Close the file."""
         self._connection.close()
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            connection.row_factory = sqlite3.Row
-            connection.text_factory = lambda text: text.decode("utf-8", "replace")
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            connection.execute("PRAGMA journal_mode=WAL").fetchall()
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("PRAGMA journal_size_limit=4194304")
-            connection.executescript(_SCHEMA)
-            _check(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _put_away(self, error: sqlite3.DatabaseError) -> None:
-        """Rename the file and its log; older damaged ones go."""
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
-        for ending in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + ending)
-            if part.exists():
-                part.replace(aside.with_name(aside.name + ending))
-        known = sorted({each.name.partition("-wal")[0].partition("-shm")[0] for each in self._damaged_files()})
-        for each in self._damaged_files():
-            if not any(each.name.startswith(name) for name in known[-_ASIDE:]):
-                each.unlink()
-        self.set_aside = f"the kept alerts were damaged and set aside as {aside.name}"
-        log.error("%s (%s): a new file is begun", self.set_aside, error)
-
-    def _damaged_files(self) -> list[Path]:
-        return sorted(self.path.parent.glob(f"{self.path.name}.damaged-*"))
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if said != "ok":
-        raise sqlite3.DatabaseError(f"malformed: {said}")
-
-
-def damaged(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is the trouble, and not the disk or the statement."""
-    text = str(error)
-    return "malformed" in text or "not a database" in text or "encrypted" in text
+    def _take(self, file: tuple[sqlite3.Connection, str]) -> None:
+        self._connection, self.set_aside = file
+        self._connection.row_factory = sqlite3.Row
+        self._connection.text_factory = lambda text: text.decode("utf-8", "replace")

@@ -10,7 +10,7 @@ import uvloop
 
 from modules.alarms.carrier import Carrier, MessengerCarrier, SwitchCarrier
 from modules.alarms.notice import Notice
-from modules.alarms.outputs import settings_of
+from modules.alarms.outputs import KINDS
 from modules.alarms.outputs.base import MessengerSettings, SwitchSettings
 from modules.alarms.store import Queued
 from modules.common.messages import new_id
@@ -48,7 +48,7 @@ class Running:
     """A carrier, and what it told."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        wanted = settings_of(settings["type"]).model_validate(QUICK | settings)
+        wanted = KINDS.settings_of(settings["type"]).model_validate(QUICK | settings)
         self.gone: list[tuple[int, str]] = []
         self.carrier: Carrier
         if isinstance(wanted, SwitchSettings):

@@ -95,8 +95,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> dict[str, Hand]:
     file = ModuleType("modules.alarms.outputs.played")
     file.Played, file.PlayedSwitch = PlayedMessenger, PlayedSwitch  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, file.__name__, file)
-    monkeypatch.setitem(outputs.KINDS, "played", "played.Played")
-    monkeypatch.setitem(outputs.KINDS, "played-switch", "played.PlayedSwitch")
+    monkeypatch.setitem(outputs.KINDS.places, "played", "played.Played")
+    monkeypatch.setitem(outputs.KINDS.places, "played-switch", "played.PlayedSwitch")
     HANDS.clear()
     HANDS["it"] = Hand()
     return HANDS

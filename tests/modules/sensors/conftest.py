@@ -10,7 +10,7 @@ import uvloop
 
 from modules.common.messages import Reading
 from modules.sensors.intake import Block
-from modules.sensors.sources import settings_of
+from modules.sensors.sources import KINDS
 from modules.sensors.watch import Watch
 
 WITHIN_S = 15.0
@@ -20,7 +20,7 @@ class Running:
     """A watch, and what came of it."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        wanted = settings_of(settings["type"]).model_validate({"retry_s": 0.3} | settings)
+        wanted = KINDS.settings_of(settings["type"]).model_validate({"retry_s": 0.3} | settings)
         self.readings: list[Reading] = []
         self.blocks: list[Block] = []
         self.states: list[str] = []

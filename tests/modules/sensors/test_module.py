@@ -65,7 +65,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
     file = ModuleType("modules.sensors.sources.played")
     file.Played = Played  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, file.__name__, file)
-    monkeypatch.setitem(sources.KINDS, "played", "played.Played")
+    monkeypatch.setitem(sources.KINDS.places, "played", "played.Played")
     for shared in (PlayedSource.said, PlayedSource.broken, PlayedSource.runs, PlayedSource.feeds):
         shared.clear()
 
@@ -348,15 +348,15 @@ def test_settings_that_make_no_sense_are_refused_in_words(
 
 def test_no_library_of_a_protocol_is_loaded_before_it_is_used() -> None:
     program = (
-        "import sys; import modules.sensors.module; from modules.sensors.sources import KINDS, settings_of;"
+        "import sys; import modules.sensors.module; from modules.sensors.sources import KINDS;"
         "heavy = {'pymodbus', 'asyncua', 'aiocoap', 'serial', 'serial_asyncio_fast', 'uvicorn', 'starlette'};"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
-        "settings_of('modbus-tcp');"
+        "KINDS.settings_of('modbus-tcp');"
         "assert not heavy & set(sys.modules) - {'pymodbus', 'serial'}"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
 def test_every_protocol_of_the_table_is_there() -> None:
-    for kind in sources.KINDS:
-        assert issubclass(sources.settings_of(kind), SourceSettings)
+    for kind in sources.KINDS.places:
+        assert issubclass(sources.KINDS.settings_of(kind), SourceSettings)

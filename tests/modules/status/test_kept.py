@@ -219,7 +219,7 @@ def test_a_row_that_rotted_still_says_what_there_was(path: Path) -> None:
 
 def test_only_the_newest_damaged_files_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
-        monkeypatch.setattr("modules.status.kept.database.time.time", lambda number=number: 1000 + number)
+        monkeypatch.setattr("modules.common.sqlitefile.time.time", lambda number=number: 1000 + number)
         path.write_bytes(b"this is no database" * 300)
         Database(path).close()
     assert sorted(each.name[-4:] for each in path.parent.glob("*.damaged-*")) == ["1003", "1004"]
