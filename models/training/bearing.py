@@ -5,7 +5,7 @@ teaches is limited on purpose:
 
 - A window buried in noise teaches that there is a fault, not which one.
 - One bearing's type may be left untaught, which inner folds decide (doubt.py); it is judged like all others.
-- Made-up machines teach mostly what healthy ones look like.
+- Made-up machines teach mostly what healthy ones look like, and so do simulated ones (devices/rolling_bearing.py).
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,11 @@ WINDOW: Final = 16_384
 EPOCHS: Final = 40
 HIDDEN: Final = 24
 BATCH: Final = 256
-MADE_UP: Final = -1  # size of what is no recording
+MADE_UP, SIMULATED = -1, -2  # sizes of what is no recording
+_SHARE: Final = {  # of a label's weight that such windows have together
+    "normal": {MADE_UP: 0.35, SIMULATED: 0.4},
+    "fault": {MADE_UP: 0.3},
+}
 AS_IS, VARIED, CHECKS = "as is", "varied", ("noise 0 dB", "noise -5 dB", "down and up", "9 kHz and back")
 
 
@@ -73,7 +77,7 @@ class Windows:
 
     features: NDArray[np.float32]
     truth: NDArray[np.int64]  # position in LABELS
-    size: NDArray[np.int64]  # mil; 0 normal, -1 made up
+    size: NDArray[np.int64]  # mil; 0 normal, MADE_UP or SIMULATED
     load: NDArray[np.int64]  # hp
     how: NDArray[np.str_]
     half: NDArray[np.int64]  # of the recording: 0, 1, or 2 across the middle
@@ -100,10 +104,11 @@ def load(data: Path) -> list[dict[str, object]]:
 
 
 def windows(recordings: list[dict[str, object]], *, number: int = 5, share: float = 1.0) -> Windows:
-    """All windows that are learnt from or judged: as they are, varied, in noise, resampled, and made up."""
+    """All windows that are learnt from or judged: as they are, varied, in noise, resampled, made up and simulated."""
     random = np.random.default_rng(number)
     rows = list(_real(recordings, random, share))
     rows.extend(_made_up(random, share))
+    rows.extend(_simulated(random, share))
     features, facts = zip(*rows, strict=True)
     columns = list(zip(*facts, strict=True))
     truth, size, loads, how, half, quiet = (np.array(column) for column in columns)
@@ -164,6 +169,12 @@ def _made_up(random: np.random.Generator, share: float) -> Iterator[Row]:
             yield features(samples, rpm), (LABELS.index(kind), MADE_UP, -1, VARIED, number % 2, False)
 
 
+def _simulated(random: np.random.Generator, share: float) -> Iterator[Row]:
+    for number in range(int(3000 * share)):
+        samples, rpm = waves.simulated(WINDOW, RATE_HZ, random)
+        yield features(samples, rpm), (0, SIMULATED, -1, VARIED, number % 2, False)
+
+
 def fit(
     table: Windows, rows: NDArray[np.int64], *, number: int = 0, epochs: int = EPOCHS, hidden: int = HIDDEN
 ) -> nn.Module:
@@ -200,16 +211,16 @@ def _loss(scores: torch.Tensor, truth: torch.Tensor, quiet: torch.Tensor) -> tor
 
 
 def _weights(table: Windows, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Labels weigh the same; within a label made-up machines a fixed share, and bearings the same as each other."""
+    """Labels weigh the same; within a label machines that are no recordings a fixed share, and bearings the same."""
     truth, size = table.truth[rows], table.size[rows]
     weight = np.zeros(len(rows))
     for label in range(len(LABELS)):
         of_label = truth == label
         sizes = [int(s) for s in np.unique(size[of_label])]
-        made_up = (0.6 if label == 0 else 0.3) if MADE_UP in sizes else 0.0
+        fixed = {each: part for each, part in _SHARE["fault" if label else "normal"].items() if each in sizes}
         for each in sizes:
             part = of_label & (size == each)
-            share = made_up if each == MADE_UP else (1 - made_up) / max(1, len(sizes) - (MADE_UP in sizes))
+            share = fixed[each] if each in fixed else (1 - sum(fixed.values())) / (len(sizes) - len(fixed))
             weight[part] = share / part.sum()
     return np.asarray(weight / weight.mean(), np.float32)
 

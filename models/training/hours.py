@@ -21,7 +21,7 @@ from modules.inference.runner import FILES
 
 HOURS: Final = 10.0
 MACHINES: Final = 200
-SEED: Final = 78  # 77 chose the card's threshold and votes
+SEED: Final = 81  # nothing was chosen by it; 77 to 79 chose threshold, votes and the weight of simulated machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def watched(card: Card, model: Model, hours: float = HOURS) -> Watch:
             noise=float(random.uniform(0.2, 2.0)),
             unbalance=float(random.uniform(0.05, 4.0)),
         )
-        source = Bearing(machine, rate_hz=bearing.RATE_HZ, seed=number)
+        source = Bearing(machine, rate_hz=bearing.RATE_HZ, seed=1000 * SEED + number)
         last = source.block(hop)
         rows = []
         for _ in range(count):
@@ -79,6 +79,7 @@ def told(watch: Watch, hours: float) -> dict[str, Any]:
     machines = f"{MACHINES} healthy machines of devices/rolling_bearing.py, 600 to 3600 1/min, seed {SEED}"
     return {
         "what": f"{hours:g} h: {machines}",
+        "kin": "others of this kind were learnt from: no measure for healthy machines of another kind",
         "machines_alarmed": watch.alarms,
         "true_share_of_machines_at_most": round(at_most(watch.alarms, MACHINES), 4),
         "bound": f"one-sided, 95 %, Clopper-Pearson, n = {MACHINES} machines of {hours * 60 / MACHINES:g} min each",

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from devices import rolling_bearing
 from models.training import bearing, cards, doubt, export, sources, steel, tile, waves
 from models.training.fitting import scores, seed
 from modules.inference import orders
@@ -122,7 +123,7 @@ def _int8_scores(
 
 def bearing_windows(data: Path, work: Path, *, quick: bool) -> bearing.Windows:
     """The windows' features, computed once: they take minutes. Anew when the code that makes them has changed."""
-    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (bearing, waves, orders))
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (bearing, waves, orders, rolling_bearing))
     path = work / f"bearing-windows-{hashlib.sha256(code).hexdigest()[:12]}{'-quick' if quick else ''}.npz"
     names = bearing.Windows.__dataclass_fields__
     if not path.exists():

@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.rolling_bearing import Bearing, Machine
+
 Signal = NDArray[np.float64]
 
 ORDERS: Final[Mapping[str, float]] = {"bpfi": 5.415, "bpfo": 3.585, "ftf": 0.3983, "bsf2": 4.714}  # SKF 6205-2RS
@@ -101,6 +103,14 @@ def healthy(count: int, rate_hz: float, random: np.random.Generator) -> tuple[Si
         after = np.arange(count - start) / rate_hz
         out[start:] += random.uniform(2, 8) * np.exp(-after * random.uniform(200, 1000)) * wave(2000)[start:]
     return out, shaft * 60
+
+
+def simulated(count: int, rate_hz: float, random: np.random.Generator) -> tuple[Signal, float]:
+    """A healthy machine of devices/rolling_bearing.py and its speed in 1/min; unbalance up to 25 times the noise."""
+    rpm = float(random.uniform(400, 4200))
+    machine = Machine(rpm=rpm, noise=1.0, unbalance=float(np.exp(random.uniform(np.log(0.02), np.log(25)))))
+    source = Bearing(machine, rate_hz=rate_hz, seed=int(random.integers(2**32, 2**62)))
+    return source.block(count).astype(np.float64), rpm
 
 
 def faulty(kind: str, count: int, rate_hz: float, random: np.random.Generator) -> tuple[Signal, float]:

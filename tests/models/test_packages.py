@@ -12,6 +12,7 @@ from modules.camera.conveyor import part as conveyor_part
 from modules.camera.conveyor import tile
 from modules.camera.frame import encode
 from modules.inference.card import read_card
+from modules.inference.decision import Condition, step
 from modules.inference.golden import read_golden
 from modules.inference.runner import Judged, Runner
 
@@ -75,6 +76,19 @@ def test_a_simulated_healthy_bearing_is_normal(rpm: float) -> None:
         said(runner, bearing.block(16_384).astype("<f4").tobytes(), {"rate": 12_000.0, "rpm": rpm}) for _ in range(8)
     ]
     assert votes.count("normal") >= 6
+
+
+@pytest.mark.parametrize("rpm", [2135.0, 2538.0, 2844.0])
+def test_a_fast_and_unbalanced_healthy_bearing_raises_nothing(rpm: float) -> None:
+    runner = Runner(MODELS / "bearing", precision="int8")
+    bearing = Bearing(Machine(rpm=rpm, noise=0.3, unbalance=3.6), seed=13)
+    condition = Condition()
+    for _ in range(40):
+        body = bearing.block(16_384).astype("<f4").tobytes()
+        (probability,) = runner.judge([(body, {"rate": 12_000.0, "rpm": rpm})])
+        after = step(condition, probability.tolist(), runner.card)
+        assert after.change is None
+        condition = after.condition
 
 
 def test_the_rendered_conveyor_is_judged_right_and_nothing_of_it_is_odd() -> None:
