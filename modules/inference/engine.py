@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _PAGE: Final = os.sysconf("SC_PAGESIZE")
+_ENDING_S: Final = 1.0  # for a child whose pipe has ended to end itself
 _TIMES: Final = 1000  # judgements that the latency is told of
 _BODY: Final = "body"  # of an answer, beside the fields of its head
 
@@ -251,7 +252,7 @@ class Engine:
             await self._end()
             raise ChildGoneError(f"no answer within {deadline_s:g} s to {head['do']} {head['name']}") from error
         except (OSError, EOFError, ValueError) as error:
-            await self._end()
+            await self._end(0.0 if isinstance(error, ValueError) else _ENDING_S)
             code = process.returncode
             raise ChildGoneError(f"the process ended ({code}) at {head['do']} {head['name']}") from error
         except asyncio.CancelledError:
@@ -268,10 +269,18 @@ class Engine:
             raise ModelError(answer["model_error"])
         return answer
 
-    async def _end(self) -> None:
-        """Kill the child; its place is kept, so that the next request knows it is a restart."""
+    async def _end(self, grace_s: float = 0.0) -> None:
+        """Kill the child; its place is kept, so that the next request knows it is a restart.
+
+        One that is ending by itself gets `grace_s`: subprocess's kill() looks for the end first, and would take the exit
+        code away from asyncio, which then tells 255 of whatever happened.
+        """
         if self._process is None:
             return
+        if grace_s:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self._process.wait()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
