@@ -272,8 +272,8 @@ class Engine:
     async def _end(self, grace_s: float = 0.0) -> None:
         """Kill the child; its place is kept, so that the next request knows it is a restart.
 
-        One that is ending by itself gets `grace_s`: subprocess's kill() looks for the end first, and would take the exit
-        code away from asyncio, which then tells 255 of whatever happened.
+        One that is ending by itself gets `grace_s`: subprocess's kill() looks for the end first, and would take the
+        exit code away from asyncio, which then tells 255 of whatever happened.
         """
         if self._process is None:
             return
