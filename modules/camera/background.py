@@ -28,6 +28,9 @@ _FIRST_NOISE_RATE: Final = 0.15
 _FIRST_NOISE: Final = 2.0  # grey levels
 _FIRST_THRESHOLD: Final = 9.7  # grey levels, until five quiet frames were seen
 _MOST_THRESHOLD: Final = 20.0
+_MOST_NOISY: Final = 40.0  # grey levels: a sharp edge so high counts however restless its place is
+_USUAL_PART: Final = 0.75  # of the pixels: edges of things cover less than the rest, however many pass
+_NOISIEST: Final = 4.0  # times the noise of the usual part
 _RENEW: Final = 10  # frames between two looks at noise and edges
 _EDGE: Final = 0.4  # of a small pixel: so far a background's edge may move unseen
 _OF_MEAN: Final = 1.25  # standard deviation over mean, near enough for what is left of noise in an edge's height
@@ -82,13 +85,13 @@ class Background:
     ) -> None:
         self.mean = logs.copy()
         self.noise = np.full_like(logs, _FIRST_NOISE)  # mean height of the edges that noise makes, grey levels
-        self.watched: Final = watched
-        self.border: Final = _border(watched)
+        self.watched = watched
+        self.border = _border(watched)
         self.things = np.zeros(logs.shape, np.uint8)
         self.flicker = 0.0
         self.quiet = 0
         self._fixed, self._factor, self._low = threshold, noise_factor, low
-        self.threshold = float(threshold or low)
+        self.natural = self.threshold = low
         self._slope = self._edges = logs
         self._edge_count = 0
         self.renew()
@@ -105,6 +108,12 @@ class Background:
         at = flat.size // 2
         return float(np.partition(flat, at)[at]) * _OF_MEAN
 
+    def retune(self, watched: NDArray[np.bool_], *, threshold: float | None, noise_factor: float, low: float) -> None:
+        """Hold what was learnt against other rules."""
+        self.watched, self.border = watched, _border(watched)
+        self._fixed, self._factor, self._low = threshold, noise_factor, low
+        self.renew()
+
     def renew(self) -> None:
         """Work out edges and threshold again."""
         self._slope = slope(self.mean)
@@ -112,11 +121,9 @@ class Background:
         at = int((1 - _STEEPEST) * flat.size)
         steepest = max(float(np.partition(flat, at)[at]), _LEAST_EDGE)
         self._edges = ((self._slope > steepest) & self.watched).astype(np.float32)
-        fixed = self._fixed
-        if fixed is None:
-            noise = self._factor * self.level
-            fixed = float(np.clip(noise, self._low, _MOST_THRESHOLD)) if self.quiet >= 5 else _FIRST_THRESHOLD
-        self.threshold = fixed
+        noise = self._factor * self.level
+        self.natural = float(np.clip(noise, self._low, _MOST_THRESHOLD)) if self.quiet >= 5 else _FIRST_THRESHOLD
+        self.threshold = self.natural if self._fixed is None else self._fixed
 
     def compare(self, small: Grey, logs: Grey, pose: Pose = HOME) -> Compared:
         """Set the frame beside the background in that pose."""
@@ -133,7 +140,8 @@ class Background:
         # The median leaves edges where they are and takes away what is narrow: rain, and edges that trembled.
         ratio = np.asarray(cv2.medianBlur(ratio, _MEDIAN), np.float32)
         height = sharp(ratio, small)
-        tolerance = np.maximum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(self.threshold))
+        tolerance = np.minimum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(_MOST_NOISY))
+        tolerance = np.maximum(tolerance, np.float32(self.threshold))
         tolerance += np.float32(_EDGE) * self._slope * (small + np.float32(DARK))
         tolerance = moved(tolerance, pose)
         tolerance[~self.watched] = NEVER
@@ -173,9 +181,26 @@ class Background:
         self.noise = moved(self.noise, compared.pose).copy()
         self.renew()
 
-    def learn_noise(self, height: Grey, besides: Mask | None) -> None:
-        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does."""
-        size = np.minimum(height, np.float32(3 * self.threshold))
+    def learn_noise(self, compared: Compared, besides: Mask | None) -> None:
+        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does.
+
+        A threshold that was set high sees no parts, and what it does not see would be learnt: so nothing is learnt
+        where the threshold that the gate would find itself is exceeded.
+        """
+        if self.threshold > self.natural:
+            over = compared.height > compared.tolerance - np.float32(self.threshold - self.natural)
+            unseen = np.asarray(cv2.dilate(over.astype(np.uint8), _ROUND), np.uint8)
+            besides = unseen if besides is None else besides | unseen
+        self._learn_noise(np.minimum(compared.height, np.float32(3 * self.natural)), besides)
+
+    def learn_first_noise(self, height: Grey) -> None:
+        """Learn while it is not known yet what is a thing: nothing that stands far over most of the picture."""
+        flat = height[::2, ::2].ravel()
+        at = int(_USUAL_PART * flat.size)
+        usual = float(np.partition(flat, at)[at])
+        self._learn_noise(np.minimum(height, np.float32(_NOISIEST * usual)), None)
+
+    def _learn_noise(self, size: Grey, besides: Mask | None) -> None:
         rate = _NOISE_RATE if self.calibrated else _FIRST_NOISE_RATE
         cv2.accumulateWeighted(size, self.noise, rate, mask=None if besides is None else 1 - besides)
         self.quiet += 1

@@ -19,7 +19,9 @@ from modules.camera.light import DARK
 Grey = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
-_ACROSS: Final = np.ones((5, 5), np.uint8)  # a sharp edge's ridge is narrower, a soft one's wider
+# A sharp edge's ridge is narrower, a soft one's wider. Round: a square is 7 pixels wide across a slanting edge.
+_ACROSS: Final = np.array([[abs(x) + abs(y) < 4 for x in range(-2, 3)] for y in range(-2, 3)], np.uint8)
+_MIRRORED: Final = 2  # pixels at the border: the reach of the blur and of the slope
 _PLATEAU: Final = 1.4  # so much of the opened slope is taken off that nothing is left of the sharpest shadow's
 _HEIGHT: Final = 4.2  # the height of a sharp step over what is left of its slope, after the small picture's blur
 
@@ -33,12 +35,21 @@ def slope(values: Grey) -> Grey:
 
 def sharp(ratio: Grey, small: Grey) -> Grey:
     """How high a sharp edge stands in each pixel, in the frame's grey levels. `ratio` is a difference of logarithms."""
-    steep = slope(ratio)
+    steep = _continued(slope(ratio))
     steep -= np.float32(_PLATEAU) * cv2.morphologyEx(steep, cv2.MORPH_OPEN, _ACROSS)
     np.maximum(steep, 0, out=steep)
     steep *= small + np.float32(DARK)
     steep *= np.float32(_HEIGHT)
     return steep
+
+
+def _continued(steep: Grey) -> Grey:
+    """The slope with its outermost pixels as those beside them: there filters see a mirrored picture, which is flat."""
+    if min(steep.shape) <= 4 * _MIRRORED:
+        return steep
+    inner = steep[_MIRRORED:-_MIRRORED, _MIRRORED:-_MIRRORED]
+    border = (_MIRRORED, _MIRRORED, _MIRRORED, _MIRRORED)
+    return np.asarray(cv2.copyMakeBorder(inner, *border, cv2.BORDER_REPLICATE), np.float32)
 
 
 class Enclosed:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from modules.camera.background import Background, Compared, Grey, Mask
 from modules.camera.edges import Enclosed
@@ -32,6 +33,7 @@ _SAME_PLACE: Final = 0.7
 _SAME_POSE: Final = 0.4  # pixels
 _LEAST_EDGES: Final = 8  # pixels over the tolerance: less is noise
 _MOVED: Final = 25  # pixels over the tolerance from which on a move of the camera is looked for
+_MUCH: Final = 0.1  # of the picture's pixels over the tolerance: a move may explain it, wherever they lie
 _BETTER: Final = 0.7  # of what differs may be left by a pose that explains it
 _WELL: Final = 0.5  # left: no other pose is tried
 _CELL: Final = 0.03  # of a cell's pixels differ in a cell that has changed
@@ -63,7 +65,7 @@ class Gate:
         regions: Sequence[Sequence[Point]] = (),
         ignored: Sequence[Sequence[Point]] = (),
     ) -> None:
-        self.rules: Final = rules
+        self.rules = rules
         self._regions, self._ignored = regions, ignored
         self._background: Background | None = None
         self._enclosed = Enclosed(2, 2)
@@ -75,8 +77,22 @@ class Gate:
         self.look: Look | None = None
 
     def learn(self) -> None:
-        """Take the next frame for the background, whatever it shows."""
+        """Forget what was learnt, the noise too, and begin with the next frame for the background."""
         self._anew = True
+
+    def retune(
+        self, rules: GateRules, *, regions: Sequence[Sequence[Point]], ignored: Sequence[Sequence[Point]]
+    ) -> None:
+        """Go on by other rules with what was learnt: parts may be passing, of which nothing new is to be learnt."""
+        self.rules = rules
+        self._regions, self._ignored = regions, ignored
+        if self._background is not None:
+            self._background.retune(
+                self._watched(*self._background.mean.shape),
+                threshold=rules.threshold,
+                noise_factor=rules.noise_factor,
+                low=rules.lowest_threshold,
+            )
 
     @property
     def figures(self) -> Figures:
@@ -92,14 +108,9 @@ class Gate:
         small = self._small(picture)
         logs = logarithm(small)
         known = self._background
-        if known is None or known.mean.shape != small.shape:  # first frame, or the camera changed its size
+        # The first frame, or the camera changed its size, or somebody asked for it.
+        if known is None or known.mean.shape != small.shape or self._anew:
             self._begin(small, logs)
-            return STILL
-        if self._anew:
-            self._anew = False
-            known.replace(logs)
-            self._pose = HOME
-            self._look(small, np.zeros(small.shape, np.uint8), [])
             return STILL
         seen = known.compare(small, logs, self._pose)
         if self._settling:
@@ -117,17 +128,23 @@ class Gate:
 
     def _begin(self, small: Grey, logs: Grey) -> None:
         rows, columns = small.shape
-        watched = inside(self._regions, columns, rows) if self._regions else np.ones((rows, columns), np.bool_)
-        watched &= ~inside(self._ignored, columns, rows)
         rules = self.rules
         self._background = Background(
-            logs, watched, threshold=rules.threshold, noise_factor=rules.noise_factor, low=rules.lowest_threshold
+            logs,
+            self._watched(rows, columns),
+            threshold=rules.threshold,
+            noise_factor=rules.noise_factor,
+            low=rules.lowest_threshold,
         )
         self._enclosed = Enclosed(rows, columns)
         self._pose = HOME
         self._settling, self._settled_for = rules.settle, 0
-        self._anew = False
+        self._anew, self._lost, self._standing = False, 0, []
         self._look(small, np.zeros(small.shape, np.uint8), [])
+
+    def _watched(self, rows: int, columns: int) -> NDArray[np.bool_]:
+        watched = inside(self._regions, columns, rows) if self._regions else np.ones((rows, columns), np.bool_)
+        return watched & ~inside(self._ignored, columns, rows)
 
     def _small(self, picture: Picture) -> Grey:
         height, width = picture.shape[:2]
@@ -144,7 +161,8 @@ class Gate:
         count = seen.count
         if count > _MOVED:
             beside, over = known.on_edges(seen)
-            if self._unsteady or beside > self.rules.on_edges or over > self.rules.edges_over:
+            on_edges = beside > self.rules.on_edges or over > self.rules.edges_over
+            if self._unsteady or on_edges or count > _MUCH * small.size:
                 for pose in guesses(logs, known.mean, seen.pose):
                     other = known.compare(small, logs, pose)
                     if other.count < min(seen.count, _BETTER * count):
@@ -191,7 +209,7 @@ class Gate:
             self._settling -= 1
         known.follow_light(seen, small)
         known.follow(logs, 0.5 if self._settled_for <= 5 else 0.2)
-        known.learn_noise(seen.height, None)
+        known.learn_first_noise(seen.height)
         known.things[:] = 0
         self._standing = []
         if not self._settling:
@@ -245,12 +263,12 @@ class Gate:
         known.follow_light(seen, small)
         if not found and not seen.count:
             known.follow(logs, rules.fast_rate)
-            known.learn_noise(seen.height, None)
+            known.learn_noise(seen, None)
             return
         known.follow(logs, rules.fast_rate, mask=1 - (seen.mask | covered))
         known.follow(logs, rules.still_rate, mask=(seen.mask | covered) & (1 - moving))
         known.follow(logs, rules.moving_rate, mask=moving)
-        known.learn_noise(seen.height, covered)
+        known.learn_noise(seen, covered)
 
     def _stood(self, patch: Patch) -> tuple[Patch, int]:
         """The patch that first stood in this one's place, and for how many frames.

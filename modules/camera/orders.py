@@ -5,7 +5,7 @@
 | `captureNow` | | sends the next frame |
 | `partHere` | `item`, `time` | in the gate's mode `sensor`: sends the frame of that moment |
 | `setThreshold` | `threshold`, `who`, `why` | a local change of the setting; null: back to what the twin says |
-| `snapshotBackground` | | takes what the next frame shows for the background |
+| `snapshotBackground` | | forgets what the gate learnt; the next frame is the background |
 | `erase` | | forgets the pictures in memory; here `source` is a pattern, as for the cache |
 
 `source` is the camera's name, `camera/` before it or not (`camera` may stand for `source`); without it all are meant.

@@ -34,6 +34,10 @@ class Tuner:
         self.triggers = 0
         """Things whose frame was sent."""
 
+    def retune(self, wanted: Wanted) -> None:
+        """Go on with the gate's other settings."""
+        self._wanted = wanted
+
     def note(self, captured: datetime, area: float, *, triggers: int) -> None:
         """Take in what the gate said of one frame."""
         now = captured.timestamp()

@@ -91,6 +91,20 @@ class Watch:
         self._ring = self._empty_ring()
         self.tuner = Tuner(self._gate, gate, wanted.private)
 
+    def _retune(self, wanted: Camera) -> None:
+        """Look with other settings, holding on to what was learnt and to what is in view."""
+        before = self.wanted
+        if wanted.private != before.private or wanted.gate.mode != before.gate.mode:  # it sees another picture, or none
+            self._open_eye(wanted)
+            return
+        self.wanted = wanted
+        gate = wanted.gate
+        self._gate.retune(gate.rules(), regions=gate.regions, ignored=gate.ignored)
+        self.tuner.retune(gate)
+        if wanted.event != before.event:
+            self._event = Event(wanted.event.rules())
+            self._ring = self._empty_ring()
+
     def _empty_ring(self) -> Ring:
         return Ring(self.wanted.event.ring_bytes, small=self.wanted.gate.mode != "sensor")
 
@@ -159,7 +173,7 @@ class Watch:
         self.newest = frame
         wish, self._wish = self._wish, None
         if wish is not None:
-            self._open_eye(wish)
+            self._retune(wish)
         try:
             self._look_at_camera(frame)
             reason, shots = self._choose(frame)

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modules.camera.edges import Enclosed, sharp
@@ -35,6 +35,26 @@ def test_a_shadow_with_a_soft_edge_has_none(width: float, depth: float, at: floa
     share = np.clip((np.arange(COLUMNS, dtype=np.float32) - at) / width + 0.5, 0, 1)
     seen = EVEN * (1 - depth * share * share * (3 - 2 * share))
     assert sharp(logarithm(seen) - logarithm(EVEN), seen).max() < 4  # the lowest threshold is 6.5
+
+
+@settings(deadline=None)
+@example(turn=np.pi / 4, depth=0.6, width=10)
+@example(turn=np.pi / 3, depth=0.6, width=12)  # across the picture's border
+@given(turn=st.floats(0, np.pi / 2), depth=st.floats(0.1, 0.6), width=st.floats(10, 30))
+def test_nor_has_one_that_slants(turn: float, depth: float, width: float) -> None:
+    y, x = np.mgrid[:ROWS, :COLUMNS].astype(np.float32)
+    share = np.clip(((x - 80) * np.cos(turn) + (y - 45) * np.sin(turn)) / width + 0.5, 0, 1)
+    seen = np.asarray(EVEN * (1 - depth * share * share * (3 - 2 * share)), np.float32)
+    assert sharp(logarithm(seen) - logarithm(EVEN), seen).max() < 4
+
+
+@pytest.mark.parametrize("turn", [0, 15, 30, 45, 60, 75, 90])
+def test_a_slanting_step_stands_as_high_as_a_straight_one(turn: float) -> None:
+    y, x = np.mgrid[:ROWS, :COLUMNS].astype(np.float32)
+    side = (x - 80) * np.cos(np.radians(turn)) + (y - 45) * np.sin(np.radians(turn)) > 0
+    seen = blurred(EVEN + 30 * side)
+    height = sharp(logarithm(seen) - logarithm(EVEN), seen)[35:55, 70:90]
+    assert 27 < height.max() < 33
 
 
 @pytest.mark.parametrize("step", [-40, 40])

@@ -236,6 +236,59 @@ def test_the_background_can_be_taken_anew() -> None:
     assert not any(gate.watch(noisy(changed, random)).moving for _ in range(5))
 
 
+def passing(left: int) -> np.ndarray:
+    picture = scene()
+    picture[60:180, max(0, left) : max(0, left + 100)] = 220
+    return picture
+
+
+def traffic(gate: Gate, random: np.random.Generator, frames: int) -> int:
+    """Parts of 100 pixels, one every 240, pass; how many frames showed one."""
+    return sum(gate.watch(noisy(passing(20 * index % 480 - 100), random)).moving for index in range(frames))
+
+
+def test_what_a_high_threshold_does_not_see_is_not_learnt_as_noise() -> None:
+    gate = Gate()
+    random = settled(gate, scene(), 60)
+    assert gate._background is not None
+    noise = gate._background.noise.mean()
+    for high in (40.0, 255.0):
+        gate.retune(GateRules(threshold=high), regions=(), ignored=())
+        traffic(gate, random, 120)
+        gate.retune(GateRules(), regions=(), ignored=())
+        assert gate._background.noise.mean() < 2 * noise
+        assert traffic(gate, random, 120) > 60
+
+
+def test_a_gate_that_begins_while_parts_pass_finds_them() -> None:
+    gate, random = Gate(), np.random.default_rng(7)
+    traffic(gate, random, 50)
+    assert traffic(gate, random, 120) > 60
+    assert gate.figures.threshold == GateRules().lowest_threshold
+
+
+def test_learnt_noise_never_hides_a_part_that_stands_out_and_is_unlearnt() -> None:
+    gate = Gate()
+    random = settled(gate, scene(), 60)
+    assert gate._background is not None
+    gate._background.noise[:] = 60
+    gate._background.renew()
+    assert traffic(gate, random, 48) > 20
+    traffic(gate, random, 240)
+    assert gate.figures.threshold == GateRules().lowest_threshold
+
+
+def test_a_background_taken_anew_forgets_the_noise_that_was_learnt() -> None:
+    gate = Gate()
+    random = settled(gate, scene(), 60)
+    assert gate._background is not None
+    gate._background.noise[:] = 60
+    gate.learn()
+    settled(gate, scene(), 21)
+    assert gate.figures.noise < 2
+    assert traffic(gate, random, 48) > 20
+
+
 def test_what_leaves_its_place_does_not_fire_there() -> None:
     gate, random = Gate(), np.random.default_rng(1)
     there = scene()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import orjson
 import pytest
 
 from modules.camera.module import CameraModule
+from modules.camera.motion import GateRules
 from modules.camera.settings import CameraSettings
+from modules.camera.watch import Watch
 from modules.common.edge import Edge
 from modules.common.messages import json_message
 
@@ -67,6 +70,36 @@ def test_the_threshold_is_set_as_a_local_change_without_a_new_connection(
         await until(lambda: edge.settings.cameras["b"].gate.threshold == 31)
         assert (await transport.call("setThreshold", {"source": "a", "threshold": None}))[0] == 200
         assert edge.settings.cameras["a"].gate.threshold is None
+
+    play(edge, part)
+
+
+def _fired(watch: Watch, times: int) -> bool:
+    return watch.tuner.triggers >= times
+
+
+@pytest.mark.parametrize("threshold", [30, 255])
+def test_a_threshold_that_is_set_and_taken_back_while_parts_pass_does_not_blind_the_camera(
+    edge: Edge[CameraSettings], transport: "PlayedTransport", play: Play, until: Until, threshold: int
+) -> None:
+    module = CameraModule(edge)
+    gates(transport, a={})
+
+    async def part() -> None:
+        await until(lambda: module._watches.get("a") is not None and module._watches["a"].tuner.triggers >= 2)
+        watch = module._watches["a"]
+        assert (await transport.call("setThreshold", {"source": "a", "threshold": threshold}))[0] == 200
+        await until(lambda: watch.tuner.figures()["threshold"] == threshold)
+        seen = watch.state.frames
+        await until(lambda: watch.state.frames > seen + 60)  # two parts and more
+        assert (await transport.call("setThreshold", {"source": "a", "threshold": None}))[0] == 200
+        await until(lambda: watch.tuner.figures()["threshold"] == GateRules().lowest_threshold)
+        for verb in (None, "snapshotBackground"):
+            if verb is not None:
+                assert (await transport.call(verb, {"source": "a"}))[0] == 200
+            await until(partial(_fired, watch, watch.tuner.triggers + 3))
+        noise = watch.tuner.figures()["noise"]
+        assert isinstance(noise, float) and noise < 1
 
     play(edge, part)
 
