@@ -125,23 +125,6 @@ def test_modules_are_given_to_many_by_their_tag(fleet: Fleet) -> None:
     assert {"camera", "vibration", "inference", "cache", "status"} <= set(now["gw1"]["versions"])
 
 
-def test_the_full_gateway_tells_how_its_line_does(fleet: Fleet) -> None:
-    def alerted() -> bool:
-        return any(fleet.first.reported("status").get("gateway", {}).get("alerts", {}).values())
-
-    fleet.until("alert", alerted)
-    one = fleet.status("--where", "deviceId = 'gw1'")["gw1"]
-    assert one["line"]
-    assert one["link"] == "up"
-    assert one["alerts"]
-    command = [sys.executable, "-m", "fleet", "status", "--only-trouble", "--login", fleet.login]
-    table = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert "gw1" in table
-    assert "gw3" not in table
-    alerts = [json.loads(line) for line in fleet.run("alerts", "-n", "5", "--format", "json").stdout.splitlines()]
-    assert {alert["properties"]["kind"] for alert in alerts} == {"alert"}
-
-
 def test_a_method_is_called_on_many(fleet: Fleet) -> None:
     done = fleet.run("method", "echo", "ping", '{"n": 7}', "--where", "tags.kind = 'echo'", "--format", "json")
     answers = {one["device"]: one["result"] for one in json.loads(done.stdout)}
@@ -201,6 +184,23 @@ def test_a_model_is_tried_on_the_gateways_with_a_tag(fleet: Fleet) -> None:
     fleet.echoes["gw3"].wait_reported("echo", {"model": "bearing-2"}, within_s=60)
     fleet.run("deploy", "delete", "canary")
     fleet.until("the end of the trial", lambda: not fleet.echoes["gw4"].reported("echo").get("model"))
+
+
+def test_the_full_gateway_tells_how_its_line_does(fleet: Fleet) -> None:
+    def alerted() -> bool:
+        return any(fleet.first.reported("status").get("gateway", {}).get("alerts", {}).values())
+
+    fleet.until("alert", alerted)
+    one = fleet.status("--where", "deviceId = 'gw1'")["gw1"]
+    assert one["line"]
+    assert one["link"] == "up"
+    assert one["alerts"]
+    command = [sys.executable, "-m", "fleet", "status", "--only-trouble", "--login", fleet.login]
+    table = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "gw1" in table
+    assert "gw3" not in table
+    alerts = [json.loads(line) for line in fleet.run("alerts", "-n", "5", "--format", "json").stdout.splitlines()]
+    assert {alert["properties"]["kind"] for alert in alerts} == {"alert"}
 
 
 def test_nothing_was_lost_in_all_of_it(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
