@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench._farend import far_end
 from bench._manifest import least_manifest
 from bench.claim import Claim
 from devices.line import ROOT, Line, free_port
 
 RATE = 8  # alerts a second: each raise has its clear an eighth of a second later
 LEAST = 50
-
-
-@contextlib.contextmanager
-def _plc(port: int, written: Path) -> Iterator[None]:
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "bench" / "_coil.py"), str(port), str(written)], stdout=subprocess.PIPE, text=True
-    )
-    assert server.stdout is not None
-    try:
-        server.stdout.readline()
-        yield
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
 
 
 def _line(folder: Path, port: int, raised: Path) -> Line:
@@ -105,7 +89,7 @@ def run(*, quick: bool) -> dict[str, Claim]:
     with tempfile.TemporaryDirectory(prefix="alarms-") as text:
         folder = Path(text)
         raised, written = folder / "raised", folder / "written"
-        with _plc(port, written), _line(folder, port, raised) as line:
+        with far_end("_coil.py", str(port), str(written)), _line(folder, port, raised) as line:
             line.wait("the first alarms", lambda: len(_times(written, "1")) >= 10, timeout_s=60)
             begun = time.time()
             time.sleep(seconds)

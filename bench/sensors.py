@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,7 +11,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from bench._farend import far_end
 from bench.claim import Claim
+from devices.line import free_port
 from localhub.control.client import ControlError
 from localhub.testing import Hub, running, write_manifest
 
@@ -30,27 +30,6 @@ def _points() -> str:
         start = number * 2 + number // NEIGHBOURS * 20
         lines.append(f"hall/s{number:04},holding/{start},float32,CDAB,0.1,Cel")
     return "\n".join(lines) + "\n"
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _device(port: int) -> Iterator[None]:
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "bench" / "_modbus.py"), str(port)], stdout=subprocess.PIPE, text=True
-    )
-    assert server.stdout is not None
-    try:
-        server.stdout.readline()
-        yield
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
 
 
 @contextlib.contextmanager
@@ -85,8 +64,12 @@ def _readings(hub: Hub) -> int:
 
 def run(*, quick: bool) -> dict[str, Claim]:
     """Read for a while; a module that reads less than it should is no measurement."""
-    seconds, port = (10.0 if quick else 30.0), _free_port()
-    with tempfile.TemporaryDirectory(prefix="sensors-") as folder, _device(port), _module(Path(folder), port) as hub:
+    seconds, port = (10.0 if quick else 30.0), free_port()
+    with (
+        tempfile.TemporaryDirectory(prefix="sensors-") as folder,
+        far_end("_modbus.py", str(port)),
+        _module(Path(folder), port) as hub,
+    ):
         hub.until(lambda: _readings(hub) >= 3 * POINTS, 60, "the first rounds")
         pid, before, begun = int(hub.module("sensors")["pid"]), _readings(hub), time.monotonic()
         cpu = _cpu_s(pid)

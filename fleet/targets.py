@@ -38,10 +38,15 @@ def named(hub: Hub, arguments: argparse.Namespace) -> list[str]:
         raise FleetError("name gateways with --device, or with --where CONDITION", Exit.USAGE)
     if arguments.device:
         return list(dict.fromkeys(arguments.device))
-    found = [str(twin["deviceId"]) for page in hub.query(query(arguments.where), PAGE) for twin in page]
+    return sorted(meeting(hub, arguments.where))
+
+
+def meeting(hub: Hub, where: str) -> list[str]:
+    """The ids of the gateways that meet a condition; raises FleetError when none does."""
+    found = [str(twin["deviceId"]) for page in hub.query(query(where), PAGE) for twin in page]
     if not found:
-        raise FleetError(f"no gateway meets {arguments.where!r}", Exit.REFUSED)
-    return sorted(found)
+        raise FleetError(f"no gateway meets {where!r}", Exit.REFUSED)
+    return found
 
 
 def pages(hub: Hub, where: str | None, page: int) -> Iterator[list[tuple[Document, dict[str, Document]]]]:

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Iterator
 from typing import Any, Final
 
+from fleet import targets
 from fleet.connected import hub_of
-from fleet.exits import Exit, FleetError
+from fleet.exits import FleetError
 from fleet.hub import Hub
 
 MODULE: Final = "inference"
-_PAGE: Final = 100
 
 Patch = dict[str, Any]
 
@@ -28,12 +28,7 @@ def meant(hub: Hub, arguments: argparse.Namespace) -> list[str]:
     """The gateways that the arguments name. Raises FleetError where there is none."""
     if arguments.gateway:
         return list(arguments.gateway)
-    # The operator's own condition, on the operator's own hub.
-    text = f"SELECT deviceId FROM devices WHERE capabilities.iotEdge = true AND ({arguments.where})"  # noqa: S608
-    found = [each["deviceId"] for page in hub.query(text, _PAGE) for each in page]
-    if not found:
-        raise FleetError(f"no gateway fits: {arguments.where}", Exit.REFUSED)
-    return found
+    return targets.meeting(hub, arguments.where)
 
 
 def promoted(name: str, target: str) -> Patch:
