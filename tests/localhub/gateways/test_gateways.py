@@ -85,7 +85,8 @@ def test_each_has_its_own_address_twins_and_methods(first: Hub, second: Hub) -> 
 
 def test_a_cut_link_or_a_dead_hub_is_one_gateways_alone(first: Hub, second: Hub) -> None:
     second.link("down")
-    with pytest.raises(ControlError, match="the gateway of gw2/echo is not connected"):
+    # Both are true, by whether the cloud has noticed before it is asked.
+    with pytest.raises(ControlError, match=r"the gateway of gw2/echo is not connected|the gateway went away"):
         Client(first.state.cloud_socket).post("/method/gw2/echo", {"name": "ping"})
     assert run(first, "method", "echo", "ping", "1") == {"status": 200, "payload": 1}
     second.link("up")
