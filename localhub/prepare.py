@@ -25,7 +25,6 @@ from localhub.manifest.deployment import Deployment, load_deployment
 from localhub.manifest.problem import ManifestError
 from localhub.state import FACTS, State, StateError, write_atomic
 
-
 _LOCK: Final = "lock"
 
 

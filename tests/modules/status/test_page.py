@@ -24,7 +24,7 @@ def test_a_person_sees_what_is_wrong_and_takes_care_of_it(browse: Browse) -> Non
         await expect(page.locator("body")).to_have_attribute(LEVEL, "stop")
         await expect(page.locator("#state")).to_have_text("Act now")
         await expect(page.locator("h1")).to_have_text("press3/vibration\u2011velocity")
-        await expect(page.locator("#reasons")).to_contain_text("at 81% of its limit (8.10 mm/s) — immediate shutdown")
+        await expect(page.locator("#reasons")).to_contain_text("reached 81% of its limit (8.10 mm/s) — immediate shutdown")
         await expect(page.locator(".tile .spark .curve").first).to_be_attached()
         await expect(page.locator("figure .look img")).to_be_visible()
         assert await page.evaluate("document.querySelector('figure .look img').decode().then(() => true)")
