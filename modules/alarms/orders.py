@@ -34,7 +34,7 @@ class Desk(Protocol):
     def live(self, pattern: str) -> list[Key]:
         """Conditions that ask for somebody, by a pattern of their source."""
 
-    def acknowledge(self, keys: list[Key], who: str) -> None:
+    async def acknowledge(self, keys: list[Key], who: str) -> None:
         """Somebody takes care of these; on disk when it returns."""
 
     def show_levels(self) -> None:
@@ -55,7 +55,7 @@ class Orders:
             case "acknowledge":
                 key = self._desk.find(str(document.get("alert")))
                 if key is not None:
-                    self._desk.acknowledge([key], _who(document))
+                    await self._desk.acknowledge([key], _who(document))
             case "testAlarm":
                 task = asyncio.create_task(self._try_out(self._outputs(document), _who(document)))
                 self._running.add(task)
@@ -73,7 +73,7 @@ class Orders:
             keys = self._desk.live(str(document.get("source") or ""))
         if not keys:
             raise MethodError(404, 'nothing stands there: {"alert": id} or {"source": pattern}, and {"who": name}')
-        self._desk.acknowledge(keys, _who(document))
+        await self._desk.acknowledge(keys, _who(document))
         return {ACKNOWLEDGE: [{"module": each.module, "source": each.source, "kind": each.kind} for each in keys]}
 
     async def test(self, payload: object) -> object:

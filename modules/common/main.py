@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from modules.common import logs
+from modules.common import garbage, logs
 from modules.common.settings import SettingsError
 from modules.common.transport import EnvironmentMissingError
 
@@ -40,7 +40,11 @@ def run_module(start: Callable[[], Awaitable[None]]) -> int:
 
 
 async def _whole(start: Callable[[], Awaitable[None]]) -> None:
-    await start()
+    watching = asyncio.create_task(garbage.watch())
+    try:
+        await start()
+    finally:
+        watching.cancel()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

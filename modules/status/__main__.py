@@ -1,6 +1,5 @@
 """The gateway explains itself: `python -m modules.status`; with a verb, on the command line."""
 
-import gc
 import sys
 from typing import Final
 
@@ -17,9 +16,6 @@ async def start() -> None:
 
     edge = Edge("status", StatusSettings)
     StatusServer(StatusModule(edge))
-    # What was imported stays: to look through all of it for garbage would hold alerts up for tens of milliseconds.
-    gc.collect()
-    gc.freeze()
     await edge.run()
 
 
