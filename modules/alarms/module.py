@@ -126,6 +126,12 @@ class AlarmsModule:
                 log.info("%s of %s: %s takes care of it", key.kind, key.source, who)
         await self._carry_out(changes)
 
+    async def resolve(self, key: Key, alert_id: str, who: str) -> None:
+        """Somebody says that a condition is over. Raises as `acknowledge`."""
+        if key in self.board.conditions:
+            log.info("%s of %s: %s says that it is over", key.kind, key.source, who)
+            await self._carry_out(self.board.resolve(key, alert_id, who, time.time()))
+
     def show_levels(self) -> None:
         """Let every switch show what it should."""
         rules, sounding = self._settings.rules, self.board.sounding

@@ -99,6 +99,24 @@ def test_an_alert_sounds_the_horn_until_it_is_acknowledged(
     play(line.make(), part)
 
 
+def test_resolving_on_the_page_releases_what_is_latched(
+    line: Bench, transport: PlayedTransport, play: Play, until: Until
+) -> None:
+    async def part() -> None:
+        raised = alert()
+        transport.deliver("alerts", raised, **FROM)
+        transport.deliver("alerts", alert("cleared"), **FROM)
+        await until(lambda: len(transport.acknowledged) == 2 and line.horn == 1)
+        transport.deliver("commands", command("resolve", alert=new_id(), who="Ben", target="vibration"))
+        transport.deliver("commands", command("resolve", alert=raised.message_id, who="Ada", target="vibration"))
+        await until(lambda: line.horn == 0)
+        await until(lambda: len(transport.acknowledged) == 4)
+        assert (await line.health())["facts"]["live"] == 0
+        assert line.module.store.conditions() == []
+
+    play(line.make(), part)
+
+
 def test_what_does_not_fit_is_taken_and_makes_no_sound(
     line: Bench, transport: PlayedTransport, play: Play, until: Until
 ) -> None:
