@@ -3,8 +3,8 @@
 An alarm is what a rule makes of a condition. It is **live** while the condition fits the rule, and with `latch` from
 then on until somebody acknowledges or resolves it. It **sounds** while it is live, nobody has acknowledged it, no quiet
 hours hold, the hold-off since it began to sound last is over, and it has not sounded as long as it may. So hold-off and
-quiet hours put an alarm off; only what is over before they are (which a latched alarm never is) does not sound at all, and that is
-counted. Worse than what was acknowledged is a new alarm, and ends the hold-off.
+quiet hours put an alarm off; only what is over before they are (which a latched alarm never is) does not sound at all,
+and that is counted. Worse than what was acknowledged is a new alarm, and ends the hold-off.
 """
 
 from collections import Counter

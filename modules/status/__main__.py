@@ -1,10 +1,6 @@
 """The gateway explains itself: `python -m modules.status`; with a verb, on the command line."""
 
 import sys
-from typing import Final
-
-SWITCH_S: Final = 0.0005
-"""How long the event loop may keep the SDK's threads from passing an alert on (the interpreter's default is 5 ms)."""
 
 
 async def start() -> None:
@@ -27,7 +23,6 @@ def main(arguments: list[str]) -> int:
         return commandline.main(arguments)
     from modules.common.main import run_module  # noqa: PLC0415
 
-    sys.setswitchinterval(SWITCH_S)
     return run_module(start)
 
 
