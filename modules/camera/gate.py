@@ -25,7 +25,7 @@ from modules.camera.edges import Enclosed
 from modules.camera.frame import Picture
 from modules.camera.light import DARK, logarithm
 from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
-from modules.camera.patches import Patch, marks, patches
+from modules.camera.patches import FEWEST, Patch, marks, patches
 from modules.camera.pose import HOME, guesses
 from modules.camera.shapes import Point, inside
 
@@ -148,12 +148,14 @@ class Gate:
 
     def _small(self, picture: Picture) -> Grey:
         height, width = picture.shape[:2]
-        size = (self.rules.width, max(2, 2 * round(height * self.rules.width / width / 2)))
+        columns, rows = self.rules.width, max(2, 2 * round(height * self.rules.width / width / 2))
         # Reading the frame is most of what the gate costs. Two of its rows for each small one average the sensor's
         # noise well enough: with twelve columns that is 24 pixels of a 1080p frame in each of the small picture.
-        rows = picture[:: max(1, height // (2 * size[1]))]
-        small = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
+        small: Picture = picture[:: max(1, height // (2 * rows))]
+        if width % (2 * columns) == 0 and small.shape[0] == 2 * rows:  # OpenCV halves far quicker than it shrinks
+            small = np.asarray(cv2.resize(small, (width // 2, rows), interpolation=cv2.INTER_AREA), np.uint8)
         grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(np.asarray(grey, np.float32), (5, 5), 0), np.float32)
 
     def _steadied(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> Compared:
@@ -223,6 +225,8 @@ class Gate:
             return _Change(seen, seen.mask, seen.mask, [])
         weak = (seen.height > seen.tolerance * np.float32(0.5)).astype(np.uint8)
         seen = seen.lit_without(logs, weak)
+        if seen.count < FEWEST:  # no patch can come of it: spare the work of looking for one
+            return _Change(seen, weak, seen.mask, [])
         near = cv2.dilate(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _SPECK), _ROUND).astype(np.float32)
         heights = np.abs(self._enclosed.heights(seen.ratio, near)) * (small + np.float32(DARK))
         enclosed = ((heights > self.rules.enclosed * known.threshold) & known.watched).astype(np.uint8)

@@ -24,7 +24,7 @@ _CORE: Final = np.ones((5, 5), np.uint8)  # what is narrower is no part
 _BRIDGE: Final = np.ones((7, 7), np.uint8)  # so far apart are pieces of one outline
 _RIM: Final = np.ones((3, 3), np.uint8)
 _SEED: Final = 3  # pixels over the tolerance that make a weak edge one
-_FEW: Final = 12  # pixels: less says nothing
+FEWEST: Final = 12  # pixels over the tolerance: less says nothing
 _FILLED: Final = 0.04  # of its box at least is over the tolerance: less is specks that happen to touch
 _FADES: Final = 0.1  # of the picture's width: so near its border edges are not seen
 _FINE: Final = (7, 7)
@@ -89,7 +89,7 @@ def patches(mask: Mask, weak: Mask, crest: Mask, enclosed: Mask, least: float) -
         filled = patch.filled()
         pixels = cv2.countNonZero(solid[patch.window] & filled)
         strong = cv2.countNonZero(mask[patch.window] & filled)
-        if pixels >= least and strong >= max(_FEW, _FILLED * width * height):
+        if pixels >= least and strong >= max(FEWEST, _FILLED * width * height):
             found.append(replace(patch, pixels=pixels))
     return sorted(found, key=lambda patch: -patch.pixels)
 
@@ -100,7 +100,7 @@ def _outline(contour: Contour, edges: Mask) -> Contour | None:
     inside = np.zeros((height, width), np.uint8)
     cv2.drawContours(inside, [contour - np.array([x, y], np.int32)], -1, 1, -1)
     points = cv2.findNonZero(inside & edges[y : y + height, x : x + width])
-    if points is None or len(points) < _FEW:
+    if points is None or len(points) < FEWEST:
         return None
     hull = points.reshape(-1, 2) + np.array([x, y], np.int32)
     (left, top), (right, bottom) = hull.min(axis=0), hull.max(axis=0)
@@ -139,7 +139,7 @@ def marks(patch: Patch, small: Grey, logs: Grey, background: Grey, edges: Mask, 
     line = (edges[window] & filled).astype(bool)
     gone = float(slope(before)[line].sum()) / (float(slope(now)[line].sum()) + 1e-3)
     inner = cv2.erode(filled, _BRIDGE, borderValue=0).astype(bool)
-    if np.count_nonzero(inner) < _FEW:
+    if np.count_nonzero(inner) < FEWEST:
         return Marks(0.0, gone)
     spread = noise / (float(small[window][inner].mean()) + DARK)
     return Marks(_likeness(now, before, inner, spread), gone)
