@@ -25,7 +25,7 @@ from modules.camera.edges import Enclosed
 from modules.camera.frame import Picture
 from modules.camera.light import DARK, logarithm
 from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
-from modules.camera.patches import FEWEST, Patch, marks, patches
+from modules.camera.patches import FEWEST, Patch, edge_width, marks, patches
 from modules.camera.pose import HOME, guesses
 from modules.camera.shapes import Point, inside
 
@@ -43,10 +43,11 @@ _SPECK: Final = np.ones((2, 2), np.uint8)
 
 
 class _Change(NamedTuple):
-    """What is new in a frame: edges of half the tolerance, the area that things cover (1), and what may be things."""
+    """What is new in a frame: edges of half the tolerance, lines of the whole one, what things cover, and these."""
 
     seen: Compared
     weak: Mask
+    lines: Mask
     area: Mask
     patches: list[Patch]
 
@@ -222,23 +223,24 @@ class Gate:
     def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> _Change:
         """What sharp edges enclose, with the light as it is beside that."""
         if seen.count < _LEAST_EDGES:
-            return _Change(seen, seen.mask, seen.mask, [])
+            return _Change(seen, seen.mask, seen.mask, seen.mask, [])
         weak = (seen.height > seen.tolerance * np.float32(0.5)).astype(np.uint8)
         seen = seen.lit_without(logs, weak)
         if seen.count < FEWEST:  # no patch can come of it: spare the work of looking for one
-            return _Change(seen, weak, seen.mask, [])
+            return _Change(seen, weak, seen.mask, seen.mask, [])
         near = cv2.dilate(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _SPECK), _ROUND).astype(np.float32)
         heights = np.abs(self._enclosed.heights(seen.ratio, near)) * (small + np.float32(DARK))
         enclosed = ((heights > self.rules.enclosed * known.threshold) & known.watched).astype(np.uint8)
         crest = (seen.height >= np.float32(0.5) * np.asarray(cv2.dilate(seen.height, _ROUND))).astype(np.uint8)
         found = patches(seen.mask, weak, crest, enclosed, self.rules.min_area * small.size)
         if not found:
-            return _Change(seen, weak, seen.mask, [])
+            return _Change(seen, weak, seen.mask, seen.mask, [])
         covered = _covered(found, small.shape)
-        return _Change(seen.lit_without(logs, weak | covered), weak, seen.mask | (enclosed & covered), found)
+        area = seen.mask | (enclosed & covered)
+        return _Change(seen.lit_without(logs, weak | covered), weak, seen.mask & crest, area, found)
 
     def _things(self, known: Background, small: Grey, logs: Grey, change: _Change) -> list[Patch]:
-        """Those that are things, and neither shadows nor places that something has left."""
+        """Those that are things, and neither shadows, soft or hard, nor places that something has left."""
         things, seen = [], change.seen
         for patch in change.patches:
             looks = marks(patch, small, logs, seen.background, change.weak, known.level)
@@ -246,7 +248,10 @@ class Gate:
                 if seen.pose == HOME and self._stood(patch)[1] >= self.rules.hold:  # show what was under it
                     place = _covered([patch], small.shape).astype(bool)
                     known.mean[place] = (logs - seen.light)[place]
-            elif looks.likeness < self.rules.same_texture:
+            elif (
+                looks.likeness < self.rules.same_texture
+                and edge_width(patch, seen.ratio, change.lines) < self.rules.softest
+            ):
                 things.append(patch)
         return things
 

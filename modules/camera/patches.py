@@ -1,11 +1,13 @@
 """Patches of a small picture that are things: what sharp edges enclose, and the marks of what is no thing after all.
 
-A shadow with a sharp edge leaves the texture under it as it was. Something that was learnt as background and has left
-shows its edges in the background, not in the frame.
+A shadow with a sharp edge leaves the texture under it as it was. One with a soft edge may look sharp in single pixels,
+where noise or its own dark side make its slope narrower, but not along the whole of its outline. Something that was
+learnt as background and has left shows its edges in the background, not in the frame.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -29,6 +31,8 @@ _FILLED: Final = 0.04  # of its box at least is over the tolerance: less is spec
 _FADES: Final = 0.1  # of the picture's width: so near its border edges are not seen
 _FINE: Final = (7, 7)
 _TEXTURE: Final = 0.015  # standard deviation, of the light: less texture is none
+_BLUR: Final = 2.0  # pixels, standard deviation: half as wide again as a sharp edge is after the small picture's blur
+_REACH: Final = 8  # pixels: the reach of that blur and of the slope
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,23 @@ def marks(patch: Patch, small: Grey, logs: Grey, background: Grey, edges: Mask, 
         return Marks(0.0, gone)
     spread = noise / (float(small[window][inner].mean()) + DARK)
     return Marks(_likeness(now, before, inner, spread), gone)
+
+
+def edge_width(patch: Patch, ratio: Grey, crest: Mask) -> float:
+    """How wide the patch's edges are, all of them together: the standard deviation of their slopes, in pixels.
+
+    `crest` is 1 along them. The sharper an edge, the more of its slope it loses when it is blurred once more (Zhuo and
+    Sim 2011).
+    """
+    top, left = max(0, patch.y - _REACH), max(0, patch.x - _REACH)
+    part = ratio[top : patch.y + patch.height + _REACH, left : patch.x + patch.width + _REACH]
+    line = (crest[patch.window] & patch.filled()).astype(bool)
+    inner = (slice(patch.y - top, patch.y - top + patch.height), slice(patch.x - left, patch.x - left + patch.width))
+    once = float(slope(part)[inner][line].sum())
+    twice = float(slope(np.asarray(cv2.GaussianBlur(part, (0, 0), _BLUR), np.float32))[inner][line].sum())
+    if once <= twice:  # as wide as can be, or nothing at all
+        return math.inf
+    return _BLUR / math.sqrt((once / max(twice, 1e-9)) ** 2 - 1)
 
 
 def _likeness(now: Grey, before: Grey, inner: NDArray[np.bool_], noise: float) -> float:

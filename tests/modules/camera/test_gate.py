@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import cv2
 import numpy as np
 import pytest
@@ -5,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.camera.conveyor import Belt
+from modules.camera.event import Event
+from modules.camera.frame import Frame
 from modules.camera.gate import Gate
 from modules.camera.motion import STILL, GateRules
 
 HEIGHT, WIDTH = 240, 320
+START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def scene(seed: int = 1, level: float = 90) -> np.ndarray:
@@ -145,6 +150,27 @@ def test_a_soft_shadow_does_not_fire() -> None:
         cv2.rectangle(dark, (step, 60), (step + 60, 180), 0.5, -1)
         shade = cv2.GaussianBlur(dark, (0, 0), 10)[:, :, None]
         assert not gate.watch(noisy(scene() * (1 - shade), random)).moving
+
+
+def shade(along: float, turn: float) -> np.ndarray:
+    """What is left of the light under a slanting shadow whose edges are 16 pixels wide, eight of the small picture."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    x, y = x - WIDTH / 2, y - HEIGHT / 2
+    across, beside = x * np.cos(turn) + y * np.sin(turn) - along, y * np.cos(turn) - x * np.sin(turn)
+    left = np.ones_like(x)
+    for distance, half in ((across, 60), (beside, 35)):
+        share = np.clip(0.5 - (np.abs(distance) - half) / 16, 0, 1)
+        left *= share * share * (3 - 2 * share)
+    return np.asarray(1 - 0.6 * left, np.float32)[:, :, None]
+
+
+@pytest.mark.parametrize("turn", [0.6, 0.785])
+def test_a_slow_slanting_shadow_is_no_event(turn: float) -> None:
+    gate, event, bright = Gate(), Event(), scene(level=150)
+    random = settled(gate, bright)
+    for along in range(-220, 220, 6):
+        seen = noisy(bright * shade(along, turn), random)
+        assert event.follow(Frame(seen, START), gate.watch(seen)) == []
 
 
 def textured() -> np.ndarray:
