@@ -140,15 +140,28 @@ class Background:
         # The median leaves edges where they are and takes away what is narrow: rain, and edges that trembled.
         ratio = np.asarray(cv2.medianBlur(ratio, _MEDIAN), np.float32)
         height = sharp(ratio, small)
-        tolerance = np.minimum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(_MOST_NOISY))
-        tolerance = np.maximum(tolerance, np.float32(self.threshold))
-        tolerance += np.float32(_EDGE) * self._slope * (small + np.float32(DARK))
-        tolerance = moved(tolerance, pose)
-        tolerance[~self.watched] = NEVER
+        tolerance = self._tolerance(small, pose, self.threshold)
         if pose != HOME:
             tolerance[~known] = NEVER
         mask = (height > tolerance).astype(np.uint8)
         return Compared(pose, background, trust, light, ratio, height, tolerance, mask)
+
+    def _tolerance(self, small: Grey, pose: Pose, threshold: float) -> Grey:
+        tolerance = np.minimum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(_MOST_NOISY))
+        tolerance = np.maximum(tolerance, np.float32(threshold))
+        tolerance += np.float32(_EDGE) * self._slope * (small + np.float32(DARK))
+        tolerance = moved(tolerance, pose)
+        tolerance[~self.watched] = NEVER
+        return tolerance
+
+    def by_itself(self, seen: Compared, small: Grey) -> Compared:
+        """What the threshold that the scene's noise makes would see, where a higher one was set.
+
+        It says what is learnt: a part that a high threshold does not see is neither background nor noise.
+        """
+        tolerance = np.minimum(seen.tolerance, self._tolerance(small, seen.pose, self.natural))
+        tolerance[seen.tolerance >= NEVER] = NEVER
+        return replace(seen, tolerance=tolerance, mask=(seen.height > tolerance).astype(np.uint8))
 
     def on_edges(self, compared: Compared) -> tuple[float, float]:
         """The share of what differs that lies on the background's edges, and the share of these that differ."""
@@ -182,15 +195,7 @@ class Background:
         self.renew()
 
     def learn_noise(self, compared: Compared, besides: Mask | None) -> None:
-        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does.
-
-        A threshold that was set high sees no parts, and what it does not see would be learnt: so nothing is learnt
-        where the threshold that the gate would find itself is exceeded.
-        """
-        if self.threshold > self.natural:
-            over = compared.height > compared.tolerance - np.float32(self.threshold - self.natural)
-            unseen = np.asarray(cv2.dilate(over.astype(np.uint8), _ROUND), np.uint8)
-            besides = unseen if besides is None else besides | unseen
+        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does."""
         self._learn_noise(np.minimum(compared.height, np.float32(3 * self.natural)), besides)
 
     def learn_first_noise(self, height: Grey) -> None:

@@ -120,9 +120,12 @@ class Gate:
         if self._is_lost(known, seen):
             self._look(small, seen.mask, [])
             return STILL
-        change = self._change(known, small, logs, seen)
+        change = self._change(known, small, logs, seen, known.threshold)
         things = self._things(known, small, logs, change)
-        self._learn(known, small, logs, change)
+        learnt = change
+        if known.threshold > known.natural:
+            learnt = self._change(known, small, logs, known.by_itself(seen, small), known.natural)
+        self._learn(known, small, logs, learnt)
         self._look(small, change.area, things)
         area = cv2.countNonZero(change.area) / change.area.size
         return Motion(area, tuple(self._thing(known, patch, picture) for patch in things))
@@ -220,7 +223,7 @@ class Gate:
         self._look(small, seen.mask, [])
         return STILL
 
-    def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> _Change:
+    def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared, threshold: float) -> _Change:
         """What sharp edges enclose, with the light as it is beside that."""
         if seen.count < _LEAST_EDGES:
             return _Change(seen, seen.mask, seen.mask, seen.mask, [])
@@ -230,7 +233,7 @@ class Gate:
             return _Change(seen, weak, seen.mask, seen.mask, [])
         near = cv2.dilate(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _SPECK), _ROUND).astype(np.float32)
         heights = np.abs(self._enclosed.heights(seen.ratio, near)) * (small + np.float32(DARK))
-        enclosed = ((heights > self.rules.enclosed * known.threshold) & known.watched).astype(np.uint8)
+        enclosed = ((heights > self.rules.enclosed * threshold) & known.watched).astype(np.uint8)
         crest = (seen.height >= np.float32(0.5) * np.asarray(cv2.dilate(seen.height, _ROUND))).astype(np.uint8)
         found = patches(seen.mask, weak, crest, enclosed, self.rules.min_area * small.size)
         if not found:

@@ -286,6 +286,28 @@ def test_what_a_high_threshold_does_not_see_is_not_learnt_as_noise() -> None:
         assert traffic(gate, random, 120) > 60
 
 
+def sent(gate: Gate, random: np.random.Generator, pitch: int, frames: int) -> int:
+    """How many events a belt makes on which a part of 100 pixels begins at every `pitch` pixels."""
+    event, found = Event(), 0
+    for index in range(frames):
+        seen = scene()
+        for left in range(20 * index % pitch - pitch, WIDTH, pitch):
+            seen[60:180, max(0, left) : max(0, left + 100)] = 220
+        found += len(event.follow(Frame(seen, START), gate.watch(noisy(seen, random))))
+    return found
+
+
+@pytest.mark.parametrize(("pitch", "parts"), [(240, 7), (180, 8)])
+def test_parts_that_a_high_threshold_did_not_see_are_found_when_it_is_taken_back(pitch: int, parts: int) -> None:
+    gate = Gate()
+    random = settled(gate, scene(), 60)
+    assert sent(gate, random, pitch, 63) == parts
+    gate.retune(GateRules(threshold=200.0), regions=(), ignored=())
+    assert sent(gate, random, pitch, 90) == 0
+    gate.retune(GateRules(), regions=(), ignored=())
+    assert sent(gate, random, pitch, 63) == parts
+
+
 def test_a_gate_that_begins_while_parts_pass_finds_them() -> None:
     gate, random = Gate(), np.random.default_rng(7)
     traffic(gate, random, 50)
