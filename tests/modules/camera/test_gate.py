@@ -173,6 +173,20 @@ def test_a_slow_slanting_shadow_is_no_event(turn: float) -> None:
         assert event.follow(Frame(seen, START), gate.watch(seen)) == []
 
 
+@pytest.mark.parametrize(("blur", "found"), [(0.0, True), (1.6, True), (4.0, False)])
+def test_a_part_out_of_focus_is_found_up_to_half_a_hundredth_of_the_width(blur: float, found: bool) -> None:
+    gate, event, shots = Gate(), Event(), 0
+    random = settled(gate, scene())
+    for left in range(-100, WIDTH, 20):
+        seen = scene()
+        seen[60:180, max(0, left) : max(0, left + 100)] = 220
+        if blur:
+            seen = cv2.GaussianBlur(seen, (0, 0), blur)
+        seen = noisy(seen, random)
+        shots += len(event.follow(Frame(seen, START), gate.watch(seen)))
+    assert shots == found
+
+
 def textured() -> np.ndarray:
     random = np.random.default_rng(9)
     grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT + 100, WIDTH + 100)).astype(np.float32), (0, 0), 5)
