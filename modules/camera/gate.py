@@ -35,7 +35,6 @@ _LEAST_EDGES: Final = 8  # pixels over the tolerance: less is noise
 _MOVED: Final = 25  # pixels over the tolerance from which on a move of the camera is looked for
 _MUCH: Final = 0.1  # of the picture's pixels over the tolerance: a move may explain it, wherever they lie
 _BETTER: Final = 0.7  # of what differs may be left by a pose that explains it
-_WELL: Final = 0.5  # left: no other pose is tried
 _CELL: Final = 0.03  # of a cell's pixels differ in a cell that has changed
 _CELLS: Final = 16  # across the picture
 _ROUND: Final = np.ones((5, 5), np.uint8)
@@ -173,7 +172,7 @@ class Gate:
                     other = known.compare(small, logs, pose)
                     if other.count < min(seen.count, _BETTER * count):
                         seen = other
-                    if seen.count < _WELL * count:
+                    if seen.count <= _MOVED:  # nothing is left that another pose might explain
                         break
         same = seen.pose.far_from(self._pose, small.shape[1]) < _SAME_POSE
         self._stood_for = self._stood_for + 1 if same and seen.pose != HOME else 0
