@@ -38,10 +38,10 @@ def test_a_push_is_found_though_light_and_a_part_came_with_it(right: float, down
 @pytest.mark.parametrize("pose", [Pose(3, 2.2, 0.008), Pose(4, 2.8, 0), Pose(-3, 2, -0.008)])
 def test_what_comes_in_over_the_border_does_not_bend_the_pose(pose: Pose) -> None:
     """A plain belt with rails along its borders, of which more or less shows as the camera moves."""
-    plane = 4.5 + 0.01 * PLANE / PLANE.std()
-    plane[:13] += 0.6
-    plane[98:] -= 0.3
-    plane = cv2.GaussianBlur(np.asarray(plane, np.float32), (0, 0), 1)
+    steps = 4.5 + 0.01 * PLANE / PLANE.std()
+    steps[:13] += 0.6
+    steps[98:] -= 0.3
+    plane = np.asarray(cv2.GaussianBlur(steps.astype(np.float32), (0, 0), 1), np.float32)
     found = list(guesses(moved(plane, pose)[10:100, 10:170], plane[10:100, 10:170], HOME))
     assert found and max(each.far_from(pose, 160) for each in found) < 0.1
 
