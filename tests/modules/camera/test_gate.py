@@ -187,6 +187,34 @@ def test_a_part_out_of_focus_is_found_up_to_half_a_hundredth_of_the_width(blur: 
     assert shots == found
 
 
+def overexposed(light: float, left: int = -100) -> np.ndarray:
+    """A belt beside a rail that is far whiter than white in full light, and a part from that column on."""
+    seen = np.full((HEIGHT, WIDTH, 3), 190, np.float32)
+    seen[190:] = 400
+    seen[60:160, max(0, left) : max(0, left + 100)] = 90
+    return np.asarray(np.clip(light * seen, 0, 255), np.uint8)
+
+
+def test_what_was_too_bright_to_see_is_no_event_when_the_light_goes_down() -> None:
+    gate = Gate()
+    random = settled(gate, overexposed(1.0))
+    for light in (0.37, 0.37, 0.37, 0.8, 0.5, 0.3, 1.0, 0.4):
+        assert not gate.watch(noisy(overexposed(light), random)).moving
+    assert gate.watch(noisy(overexposed(0.4, 100), random)).moving
+
+
+@pytest.mark.parametrize("part", [30, 150])
+def test_a_part_before_a_white_ground_is_found(part: int) -> None:
+    gate, event, shots = Gate(), Event(), 0
+    random = settled(gate, np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
+    for left in range(-100, WIDTH, 20):
+        seen = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+        seen[60:180, max(0, left) : max(0, left + 100)] = part
+        seen = noisy(seen, random)
+        shots += len(event.follow(Frame(seen, START), gate.watch(seen)))
+    assert shots == 1
+
+
 def textured() -> np.ndarray:
     random = np.random.default_rng(9)
     grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT + 100, WIDTH + 100)).astype(np.float32), (0, 0), 5)
