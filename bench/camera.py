@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,18 @@ REST_HZ = 1
 
 
 def _belt(*, moving: bool) -> Iterator[Picture]:
-    """Frames of the belt as a 1080p camera would give them."""
+    """Frames of the belt as a 1080p camera would give them; where nothing moves, only the noise differs."""
     belt, rng = Belt(seed=3, defect_share=0.25), np.random.default_rng(3)
     noise = [rng.integers(-6, 7, (SIZE[1], SIZE[0], 3), np.int16) for _ in range(7)]
-    for index in range(SECONDS_OF_FILM * RATE):
+
+    def picture(index: int) -> Picture:
         large = cv2.resize(belt.frame(index if moving else 0)[0], SIZE, interpolation=cv2.INTER_CUBIC)
-        yield np.clip(large.astype(np.int16) + noise[index % 7], 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(large.astype(np.int16) + noise[index % 7], 0, 255), np.uint8)
+
+    if moving:
+        yield from map(picture, range(SECONDS_OF_FILM * RATE))
+    else:
+        yield from islice(cycle([picture(index) for index in range(7)]), SECONDS_OF_FILM * RATE)
 
 
 def _film(path: Path, frames: Iterator[Picture]) -> None:

@@ -8,6 +8,7 @@ own edges, which any tremble moves. Outside the regions of interest and under ig
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,6 +39,7 @@ _CALIBRATED: Final = 40  # frames
 _LIGHT_RATE: Final = 0.05
 _STEEPEST: Final = 0.1  # of the pixels are the background's edges, by which a move is noticed
 _LEAST_EDGE: Final = 0.02  # of the light, a pixel
+_WHITE: Final = math.log(BRIGHT + DARK)
 _LITTLE: Final = np.float32(5e-4)  # the weight in the field of light of what shows no light
 _FAR: Final = 0.2  # of the light: so much more or less than around is a thing's doing
 _FEW: Final = 12  # pixels
@@ -53,12 +55,14 @@ class Compared:
 
     `light` is the field that light has added, `ratio` what else differs (both differences of logarithms), `height` how
     high sharp edges stand in it, `tolerance` how high they may (grey levels), `mask` 1 where they stand higher.
-    `trust` is how well each pixel tells of the light, 0 where the background does not know the view.
+    `trust` is how well each pixel tells of the light, 0 where the background does not know the view. `emerged` is how
+    much brighter than white places turn out to be, as less light shows them (None: there are none).
     """
 
     pose: Pose
     background: Grey
     trust: Grey
+    emerged: Grey | None
     light: Grey
     ratio: Grey
     height: Grey
@@ -128,7 +132,8 @@ class Background:
     def compare(self, small: Grey, logs: Grey, pose: Pose = HOME) -> Compared:
         """Set the frame beside the background in that pose."""
         background = moved(self.mean, pose)
-        trust = ((small < BRIGHT) & (self.things == 0)).astype(np.float32)
+        white = background >= _WHITE  # or more: the sensor could not tell
+        trust = ((small < BRIGHT) & (self.things == 0) & ~white).astype(np.float32)
         if pose != HOME:
             known = cv2.erode(moved(np.ones_like(logs), pose, outside=0), _BORDER) > 0.99
             trust *= known
@@ -136,19 +141,35 @@ class Background:
         far = (np.abs(logs - background - light) > _FAR).astype(np.uint8)
         if cv2.countNonZero(far) > _FEW:  # a thing, most likely: it is not to be taken for a lamp
             light = field(logs - background, trust * (cv2.dilate(far, _ROUND) == 0) + _LITTLE)
+        emerged = _emerged(logs - background - light, white & (small < BRIGHT))
+        if emerged is not None:
+            background = background + emerged
         ratio = sensed(logs) - sensed(background + light)
         # The median leaves edges where they are and takes away what is narrow: rain, and edges that trembled.
         ratio = np.asarray(cv2.medianBlur(ratio, _MEDIAN), np.float32)
         height = sharp(ratio, small)
-        tolerance = np.minimum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(_MOST_NOISY))
-        tolerance = np.maximum(tolerance, np.float32(self.threshold))
-        tolerance += np.float32(_EDGE) * self._slope * (small + np.float32(DARK))
-        tolerance = moved(tolerance, pose)
-        tolerance[~self.watched] = NEVER
+        tolerance = self._tolerance(small, pose, self.threshold)
         if pose != HOME:
             tolerance[~known] = NEVER
         mask = (height > tolerance).astype(np.uint8)
-        return Compared(pose, background, trust, light, ratio, height, tolerance, mask)
+        return Compared(pose, background, trust, emerged, light, ratio, height, tolerance, mask)
+
+    def _tolerance(self, small: Grey, pose: Pose, threshold: float) -> Grey:
+        tolerance = np.minimum(self.noise * np.float32(self._factor * _OF_MEAN), np.float32(_MOST_NOISY))
+        tolerance = np.maximum(tolerance, np.float32(threshold))
+        tolerance += np.float32(_EDGE) * self._slope * (small + np.float32(DARK))
+        tolerance = moved(tolerance, pose)
+        tolerance[~self.watched] = NEVER
+        return tolerance
+
+    def by_itself(self, seen: Compared, small: Grey) -> Compared:
+        """What the threshold that the scene's noise makes would see, where a higher one was set.
+
+        It says what is learnt: a part that a high threshold does not see is neither background nor noise.
+        """
+        tolerance = np.minimum(seen.tolerance, self._tolerance(small, seen.pose, self.natural))
+        tolerance[seen.tolerance >= NEVER] = NEVER
+        return replace(seen, tolerance=tolerance, mask=(seen.height > tolerance).astype(np.uint8))
 
     def on_edges(self, compared: Compared) -> tuple[float, float]:
         """The share of what differs that lies on the background's edges, and the share of these that differ."""
@@ -158,9 +179,9 @@ class Background:
         return beside / max(1, compared.count), over / max(1, cv2.countNonZero(edges))
 
     def follow_light(self, compared: Compared, small: Grey) -> None:
-        """Take the field of light over; `flicker` learns how strong it is."""
+        """Take the field of light over, and what has emerged with it; `flicker` learns how strong it is."""
         back = Pose(-compared.pose.right, -compared.pose.down, -compared.pose.turn)
-        self.mean += moved(compared.light, back)
+        self.mean += moved(compared.light if compared.emerged is None else compared.light + compared.emerged, back)
         size = float(np.sqrt(np.mean(np.square(compared.light[::4, ::4] * (small[::4, ::4] + DARK)))))
         self.flicker += _LIGHT_RATE * (size - self.flicker)
 
@@ -182,15 +203,7 @@ class Background:
         self.renew()
 
     def learn_noise(self, compared: Compared, besides: Mask | None) -> None:
-        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does.
-
-        A threshold that was set high sees no parts, and what it does not see would be learnt: so nothing is learnt
-        where the threshold that the gate would find itself is exceeded.
-        """
-        if self.threshold > self.natural:
-            over = compared.height > compared.tolerance - np.float32(self.threshold - self.natural)
-            unseen = np.asarray(cv2.dilate(over.astype(np.uint8), _ROUND), np.uint8)
-            besides = unseen if besides is None else besides | unseen
+        """Learn from the edges that stand though nothing passes; `besides` is 1 where something does."""
         self._learn_noise(np.minimum(compared.height, np.float32(3 * self.natural)), besides)
 
     def learn_first_noise(self, height: Grey) -> None:
@@ -206,6 +219,14 @@ class Background:
         self.quiet += 1
         if self.quiet % _RENEW == 0:
             self.renew()
+
+
+def _emerged(more: Grey, white: NDArray[np.bool_]) -> Grey | None:
+    """What is brighter than foreseen at places that were white and are not any more, and as far round them as blur."""
+    if not white.any():
+        return None
+    near = cv2.dilate(white.astype(np.uint8), _ROUND)
+    return np.asarray(np.maximum(more, 0) * near, np.float32)
 
 
 def _border(watched: NDArray[np.bool_]) -> NDArray[np.bool_]:

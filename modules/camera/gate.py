@@ -25,7 +25,7 @@ from modules.camera.edges import Enclosed
 from modules.camera.frame import Picture
 from modules.camera.light import DARK, logarithm
 from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
-from modules.camera.patches import Patch, marks, patches
+from modules.camera.patches import FEWEST, Patch, edge_width, marks, patches
 from modules.camera.pose import HOME, guesses
 from modules.camera.shapes import Point, inside
 
@@ -35,7 +35,6 @@ _LEAST_EDGES: Final = 8  # pixels over the tolerance: less is noise
 _MOVED: Final = 25  # pixels over the tolerance from which on a move of the camera is looked for
 _MUCH: Final = 0.1  # of the picture's pixels over the tolerance: a move may explain it, wherever they lie
 _BETTER: Final = 0.7  # of what differs may be left by a pose that explains it
-_WELL: Final = 0.5  # left: no other pose is tried
 _CELL: Final = 0.03  # of a cell's pixels differ in a cell that has changed
 _CELLS: Final = 16  # across the picture
 _ROUND: Final = np.ones((5, 5), np.uint8)
@@ -43,10 +42,11 @@ _SPECK: Final = np.ones((2, 2), np.uint8)
 
 
 class _Change(NamedTuple):
-    """What is new in a frame: edges of half the tolerance, the area that things cover (1), and what may be things."""
+    """What is new in a frame: edges of half the tolerance, lines of the whole one, what things cover, and these."""
 
     seen: Compared
     weak: Mask
+    lines: Mask
     area: Mask
     patches: list[Patch]
 
@@ -119,9 +119,12 @@ class Gate:
         if self._is_lost(known, seen):
             self._look(small, seen.mask, [])
             return STILL
-        change = self._change(known, small, logs, seen)
+        change = self._change(known, small, logs, seen, known.threshold)
         things = self._things(known, small, logs, change)
-        self._learn(known, small, logs, change)
+        learnt = change
+        if known.threshold > known.natural:
+            learnt = self._change(known, small, logs, known.by_itself(seen, small), known.natural)
+        self._learn(known, small, logs, learnt)
         self._look(small, change.area, things)
         area = cv2.countNonZero(change.area) / change.area.size
         return Motion(area, tuple(self._thing(known, patch, picture) for patch in things))
@@ -148,12 +151,14 @@ class Gate:
 
     def _small(self, picture: Picture) -> Grey:
         height, width = picture.shape[:2]
-        size = (self.rules.width, max(2, 2 * round(height * self.rules.width / width / 2)))
+        columns, rows = self.rules.width, max(2, 2 * round(height * self.rules.width / width / 2))
         # Reading the frame is most of what the gate costs. Two of its rows for each small one average the sensor's
         # noise well enough: with twelve columns that is 24 pixels of a 1080p frame in each of the small picture.
-        rows = picture[:: max(1, height // (2 * size[1]))]
-        small = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
+        small: Picture = picture[:: max(1, height // (2 * rows))]
+        if width % (2 * columns) == 0 and small.shape[0] == 2 * rows:  # OpenCV halves far quicker than it shrinks
+            small = np.asarray(cv2.resize(small, (width // 2, rows), interpolation=cv2.INTER_AREA), np.uint8)
         grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(np.asarray(grey, np.float32), (5, 5), 0), np.float32)
 
     def _steadied(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> Compared:
@@ -167,7 +172,7 @@ class Gate:
                     other = known.compare(small, logs, pose)
                     if other.count < min(seen.count, _BETTER * count):
                         seen = other
-                    if seen.count < _WELL * count:
+                    if seen.count <= _MOVED:  # nothing is left that another pose might explain
                         break
         same = seen.pose.far_from(self._pose, small.shape[1]) < _SAME_POSE
         self._stood_for = self._stood_for + 1 if same and seen.pose != HOME else 0
@@ -217,24 +222,27 @@ class Gate:
         self._look(small, seen.mask, [])
         return STILL
 
-    def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> _Change:
+    def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared, threshold: float) -> _Change:
         """What sharp edges enclose, with the light as it is beside that."""
         if seen.count < _LEAST_EDGES:
-            return _Change(seen, seen.mask, seen.mask, [])
+            return _Change(seen, seen.mask, seen.mask, seen.mask, [])
         weak = (seen.height > seen.tolerance * np.float32(0.5)).astype(np.uint8)
         seen = seen.lit_without(logs, weak)
+        if seen.count < FEWEST:  # no patch can come of it: spare the work of looking for one
+            return _Change(seen, weak, seen.mask, seen.mask, [])
         near = cv2.dilate(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _SPECK), _ROUND).astype(np.float32)
         heights = np.abs(self._enclosed.heights(seen.ratio, near)) * (small + np.float32(DARK))
-        enclosed = ((heights > self.rules.enclosed * known.threshold) & known.watched).astype(np.uint8)
+        enclosed = ((heights > self.rules.enclosed * threshold) & known.watched).astype(np.uint8)
         crest = (seen.height >= np.float32(0.5) * np.asarray(cv2.dilate(seen.height, _ROUND))).astype(np.uint8)
         found = patches(seen.mask, weak, crest, enclosed, self.rules.min_area * small.size)
         if not found:
-            return _Change(seen, weak, seen.mask, [])
+            return _Change(seen, weak, seen.mask, seen.mask, [])
         covered = _covered(found, small.shape)
-        return _Change(seen.lit_without(logs, weak | covered), weak, seen.mask | (enclosed & covered), found)
+        area = seen.mask | (enclosed & covered)
+        return _Change(seen.lit_without(logs, weak | covered), weak, seen.mask & crest, area, found)
 
     def _things(self, known: Background, small: Grey, logs: Grey, change: _Change) -> list[Patch]:
-        """Those that are things, and neither shadows nor places that something has left."""
+        """Those that are things, and neither shadows, soft or hard, nor places that something has left."""
         things, seen = [], change.seen
         for patch in change.patches:
             looks = marks(patch, small, logs, seen.background, change.weak, known.level)
@@ -242,7 +250,10 @@ class Gate:
                 if seen.pose == HOME and self._stood(patch)[1] >= self.rules.hold:  # show what was under it
                     place = _covered([patch], small.shape).astype(bool)
                     known.mean[place] = (logs - seen.light)[place]
-            elif looks.likeness < self.rules.same_texture:
+            elif (
+                looks.likeness < self.rules.same_texture
+                and edge_width(patch, seen.ratio, change.lines) < self.rules.softest
+            ):
                 things.append(patch)
         return things
 

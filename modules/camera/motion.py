@@ -16,9 +16,11 @@ class GateRules:
     """How the gate decides.
 
     ``threshold`` is how high a sharp edge must stand, in grey levels, None for one that follows the scene's noise;
-    ``noise_factor`` is how many standard deviations of its own noise a pixel must differ by in any case. Areas and
-    other shares are fractions, rates are per frame; ``settle``, ``longest_settle``, ``absorb``, ``hold`` (a pose that
-    the camera stays in), ``patience`` (a scene that has changed) and ``unsteady`` (after a move) are frames.
+    ``noise_factor`` is how many standard deviations of its own noise a pixel must differ by in any case. ``softest`` is
+    how wide the edges of a thing may be, as standard deviation in pixels of the small picture: after its blur those of
+    things are 1.0 to 1.6 wide, those of shadows 1.8 and more. Areas and other shares are fractions, rates per frame;
+    ``settle``, ``longest_settle``, ``absorb``, ``hold`` (a pose that the camera stays in), ``patience`` (a scene that
+    has changed) and ``unsteady`` (after a move) are frames.
     """
 
     width: int = 160
@@ -41,6 +43,7 @@ class GateRules:
     settle: int = 8
     longest_settle: int = 20
     same_texture: float = 0.8
+    softest: float = 1.7
     gone: float = 2.0
 
 

@@ -1,11 +1,13 @@
 """Patches of a small picture that are things: what sharp edges enclose, and the marks of what is no thing after all.
 
-A shadow with a sharp edge leaves the texture under it as it was. Something that was learnt as background and has left
-shows its edges in the background, not in the frame.
+A shadow with a sharp edge leaves the texture under it as it was. One with a soft edge may look sharp in single pixels,
+where noise or its own dark side make its slope narrower, but not along the whole of its outline. Something that was
+learnt as background and has left shows its edges in the background, not in the frame.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,11 +26,13 @@ _CORE: Final = np.ones((5, 5), np.uint8)  # what is narrower is no part
 _BRIDGE: Final = np.ones((7, 7), np.uint8)  # so far apart are pieces of one outline
 _RIM: Final = np.ones((3, 3), np.uint8)
 _SEED: Final = 3  # pixels over the tolerance that make a weak edge one
-_FEW: Final = 12  # pixels: less says nothing
+FEWEST: Final = 12  # pixels over the tolerance: less says nothing
 _FILLED: Final = 0.04  # of its box at least is over the tolerance: less is specks that happen to touch
 _FADES: Final = 0.1  # of the picture's width: so near its border edges are not seen
 _FINE: Final = (7, 7)
 _TEXTURE: Final = 0.015  # standard deviation, of the light: less texture is none
+_BLUR: Final = 2.0  # pixels, standard deviation: half as wide again as a sharp edge is after the small picture's blur
+_REACH: Final = 8  # pixels: the reach of that blur and of the slope
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def patches(mask: Mask, weak: Mask, crest: Mask, enclosed: Mask, least: float) -
         filled = patch.filled()
         pixels = cv2.countNonZero(solid[patch.window] & filled)
         strong = cv2.countNonZero(mask[patch.window] & filled)
-        if pixels >= least and strong >= max(_FEW, _FILLED * width * height):
+        if pixels >= least and strong >= max(FEWEST, _FILLED * width * height):
             found.append(replace(patch, pixels=pixels))
     return sorted(found, key=lambda patch: -patch.pixels)
 
@@ -100,7 +104,7 @@ def _outline(contour: Contour, edges: Mask) -> Contour | None:
     inside = np.zeros((height, width), np.uint8)
     cv2.drawContours(inside, [contour - np.array([x, y], np.int32)], -1, 1, -1)
     points = cv2.findNonZero(inside & edges[y : y + height, x : x + width])
-    if points is None or len(points) < _FEW:
+    if points is None or len(points) < FEWEST:
         return None
     hull = points.reshape(-1, 2) + np.array([x, y], np.int32)
     (left, top), (right, bottom) = hull.min(axis=0), hull.max(axis=0)
@@ -139,10 +143,27 @@ def marks(patch: Patch, small: Grey, logs: Grey, background: Grey, edges: Mask, 
     line = (edges[window] & filled).astype(bool)
     gone = float(slope(before)[line].sum()) / (float(slope(now)[line].sum()) + 1e-3)
     inner = cv2.erode(filled, _BRIDGE, borderValue=0).astype(bool)
-    if np.count_nonzero(inner) < _FEW:
+    if np.count_nonzero(inner) < FEWEST:
         return Marks(0.0, gone)
     spread = noise / (float(small[window][inner].mean()) + DARK)
     return Marks(_likeness(now, before, inner, spread), gone)
+
+
+def edge_width(patch: Patch, ratio: Grey, crest: Mask) -> float:
+    """How wide the patch's edges are, all of them together: the standard deviation of their slopes, in pixels.
+
+    `crest` is 1 along them. The sharper an edge, the more of its slope it loses when it is blurred once more (Zhuo and
+    Sim 2011).
+    """
+    top, left = max(0, patch.y - _REACH), max(0, patch.x - _REACH)
+    part = ratio[top : patch.y + patch.height + _REACH, left : patch.x + patch.width + _REACH]
+    line = (crest[patch.window] & patch.filled()).astype(bool)
+    inner = (slice(patch.y - top, patch.y - top + patch.height), slice(patch.x - left, patch.x - left + patch.width))
+    once = float(slope(part)[inner][line].sum())
+    twice = float(slope(np.asarray(cv2.GaussianBlur(part, (0, 0), _BLUR), np.float32))[inner][line].sum())
+    if once <= twice:  # as wide as can be, or nothing at all
+        return math.inf
+    return _BLUR / math.sqrt((once / max(twice, 1e-9)) ** 2 - 1)
 
 
 def _likeness(now: Grey, before: Grey, inner: NDArray[np.bool_], noise: float) -> float:

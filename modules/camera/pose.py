@@ -2,7 +2,7 @@
 
 A picture's move to the right and down and its turn are found by robust least squares on the picture's slopes (Lucas
 and Kanade 1981), repeated on the moved background. Far moves begin where the correlation of phases (Kuglin and Hines
-1975) has its peak.
+1975) has its peak. What comes in over the border says nothing of a move: a rail there would bend the pose to its own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _CAPS: Final = (0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.1)  # of a round: what differs 
 _FARTHEST: Final = (0.1, 0.15)  # of the width; radians
 _TURN_UNIT: Final = 50.0  # pixels: a turn counts as the move that it makes so far from the middle
 _FINE: Final = (15, 15)  # pixels: texture is finer, light is not
+_BORDER: Final = 7  # pixels: the reach of that; so near the border both pictures are half made up
 _RIDGE: Final = 1e-6
 
 
@@ -62,7 +63,8 @@ def guesses(logs: Grey, background: Grey, last: Pose) -> Iterator[Pose]:
     for start in dict.fromkeys((last, HOME)):
         yield from _refined(now, before, start)
     window = cv2.createHanningWindow((logs.shape[1], logs.shape[0]), cv2.CV_32F)
-    (right, down), _ = cv2.phaseCorrelate(before, now, window)
+    # Copies: OpenCV multiplies the window into the very pictures it is given.
+    (right, down), _ = cv2.phaseCorrelate(before.copy(), now.copy(), window)
     yield from _refined(now, before, Pose(right, down))
 
 
@@ -75,6 +77,8 @@ def _refined(now: Grey, before: Grey, start: Pose) -> Iterator[Pose]:
     rows, columns = now.shape
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     x, y = x - (columns - 1) / 2, y - (rows - 1) / 2
+    inner = np.zeros_like(now)
+    inner[_BORDER:-_BORDER, _BORDER:-_BORDER] = 1
     pose = start
     for cap in _CAPS:
         seen = moved(before, pose)
@@ -82,7 +86,8 @@ def _refined(now: Grey, before: Grey, start: Pose) -> Iterator[Pose]:
         across = cv2.Sobel(seen, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         down = cv2.Sobel(seen, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
         terms = np.stack([across, down, (x * down - y * across) / np.float32(_TURN_UNIT)]).reshape(3, -1)
-        weighted = terms / (1 + np.square(rest / cap)).ravel()
+        weight = inner * moved(inner, pose, outside=0) / (1 + np.square(rest / np.float32(cap)))
+        weighted = terms * weight.ravel()
         normal = weighted @ terms.T + np.eye(3) * _RIDGE * rest.size
         step = np.linalg.solve(normal, -(weighted @ rest.ravel()))
         pose = Pose(pose.right + step[0], pose.down + step[1], pose.turn + step[2] / _TURN_UNIT)

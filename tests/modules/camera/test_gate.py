@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import cv2
 import numpy as np
 import pytest
@@ -5,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.camera.conveyor import Belt
+from modules.camera.event import Event
+from modules.camera.frame import Frame
 from modules.camera.gate import Gate
 from modules.camera.motion import STILL, GateRules
 
 HEIGHT, WIDTH = 240, 320
+START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def scene(seed: int = 1, level: float = 90) -> np.ndarray:
@@ -147,6 +152,69 @@ def test_a_soft_shadow_does_not_fire() -> None:
         assert not gate.watch(noisy(scene() * (1 - shade), random)).moving
 
 
+def shade(along: float, turn: float) -> np.ndarray:
+    """What is left of the light under a slanting shadow whose edges are 16 pixels wide, eight of the small picture."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    x, y = x - WIDTH / 2, y - HEIGHT / 2
+    across, beside = x * np.cos(turn) + y * np.sin(turn) - along, y * np.cos(turn) - x * np.sin(turn)
+    left = np.ones_like(x)
+    for distance, half in ((across, 60), (beside, 35)):
+        share = np.clip(0.5 - (np.abs(distance) - half) / 16, 0, 1)
+        left *= share * share * (3 - 2 * share)
+    return np.asarray(1 - 0.6 * left, np.float32)[:, :, None]
+
+
+@pytest.mark.parametrize("turn", [0.6, 0.785])
+def test_a_slow_slanting_shadow_is_no_event(turn: float) -> None:
+    gate, event, bright = Gate(), Event(), scene(level=150)
+    random = settled(gate, bright)
+    for along in range(-220, 220, 6):
+        seen = noisy(bright * shade(along, turn), random)
+        assert event.follow(Frame(seen, START), gate.watch(seen)) == []
+
+
+@pytest.mark.parametrize(("blur", "found"), [(0.0, True), (1.6, True), (4.0, False)])
+def test_a_part_out_of_focus_is_found_up_to_half_a_hundredth_of_the_width(blur: float, found: bool) -> None:
+    gate, event, shots = Gate(), Event(), 0
+    random = settled(gate, scene())
+    for left in range(-100, WIDTH, 20):
+        seen = scene()
+        seen[60:180, max(0, left) : max(0, left + 100)] = 220
+        if blur:
+            seen = cv2.GaussianBlur(seen, (0, 0), blur)
+        seen = noisy(seen, random)
+        shots += len(event.follow(Frame(seen, START), gate.watch(seen)))
+    assert shots == found
+
+
+def overexposed(light: float, left: int = -100) -> np.ndarray:
+    """A belt beside a rail that is far whiter than white in full light, and a part from that column on."""
+    seen = np.full((HEIGHT, WIDTH, 3), 190, np.float32)
+    seen[190:] = 400
+    seen[60:160, max(0, left) : max(0, left + 100)] = 90
+    return np.asarray(np.clip(light * seen, 0, 255), np.uint8)
+
+
+def test_what_was_too_bright_to_see_is_no_event_when_the_light_goes_down() -> None:
+    gate = Gate()
+    random = settled(gate, overexposed(1.0))
+    for light in (0.37, 0.37, 0.37, 0.8, 0.5, 0.3, 1.0, 0.4):
+        assert not gate.watch(noisy(overexposed(light), random)).moving
+    assert gate.watch(noisy(overexposed(0.4, 100), random)).moving
+
+
+@pytest.mark.parametrize("part", [30, 150])
+def test_a_part_before_a_white_ground_is_found(part: int) -> None:
+    gate, event, shots = Gate(), Event(), 0
+    random = settled(gate, np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
+    for left in range(-100, WIDTH, 20):
+        seen = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+        seen[60:180, max(0, left) : max(0, left + 100)] = part
+        seen = noisy(seen, random)
+        shots += len(event.follow(Frame(seen, START), gate.watch(seen)))
+    assert shots == 1
+
+
 def textured() -> np.ndarray:
     random = np.random.default_rng(9)
     grain = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT + 100, WIDTH + 100)).astype(np.float32), (0, 0), 5)
@@ -258,6 +326,28 @@ def test_what_a_high_threshold_does_not_see_is_not_learnt_as_noise() -> None:
         gate.retune(GateRules(), regions=(), ignored=())
         assert gate._background.noise.mean() < 2 * noise
         assert traffic(gate, random, 120) > 60
+
+
+def sent(gate: Gate, random: np.random.Generator, pitch: int, frames: int) -> int:
+    """How many events a belt makes on which a part of 100 pixels begins at every `pitch` pixels."""
+    event, found = Event(), 0
+    for index in range(frames):
+        seen = scene()
+        for left in range(20 * index % pitch - pitch, WIDTH, pitch):
+            seen[60:180, max(0, left) : max(0, left + 100)] = 220
+        found += len(event.follow(Frame(seen, START), gate.watch(noisy(seen, random))))
+    return found
+
+
+@pytest.mark.parametrize(("pitch", "parts"), [(240, 7), (180, 8)])
+def test_parts_that_a_high_threshold_did_not_see_are_found_when_it_is_taken_back(pitch: int, parts: int) -> None:
+    gate = Gate()
+    random = settled(gate, scene(), 60)
+    assert sent(gate, random, pitch, 63) == parts
+    gate.retune(GateRules(threshold=200.0), regions=(), ignored=())
+    assert sent(gate, random, pitch, 90) == 0
+    gate.retune(GateRules(), regions=(), ignored=())
+    assert sent(gate, random, pitch, 63) == parts
 
 
 def test_a_gate_that_begins_while_parts_pass_finds_them() -> None:

@@ -35,6 +35,17 @@ def test_a_push_is_found_though_light_and_a_part_came_with_it(right: float, down
     assert best(now, SCENE).far_from(pose, 160) < 0.5
 
 
+@pytest.mark.parametrize("pose", [Pose(3, 2.2, 0.008), Pose(4, 2.8, 0), Pose(-3, 2, -0.008)])
+def test_what_comes_in_over_the_border_does_not_bend_the_pose(pose: Pose) -> None:
+    """A plain belt with rails along its borders, of which more or less shows as the camera moves."""
+    steps = 4.5 + 0.01 * PLANE / PLANE.std()
+    steps[:13] += 0.6
+    steps[98:] -= 0.3
+    plane = np.asarray(cv2.GaussianBlur(steps.astype(np.float32), (0, 0), 1), np.float32)
+    found = list(guesses(moved(plane, pose)[10:100, 10:170], plane[10:100, 10:170], HOME))
+    assert found and max(each.far_from(pose, 160) for each in found) < 0.1
+
+
 @pytest.mark.parametrize("flat", [np.full((90, 160), 4, np.float32), SCENE])
 def test_a_picture_that_stands_still_has_not_moved(flat: np.ndarray) -> None:
     assert best(flat, flat).far_from(HOME, 160) < 0.05

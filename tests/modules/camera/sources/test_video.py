@@ -1,7 +1,5 @@
-import gc
 import os
 import random
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from modules.camera.frame import BadPicture, Frame
 from modules.camera.sources import Source, SourceError, Video
 from tests.modules.camera.sources.films import film, number
+from tests.modules.camera.weight import weighed, weight
 
 
 def source(path: Path, **wanted: object) -> Source:
@@ -192,15 +191,8 @@ def test_corrupt_streams_are_counted_and_survived(tmp_path: Path, name: str, see
     assert str(path) in told
 
 
-def _weight() -> tuple[float, int]:
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux' own figures of this process")
-@pytest.mark.parametrize("count", [2_500, pytest.param(108_000, marks=pytest.mark.soak)])
-def test_memory_and_handles_stay_flat_over_frames_as_fast_as_they_decode(tmp_path: Path, count: int) -> None:
+@weighed
+def test_memory_and_handles_stay_flat_over_frames_as_fast_as_they_decode(tmp_path: Path) -> None:
     played = source(film(tmp_path / "a.mp4", 500, size=(160, 120)), repeat=True)
     played.open()
 
@@ -213,13 +205,9 @@ def test_memory_and_handles_stay_flat_over_frames_as_fast_as_they_decode(tmp_pat
                 assert frame.picture.shape == (120, 160, 3)
 
     play(500)
-    memory, handles = _weight()
-    begun = time.monotonic()
-    play(count // 500 * 500)
-    grown, handles_after = _weight()
-    sys.stdout.write(
-        f"{count} frames at {count / (time.monotonic() - begun):.0f}/s: {memory:.1f} MB, then {grown:.1f} MB\n"
-    )
+    memory, handles = weight()
+    play(2_500)
+    grown, handles_after = weight()
     played.close()
     assert grown - memory < 8
     assert handles_after == handles
