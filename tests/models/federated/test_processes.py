@@ -1,6 +1,6 @@
-"""Flower's own SuperLink and SuperNodes over TLS, five gateways, one of which lies; the result is signed and tried."""
+"""Flower's own SuperLink and SuperNodes over TLS: three gateways that learn, and one with too little to learn from."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import subprocess
@@ -31,15 +31,15 @@ def certificate(tmp_path: Path) -> list[str]:
     """A private authority's certificate of the server, as arguments."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "federated")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
         .sign(key, hashes.SHA256())
