@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--key", type=Path, help="and its key")
     learn.add_argument("--gateways", type=int, required=True, help="how many take part")
     learn.add_argument("--rounds", type=int, default=10)
-    learn.add_argument("--steps", type=int, default=Pace.steps, help="of each gateway in a round")
+    learn.add_argument("--steps", type=int, default=Pace().steps, help="of each gateway in a round")
     learn.add_argument("--strategy", default="trimmed", help="mean, trimmed, median, krum, multikrum")
     learn.add_argument("--liars", type=int, default=1, help="so many gateways may lie")
     learn.add_argument("--version", required=True, help="of the package that is written, as 1.1.0")

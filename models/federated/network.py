@@ -118,9 +118,9 @@ def write_frozen(base: Base, card: Card, golden: Path, folder: Path) -> Card:
     for dimension, size in zip(model.graph.input[0].type.tensor_type.shape.dim[1:], card.input.shape, strict=True):
         dimension.dim_value = size
     del model.graph.output[0].type.tensor_type.shape.dim[:]
-    for size in ("n", len(card.labels)):
-        dimension = model.graph.output[0].type.tensor_type.shape.dim.add()
-        dimension.dim_param, dimension.dim_value = (size, 0) if isinstance(size, str) else ("", size)
+    shape = model.graph.output[0].type.tensor_type.shape
+    shape.dim.add().dim_param = "n"
+    shape.dim.add().dim_value = len(card.labels)
     return _write(model, card, golden, folder)
 
 
