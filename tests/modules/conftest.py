@@ -164,7 +164,7 @@ def make_edge(
 @pytest.fixture
 def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - what is waited for is in the code under test
                 await asyncio.sleep(0.001)
 
@@ -175,7 +175,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 def play(transport: PlayedTransport) -> Callable[..., None]:
     """Run an edge, the test's part beside it, then stop; whatever either raises comes out."""
 
-    def run(edge: Edge[Limits], part: Callable[[], Awaitable[None]], seconds: float = 10.0) -> None:
+    def run(edge: Edge[Limits], part: Callable[[], Awaitable[None]], seconds: float = 60.0) -> None:
         async def both() -> None:
             running = asyncio.create_task(edge.run())
             try:
