@@ -1,8 +1,9 @@
-"""`python -m models.federated learn|join|show`: a head learnt at gateways that keep their samples.
+"""`python -m models.federated learn|join|show|table`: a head learnt at gateways that keep their samples.
 
 show   what the samples of a gateway are, and whether a package has a head that can be learnt
 join   on a gateway: take part, as long as this runs
 learn  at the operator's: wait for the gateways, learn, write a package; then `python -m fleet model publish` it
+table  what it is worth, and what a liar does to it: the table of docs/guides/federated.md again
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum
@@ -39,14 +42,15 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        base = read_base(options.package)
+        if options.verb == "table":
+            return _table(options)
         verbs = {"show": _show, "join": _join, "learn": _learn}
-        return verbs[options.verb](base, options)
+        return verbs[options.verb](read_base(options.package), options)
     except (CardError, ModelError, NoHeadError, OSError) as error:
-        print(f"federated: {options.package}: {error}", file=sys.stderr)
+        print(f"federated: {options.data if options.verb == 'table' else options.package}: {error}", file=sys.stderr)
         return Exit.CONTENT
     except KeyboardInterrupt:
-        return Exit.OK
+        return Exit.OK if options.verb == "join" else Exit.REFUSED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("package", type=Path, help="the package that a head is learnt for; the same at every gateway")
     common.add_argument("--format", choices=("table", "json"), default="table", help="how to print")
     link = argparse.ArgumentParser(add_help=False)
-    link.add_argument("--ca", type=Path, help="who has signed the server's certificate; none: no TLS, for tests")
+    link.add_argument(
+        "--ca", type=Path, help="who has signed the server's certificate; none: no TLS, on one machine only"
+    )
     link.add_argument("--home", type=Path, default=Path(".flower"), help="folder for what Flower writes")
 
     show = verbs.add_parser("show", parents=[common], help="look, and change nothing")
@@ -74,14 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--listen", default="127.0.0.1:9092", metavar="HOST:PORT", help="where gateways come to")
     learn.add_argument("--certificate", type=Path, help="the server's, PEM")
     learn.add_argument("--key", type=Path, help="and its key")
-    learn.add_argument("--gateways", type=int, required=True, help="how many take part")
+    learn.add_argument("--gateways", type=int, required=True, help="how many there are at least: it waits for them")
     learn.add_argument("--rounds", type=int, default=10)
     learn.add_argument("--steps", type=int, default=Pace().steps, help="of each gateway in a round")
-    learn.add_argument("--strategy", default="trimmed", help="mean, trimmed, median, krum, multikrum")
+    learn.add_argument("--strategy", default="trimmed", help="mean, trimmed, median")
     learn.add_argument("--liars", type=int, default=1, help="so many gateways may lie")
     learn.add_argument("--version", required=True, help="of the package that is written, as 1.1.0")
     learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="where it is written")
     learn.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+    table = verbs.add_parser("table", help="some minutes on one core")
+    table.add_argument("data", type=Path, help="folder of the real pictures, with magnetic_tile in it")
     return parser
 
 
@@ -108,6 +117,11 @@ def _join(base: Base, options: argparse.Namespace) -> int:
         print(text, flush=True)
 
     gateway, tls = Gateway(base, options.samples, told), runtime.Tls(ca=options.ca)
+    try:
+        tls.check(options.server)
+    except ValueError as error:
+        print(f"federated: {error}", file=sys.stderr)
+        return Exit.REFUSED
     with runtime.supernode(options.server, tls, options.here, options.home) as child:
         runtime.answer_tasks(options.here, gateway.reply, lambda: child.poll() is None, told)
     print("federated: flower-supernode has ended: its own words are above", file=sys.stderr)
@@ -121,10 +135,12 @@ def _learn(base: Base, options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # what matters of a round, `say` tells
     plan = Plan(options.gateways, options.rounds, options.strategy, options.liars, Pace(steps=options.steps))
     tls = runtime.Tls(options.ca, options.certificate, options.key)
     try:
         plan.possible(base)
+        tls.check(options.listen)
         if options.dry_run:
             print(f"would learn {base.card.name}/{options.version} of {base.card.id} into {options.out}")
             return Exit.OK
@@ -141,5 +157,18 @@ def _learn(base: Base, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
+def _table(options: argparse.Namespace) -> int:
+    from models.federated.table import compared, tile_base, tiles  # noqa: PLC0415  as above
+
+    logging.disable(logging.WARNING)  # of every liar that is left out
+    with tempfile.TemporaryDirectory() as folder:
+        base = tile_base(Path(folder))
+        print("| way | liar | AUROC, mean | worst | right |\n|---|---|---|---|---|")
+        for found in compared(tiles(options.data, base), base.home):
+            print(found.line(), flush=True)
+    return Exit.OK
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Flower's processes end with us
     sys.exit(main())

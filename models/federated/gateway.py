@@ -18,7 +18,6 @@ from models.federated.strategies import ARRAYS, answer, head_of
 
 LEAST: Final = 10  # of fewer samples a head would tell too much, and too little
 CONFIG: Final = "config"
-_MOST_STEPS: Final = 1000
 
 
 class Gateway:
@@ -38,7 +37,7 @@ class Gateway:
         if not start.sound(self._base.home):
             raise RefusedError(f"the head of the round does not fit {self._base.card.id}")
         steps, pull = config.get("steps"), config.get("pull")
-        if not isinstance(steps, int) or not 1 <= steps <= _MOST_STEPS or not isinstance(pull, float) or pull < 0:
+        if not isinstance(steps, int) or not isinstance(pull, float) or not Pace(steps, pull).possible():
             raise RefusedError(f"nobody learns with {steps} steps and a pull of {pull}")
         rows, truth = self._samples(message.metadata.run_id)
         if len(truth) < LEAST:

@@ -10,6 +10,7 @@ that what few samples say nothing about stays as it was.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 CLIP: Final = 5.0
+MOST_STEPS: Final = 1000
 LEAST: Final = 0.2  # of the median deviation: a feature that hardly moves in a few cases may still move on the line
 
 
@@ -62,6 +64,10 @@ class Head:
             and bool(np.isfinite(self.weight).all() and np.isfinite(self.bias).all())
         )
 
+    def away(self, other: Head) -> float:
+        """How far it is from another: the Euclidean distance over all numbers."""
+        return float(np.hypot(np.linalg.norm(self.weight - other.weight), np.linalg.norm(self.bias - other.bias)))
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -69,6 +75,10 @@ class Pace:
 
     steps: int = 20
     pull: float = 0.01  # how strongly the head is drawn back to the package's own
+
+    def possible(self) -> bool:
+        """Whether a gateway learns at this pace."""
+        return 1 <= self.steps <= MOST_STEPS and 0 <= self.pull < math.inf
 
 
 def learnt(start: Head, home: Head, scaled: Floats, truth: NDArray[np.int64], pace: Pace) -> Head:

@@ -29,7 +29,9 @@ class Plan:
     round_s: float = 600.0  # a gateway that has not answered by then is not in this round
 
     def possible(self, base: Base) -> None:
-        """Raises ValueError for what no strategy can keep."""
+        """Raises ValueError for what no gateway does, or no strategy can keep."""
+        if self.rounds < 1 or not self.pace.possible():
+            raise ValueError(f"nobody learns in {self.rounds} rounds with {self.pace.steps} steps")
         strategy(self.strategy, self.gateways, self.liars, base.home)
 
 
@@ -80,7 +82,7 @@ def rounds(grid: Grid, base: Base, plan: Plan, say: Callable[[str], None]) -> Le
         replies: list[Message] = list(grid.send_and_receive(asked, timeout=plan.round_s))
         arrays, _ = how.aggregate_train(number, replies)
         if arrays is None:
-            say(f"round {number}: no answer that is one")
+            say(f"round {number} of {plan.rounds}: {how.left_out[-1]}")
             continue
         head, done = head_of(arrays), done + 1
         examples = how.examples

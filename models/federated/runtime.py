@@ -8,8 +8,10 @@ archive is not opened. Pinned to the Flower of requirements/federated.in, for th
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -44,6 +46,7 @@ from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, 
 
 APP: Final = Path(__file__).parent / "app"
 _POLL_S: Final = 0.5
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _ACQUIRE: Final = frozenset({"/flwr.proto.Runtime/AcquireTask"})
 # Flower tells its makers of each start, and asks them for news, unless told not to.
 QUIET: Final = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
@@ -51,7 +54,7 @@ QUIET: Final = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Where certificates are; without `ca` the link is plain, which is for tests on one machine."""
+    """Where certificates are; without `ca` the link is plain, and does not leave the machine."""
 
     ca: Path | None = None
     certificate: Path | None = None
@@ -67,6 +70,11 @@ class Tls:
     def client(self) -> list[str]:
         """Arguments of flower-supernode."""
         return ["--insecure"] if self.ca is None else ["--root-certificates", str(self.ca)]
+
+    def check(self, address: str) -> None:
+        """Raises ValueError for a plain link to another machine, host:port."""
+        if self.ca is None and not address.startswith(("127.", "localhost:")):
+            raise ValueError(f"no plain link to {address}: give it --ca")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -88,7 +96,8 @@ def process(words: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
     home.mkdir(parents=True, exist_ok=True)
     program = Path(sys.executable).with_name(words[0])
     environment = {**os.environ, **QUIET, "FLWR_HOME": str(home)}
-    child = subprocess.Popen([str(program), *words[1:]], env=environment)
+    # What they say is told beside our own words; only our result is on stdout.
+    child = subprocess.Popen([str(program), *words[1:]], env=environment, stdout=2, preexec_fn=_dies_with_us)  # noqa: PLW1509  takes no lock
     try:
         yield child
     finally:
@@ -98,6 +107,11 @@ def process(words: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _dies_with_us() -> None:
+    if sys.platform == "linux":  # elsewhere one that is left behind by kill -9 goes on until somebody ends it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

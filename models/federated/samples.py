@@ -19,10 +19,9 @@ from models.federated.network import Base, Eyes
 from modules.common.messages import BadMessage, Message, member
 from modules.inference.card import Card
 from modules.inference.errors import BadInputError
+from modules.inference.labelled import SUFFIX
 
 log = logging.getLogger(__name__)
-
-SUFFIX = ".labelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,12 @@ def judged(folder: Path, card: Card) -> Iterator[Sample]:
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             message = member(path.read_bytes())
-        except (OSError, BadMessage) as error:  # let go meanwhile, or half of a file
+            facts = {name: float(message.properties[name]) for name in ("rate", "rpm") if name in message.properties}
+        except (OSError, BadMessage, ValueError) as error:  # let go meanwhile, or half of a file
             log.warning("%s is left out: %s", path.name, error)
             continue
-        if (message.model or "").partition("/")[0] != card.name:
-            continue
         what = truth(message, card)
-        if what is not None:
-            facts = {name: float(message.properties[name]) for name in ("rate", "rpm") if name in message.properties}
+        if what is not None and (message.model or "").partition("/")[0] == card.name:
             yield Sample(message.body, facts, what)
 
 

@@ -28,6 +28,7 @@ ROUNDS: Final = 10
 PACE: Final = Pace()
 SIDE: Final = 192
 LOUD: Final = 10.0
+SLY: Final = 3.0  # near what the server still believes
 
 Positions = NDArray[np.int64]
 
@@ -80,11 +81,15 @@ def honest(start: Head, home: Head, features: Floats, truth: Positions) -> Answe
     return learnt(start, home, features, truth, PACE), len(truth)
 
 
-def reversed_(start: Head, home: Head, features: Floats, truth: Positions) -> Answer:
-    """Ten times the way it should have gone, backwards."""
-    right = learnt(start, home, features, truth, PACE)
-    back = Head(start.weight - LOUD * (right.weight - start.weight), start.bias - LOUD * (right.bias - start.bias))
-    return back, len(truth)
+def reversed_(times: float) -> Lie:
+    """So many times the way it should have gone, backwards."""
+
+    def lie(start: Head, home: Head, features: Floats, truth: Positions) -> Answer:
+        right = learnt(start, home, features, truth, PACE)
+        weight, bias = right.weight - start.weight, right.bias - start.bias
+        return Head(start.weight - times * weight, start.bias - times * bias), len(truth)
+
+    return lie
 
 
 def swapped(start: Head, home: Head, features: Floats, truth: Positions) -> Answer:
@@ -92,7 +97,12 @@ def swapped(start: Head, home: Head, features: Floats, truth: Positions) -> Answ
     return honest(start, home, features, 1 - truth)
 
 
-LIES: Final[Mapping[str, Lie | None]] = {"no liar": None, "swapped labels": swapped, "10 x reversed": reversed_}
+LIES: Final[Mapping[str, Lie | None]] = {
+    "no liar": None,
+    "swapped labels": swapped,
+    "10 x reversed": reversed_(LOUD),
+    "3 x reversed": reversed_(SLY),
+}
 
 
 def federated(parts: list[tuple[Floats, Positions]], home: Head, name: str, lie: Lie | None, liar: int) -> Head:
@@ -103,7 +113,7 @@ def federated(parts: list[tuple[Floats, Positions]], home: Head, name: str, lie:
             (lie if lie is not None and number == liar else honest)(head, home, *part)
             for number, part in enumerate(parts)
         ]
-        head = joined(name, home, answers)
+        head = joined(name, home, head, answers)
     return head
 
 
