@@ -58,6 +58,7 @@ def tls(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def join(tmp_path: Path, tls: dict[str, str]) -> Iterator[Callable[..., Relay]]:
     """`join(name, server, samples, program)` starts a gateway behind a relay of its own; all end with the test."""
+    children: list[subprocess.Popen[bytes]] = []
     with ExitStack() as stack:
 
         def start(name: str, server: str, samples: Path, program: str = "models.federated") -> Relay:
@@ -65,12 +66,15 @@ def join(tmp_path: Path, tls: dict[str, str]) -> Iterator[Callable[..., Relay]]:
             stack.callback(relay.close)
             words = ["join", str(BASE), "--samples", str(samples), "--server", relay.address, "--ca", tls["ca"]]
             words += ["--here", f"{HOST}:{free_port(HOST)}", "--home", str(tmp_path / name / "flower")]
-            child = subprocess.Popen([PYTHON, "-m", program, *words], cwd=ROOT)
-            stack.callback(child.wait, 60)
-            stack.callback(child.terminate)
+            children.append(subprocess.Popen([PYTHON, "-m", program, *words], cwd=ROOT))
+            stack.callback(children[-1].wait, 120)
             return relay
 
-        yield start
+        try:
+            yield start
+        finally:
+            for each in children:
+                each.terminate()
 
 
 def learn(folder: Path, server: str, tls: dict[str, str], out: Path) -> dict[str, Any]:
