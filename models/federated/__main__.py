@@ -14,6 +14,7 @@ import logging
 import signal
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum
@@ -24,6 +25,7 @@ import httpx
 from models.federated.head import Pace
 from models.federated.network import Base, NoHeadError, read_base, write_package
 from models.federated.samples import judged
+from modules.common.backoff import backoff
 from modules.inference.card import CardError
 from modules.inference.errors import ModelError
 
@@ -122,10 +124,14 @@ def _join(base: Base, options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"federated: {error}", file=sys.stderr)
         return Exit.REFUSED
-    with runtime.supernode(options.server, tls, options.here, options.home) as child:
-        runtime.answer_tasks(options.here, gateway.reply, lambda: child.poll() is None, told)
-    print("federated: flower-supernode has ended: its own words are above", file=sys.stderr)
-    return Exit.AWAY
+    waits = backoff(first=2.0, longest=30.0)
+    while True:  # Flower's process gives up where a connection breaks in its handshake
+        with runtime.supernode(options.server, tls, options.here, options.home) as child:
+            if runtime.answer_tasks(options.here, gateway.reply, lambda: child.poll() is None, told):
+                waits = backoff(first=2.0, longest=30.0)
+        pause = next(waits)
+        print(f"federated: flower-supernode has ended; once more in {pause:.0f} s", file=sys.stderr, flush=True)
+        time.sleep(pause)
 
 
 def _learn(base: Base, options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from flwr.app import Context, Error, Message
+from flwr.app import Error, Message
 from flwr.cli.build import build_fab_from_disk
 from flwr.common.constant import ErrorCode, SubStatus
 from flwr.common.serde import run_from_proto
@@ -180,11 +180,12 @@ def grid(address: str, tls: Tls, secret: bytes, run: int) -> Iterator[Grid]:
 
 def answer_tasks(
     here: str, reply: Callable[[Message], Message], alive: Callable[[], bool], told: Callable[[str], None]
-) -> None:
-    """A gateway's side: take each task of the SuperNode at `here` and answer it, as long as it is alive.
+) -> int:
+    """A gateway's side: take each task of the SuperNode at `here` and answer it, as long as it is alive; how many.
 
     The archive of code that comes with the task is dropped unread.
     """
+    taken = 0
     while alive():
         try:
             token = _token(here, Tls(), None, TaskType.CLIENT_APP)
@@ -194,14 +195,14 @@ def answer_tasks(
             time.sleep(_POLL_S)
             continue
         _answer(here, token, reply, told)
+        taken += 1
+    return taken
 
 
 def _answer(here: str, token: str, reply: Callable[[Message], Message], told: Callable[[str], None]) -> None:
     client = _client(here, Tls(), [RuntimeTokenHttpInterceptor(token)])
     beat = HeartbeatSender(make_task_heartbeat_fn_http(client))
     beat.start()
-    context: Context | None = None
-    status, details = SubStatus.FAILED, "not answered"
     try:
         message, context, _, _ = pull_task_input(client)
         try:
@@ -209,13 +210,13 @@ def _answer(here: str, token: str, reply: Callable[[Message], Message], told: Ca
         except Exception as error:  # noqa: BLE001  whatever it was, the server must hear of it, or it waits
             told(f"not answered: {error}")
             # What went wrong may speak of a sample, so the server learns its kind; a refusal is written for it.
-            details = str(error) if isinstance(error, RefusedError) else type(error).__name__
+            status, details = SubStatus.FAILED, str(error) if isinstance(error, RefusedError) else type(error).__name__
             said = Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, details), reply_to=message)
         push_message(client, said, context)
+        push_task_output(client=client, context=context, sub_status=status, details=details)
     except httpx.HTTPError as error:
         told(f"a task could not be taken or answered: {error}")
     finally:
-        push_task_output(client=client, context=context, sub_status=status, details=details)
         beat.stop()
         client.close()
 

@@ -169,9 +169,11 @@ def test_five_gateways_learn_and_the_result_is_tried_beside_what_runs(
         relays = [join(f"press{number}", server, samples[number]) for number in range(4)]
         relays.append(join("press4", server, samples[4], "tests.system.federated_liar"))
         facts = learn(tmp_path, server, tls, out)
-        assert (facts["package"], facts["rounds"], facts["samples"]) == ("bearing/1.1.0", ROUNDS, 4 * 24 + 1)
-        assert len(facts["left_out"]) == ROUNDS  # the liar, and nobody else
+        assert (facts["package"], facts["rounds"]) == ("bearing/1.1.0", ROUNDS)
+        assert facts["samples"] >= 4 * 24 + 1  # the honest ones, in the last round too
+        assert facts["left_out"]
         assert all("too far" in each for each in facts["left_out"])
+        assert len({each.split()[3] for each in facts["left_out"]}) == 1  # the liar, and nobody else
         show(f"bytes a gateway sent: {[each.sent for each in relays]}; a sample: {SAMPLE}")
         assert all(0 < each.sent < SAMPLE for each in relays)
         before, after = right(BASE), right(out)
