@@ -24,7 +24,7 @@ CONTAINERS ?=
 STATE ?= .state
 SECONDS = 60
 
-.PHONY: help install run test check lint bench fuzz soak mutants train build push deploy layer sbom images-test clean lock
+.PHONY: help install run test check lint bench federated fuzz soak mutants train build push deploy layer sbom images-test clean lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,10 +76,19 @@ check: $(VENV)/.dev ## style, types, arrows between packages, the manifest, the 
 bench: .venv-bench/.bench ## the figures, measured here beside their peers and limits
 	.venv-bench/bin/python -m bench
 
+# Flower wants older releases of libraries that we share with it.
+.venv-federated/.federated: requirements/federated.txt
+	@test -x .venv-federated/bin/python || $(PYTHON) -m venv .venv-federated
+	.venv-federated/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+federated: .venv-federated/.federated ## federated learning's own environment (.venv-federated), and the tests that need it
+	.venv-federated/bin/python -m pytest -q -m "not soak" tests/models/federated
+
 fuzz: $(VENV)/.dev ## what a client may send, for SECONDS (60): by coverage where atheris has a wheel
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-soak: $(VENV)/.dev ## the long proofs
+soak: $(VENV)/.dev .venv-federated/.federated ## the long proofs
 	$(BIN)/python -m pytest -q -m soak --timeout 7200
 
 mutants: $(VENV)/.dev ## one-line sabotages: a named test must fail for each
@@ -119,5 +128,5 @@ lock: ## resolve requirements/*.in again into hash-locked *.txt
 	docker/tool lock
 
 clean: ## everything that make made
-	rm -rf $(VENV) .venv-bench .venv-train .venv-tools $(STATE) $(STATE)-* config build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-federated .venv-train .venv-tools $(STATE) $(STATE)-* config build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

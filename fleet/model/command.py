@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         "list": _list,
         "publish": _publish,
         "trial": _trial,
-        "promote": lambda given: _tell(given, gateways.promoted(given.name, given.target)),
+        "promote": lambda given: gateways.tell(given, gateways.promoted(given.name, given.target)),
         "rollback": _rollback,
     }
     return verbs[arguments.verb](arguments)
@@ -135,11 +135,11 @@ def _trial(arguments: argparse.Namespace) -> int:
     if arguments.end == (arguments.target is not None):
         raise FleetError("trial takes either a challenger or --end", Exit.USAGE)
     if arguments.end:
-        return _tell(arguments, gateways.ended(arguments.name))
+        return gateways.tell(arguments, gateways.ended(arguments.name))
     trial: dict[str, Any] = {"target": arguments.target, "guard": arguments.guard, "rule": arguments.rule}
     if arguments.share is not None:
         trial |= {"mode": "share", "share": arguments.share}
-    return _tell(arguments, gateways.tried(arguments.name, trial))
+    return gateways.tell(arguments, gateways.tried(arguments.name, trial))
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
@@ -155,26 +155,7 @@ def _rollback(arguments: argparse.Namespace) -> int:
     elif arguments.target in signed:
         repository.withdraw(arguments.target)
         _write(arguments, repository)
-    return _tell(arguments, gateways.back(arguments.name, arguments.to))
-
-
-def _tell(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
-    told = list(_shown(arguments, gateways.tell(arguments, settings)))
-    if arguments.format == "json":
-        print(json.dumps({"dry_run": arguments.dry_run, "gateways": told}, indent=2))
-    failed = [each for each in told if "error" in each]
-    return Exit.SOME if failed else Exit.OK
-
-
-def _shown(arguments: argparse.Namespace, told: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    for each in told:
-        where = f"{each['gateway']}/{each['module']}"
-        if "error" in each:
-            print(f"fleet: {where}: {each['error']}", file=sys.stderr)
-        elif arguments.format != "json":
-            done = "would be told" if arguments.dry_run else f"desired {each['version']}"
-            print(f"{where}: {done} {json.dumps(each['settings'])}")
-        yield each
+    return gateways.tell(arguments, gateways.back(arguments.name, arguments.to))
 
 
 def _repository(arguments: argparse.Namespace) -> Repository:

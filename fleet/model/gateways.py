@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import json
 from typing import Any, Final
 
 from fleet import targets
 from fleet.connected import hub_of
-from fleet.exits import FleetError
-from fleet.hub import Hub
+from fleet.each import Outcome, each
+from fleet.exits import Exit
+from fleet.hub import progress
+from fleet.options import at_least_one
+from fleet.outcomes import finish
 
 MODULE: Final = "inference"
 
@@ -18,17 +21,9 @@ Patch = dict[str, Any]
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which gateways."""
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--gateway", action="append", metavar="DEVICE", help="one gateway; may be given again")
-    which.add_argument("--where", metavar="CONDITION", help="all whose twin fits, as \"tags.models = 'canary'\"")
+    targets.configure(parser)
     parser.add_argument("--module", default=MODULE, help=f"the module's id (default {MODULE})")
-
-
-def meant(hub: Hub, arguments: argparse.Namespace) -> list[str]:
-    """The gateways that the arguments name. Raises FleetError where there is none."""
-    if arguments.gateway:
-        return list(arguments.gateway)
-    return targets.meeting(hub, arguments.where)
+    parser.add_argument("--at-once", type=at_least_one, default=8, metavar="N", help="gateways at a time (default 8)")
 
 
 def promoted(name: str, target: str) -> Patch:
@@ -52,17 +47,22 @@ def back(name: str, target: str | None) -> Patch:
     return {"versions": {name: target}, "trials": {name: None}}
 
 
-def tell(arguments: argparse.Namespace, settings: Patch) -> Iterator[dict[str, Any]]:
-    """Patch each gateway's twin; a line for each, with `error` where it was not done. Raises FleetError."""
-    hub = hub_of(arguments)
+def tell(arguments: argparse.Namespace, settings: Patch) -> int:
+    """Patch each gateway's twin, some at once; the exit code says whether all were told. Raises FleetError."""
+    hub, told = hub_of(arguments), progress(arguments.quiet)
     patch = {"properties": {"desired": {"settings": settings}}}
-    for gateway in meant(hub, arguments):
-        said: dict[str, Any] = {"gateway": gateway, "module": arguments.module, "settings": settings}
-        if not arguments.dry_run:
-            try:
-                twin = hub.patch_twin(gateway, arguments.module, patch)
-            except FleetError as error:
-                yield {**said, "error": str(error)}
-                continue
-            said["version"] = twin["properties"]["desired"]["$version"]
-        yield said
+    devices = targets.named(hub, arguments)
+    if arguments.dry_run:
+        requests = [f"PATCH /twins/{device}/modules/{arguments.module}" for device in devices]
+        print(json.dumps({"requests": requests, "patch": patch}, indent=2))
+        return Exit.OK
+
+    def act(device: str) -> dict[str, int]:
+        return {"version": int(hub.patch_twin(device, arguments.module, patch)["properties"]["desired"]["$version"])}
+
+    done: list[Outcome] = []
+    for outcome in each(devices, act, at_once=arguments.at_once):
+        done.append(outcome)
+        words = outcome.failure or f"desired {outcome.result['version']}"
+        told(f"{len(done)} of {len(devices)}: {outcome.device}/{arguments.module} {words}")
+    return finish(arguments, done)

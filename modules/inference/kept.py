@@ -1,9 +1,9 @@
 """The pictures and windows behind the last alerts, on disk until a person has said what they think of them.
 
 A verdict may come hours later and after a restart. Each file is the sample message itself, as a member of a batch
-(docs/formats/batch.md): `ALERT.sample` until it is sent, then `ALERT.sent`, empty. Bounded by bytes, number and age,
-oldest first out; nothing is synced, for what a power cut takes here is a picture and not the alert. Blocks: call it
-from a thread.
+(docs/formats/batch.md): `ALERT.sample` until it is sent, then `ALERT.sent`, empty unless it is held for learning.
+Bounded by bytes, number and age, oldest first out; nothing is synced, for what a power cut takes here is a picture and
+not the alert. Blocks: call it from a thread.
 """
 
 import logging
@@ -43,11 +43,13 @@ class Kept:
             else:  # what a kill left half written
                 path.unlink()
 
-    def add(self, alert: str, sample: Message, *, sent: bool, megabytes: float, hours: float) -> None:
-        """Keep what shows `alert`, or only that it was sent; then let the oldest go until the bounds hold."""
+    def add(
+        self, alert: str, sample: Message, *, sent: bool, megabytes: float, hours: float, hold: bool = False
+    ) -> None:
+        """Keep what shows `alert`, or only that it was sent (`hold`: and what); then let the oldest go."""
         with self._lock:
             if megabytes > 0 and hours > 0:
-                self._write(alert, None if sent else sample)
+                self._write(alert, sample if hold or not sent else None, sent=sent)
             self._bound(megabytes, hours)
 
     def find(self, alert: str) -> tuple[Message | None, bool]:
@@ -55,20 +57,20 @@ class Kept:
         with self._lock:
             if f"{alert}.sent" in self._files:
                 return None, True
-            name = f"{alert}.sample"
+            return self._read(alert, f"{alert}.sample"), False
+
+    def held(self, alert: str) -> Message | None:
+        """What shows `alert`, sent or not, as long as it is here."""
+        with self._lock:
+            name = f"{alert}.sent"
             if name not in self._files:
-                return None, False
-            try:
-                return member((self._folder / name).read_bytes()), False
-            except (OSError, BadMessage) as error:
-                log.warning("the sample of alert %s cannot be read and is dropped: %s", alert, error)
-                self._drop(name)
-                return None, False
+                return self._read(alert, f"{alert}.sample")
+            return self._read(alert, name) if self._files[name].size else None
 
     def sent(self, alert: str) -> None:
         """The sample of `alert` has gone up: its picture is needed here no longer."""
         with self._lock:
-            self._write(alert, None)
+            self._write(alert, None, sent=True)
 
     def bound(self, megabytes: float, hours: float) -> None:
         """Let go what is too old, or too much since the bounds have changed."""
@@ -92,10 +94,20 @@ class Kept:
         """How many alerts have something."""
         return len(self._files)
 
-    def _write(self, alert: str, sample: Message | None) -> None:
+    def _read(self, alert: str, name: str) -> Message | None:
+        if name not in self._files:
+            return None
+        try:
+            return member((self._folder / name).read_bytes())
+        except (OSError, BadMessage) as error:
+            log.warning("the sample of alert %s cannot be read and is dropped: %s", alert, error)
+            self._drop(name)
+            return None
+
+    def _write(self, alert: str, sample: Message | None, *, sent: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         name, other = f"{alert}.sent", f"{alert}.sample"
-        if sample is not None:
+        if not sent:
             if name in self._files:
                 return  # an alert that is raised a second time by a redelivery
             name, other = other, name

@@ -61,7 +61,7 @@ class InferenceModule:
         self._waves = Waves(edge, judging, self._outgoing, self._recent, shown)
         self._verdicts = Verdicts(edge, NAME, self._outgoing.evidence)
         edge.health(lambda: {"drift": self._outgoing.watching.drifting()})
-        self.telling.register(self._waves, self._outgoing.kept)
+        self.telling.register(self._waves, self._outgoing.kept, self._outgoing.labelled)
         edge.on_settings(self.apply, from_start=True)
         edge.on_input("frames", self._frame)
         edge.on_input("waveforms", self._waveform)
@@ -143,7 +143,7 @@ class InferenceModule:
 
     async def _forget(self, _payload: object) -> object:
         """Delete what alerts were about: the pictures and windows that wait here for a person's verdict."""
-        return {"forgotten": await asyncio.to_thread(self._outgoing.kept.forget)}
+        return {"forgotten": await self._outgoing.forget()}
 
     async def _send_scores(self) -> None:
         while True:

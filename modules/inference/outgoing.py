@@ -18,6 +18,7 @@ from modules.inference.card import Card
 from modules.inference.drift.watching import Change, Watching
 from modules.inference.engine import Answer
 from modules.inference.kept import Kept
+from modules.inference.labelled import Labelled
 from modules.inference.sampling import Rates, Sampling, reason
 from modules.inference.scores import Tally
 from modules.inference.settings import InferenceSettings
@@ -57,6 +58,7 @@ class Outgoing:
         self.watching = Watching(orjson.loads(self._drift.load() or b"{}"))
         self._drift_kept = b""
         self.kept = Kept(edge.state_dir / "alerts")
+        self.labelled = Labelled(edge.state_dir / "labelled")
         self._judged = edge.metrics.counter("millwatch_verdicts_total", "Verdicts", "model", "label")
         self._samples = edge.metrics.counter("millwatch_samples_total", "Inputs kept as samples", "reason")
 
@@ -144,6 +146,7 @@ class Outgoing:
     async def evidence(self, said: OperatorVerdict) -> Evidence | None:
         """What shows the alert that a person judged; sent now if it has not been."""
         sample, sent = await asyncio.to_thread(self.kept.find, said.alert)
+        await self._label(said)
         if sample is None:
             return Evidence(NAME, _sample_id(said.alert)) if sent else None
         await self._edge.send("samples", sample)
@@ -151,10 +154,24 @@ class Outgoing:
         await asyncio.to_thread(self.kept.sent, said.alert)
         return Evidence(sample.source, sample.message_id)
 
+    async def _label(self, said: OperatorVerdict) -> None:
+        """Keep what was judged, where it is wanted: to learn from."""
+        try:
+            held = await asyncio.to_thread(self.kept.held, said.alert)
+            megabytes = self._edge.settings.labelled_mb
+            await asyncio.to_thread(self.labelled.judge, said.alert, said.verdict, held, megabytes=megabytes)
+        except OSError as error:  # the verdict itself goes up
+            log.warning("what was judged of alert %s could not be kept: %s", said.alert, error)
+
+    async def forget(self) -> int:
+        """Delete what alerts were about, judged or not; how many. Raises OSError."""
+        return await asyncio.to_thread(self.kept.forget) + await asyncio.to_thread(self.labelled.forget)
+
     async def bound(self) -> None:
         """Let go what was kept too long."""
         settings = self._edge.settings
         try:
+            await asyncio.to_thread(self.labelled.bound, settings.labelled_mb)
             await asyncio.to_thread(self.kept.bound, settings.kept_mb, settings.kept_hours)
         except OSError as error:
             log.warning("what alerts were about could not be deleted: %s", error)
@@ -178,9 +195,16 @@ class Outgoing:
 
     async def _on_disk(self, alert: str, sample: Message, *, sent: bool) -> None:
         settings = self._edge.settings
+        hold = settings.labelled_mb > 0
         try:
             await asyncio.to_thread(
-                self.kept.add, alert, sample, sent=sent, megabytes=settings.kept_mb, hours=settings.kept_hours
+                self.kept.add,
+                alert,
+                sample,
+                sent=sent,
+                megabytes=settings.kept_mb,
+                hours=settings.kept_hours,
+                hold=hold,
             )
         except OSError as error:  # the alert itself has gone out
             log.warning("what alert %s was about could not be kept: %s", alert, error)

@@ -87,4 +87,11 @@ class InferenceSettings(Settings):
     kept_hours: float = Field(
         24.0, ge=0, le=720, title="How long it is kept", description="hours without a verdict; 0 keeps nothing"
     )
+    labelled_mb: float = Field(
+        0.0,
+        ge=0,
+        le=4096,
+        title="Samples that people judged",
+        description="MB kept here to learn from (docs/guides/federated.md); 0 keeps none",
+    )
     verdicts_kept: int = Field(10_000, ge=5_000, le=1_000_000, title="Verdicts kept for the view")

@@ -10,6 +10,7 @@ from modules.common.edge import Edge
 from modules.inference.engine import Engine
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError, without_paths
 from modules.inference.kept import Kept
+from modules.inference.labelled import Labelled
 from modules.inference.loading import Loading
 from modules.inference.packages import Entry
 from modules.inference.recent import Recent
@@ -45,13 +46,13 @@ class Telling:
         self._trials = trials
         self._reported: dict[str, set[str]] = {}  # names by reported property
 
-    def register(self, waves: Waves, kept: Kept) -> None:
+    def register(self, waves: Waves, kept: Kept, labelled: Labelled) -> None:
         """Serve the views, tell health, report what changes."""
         self._edge.view("verdicts", lambda query: (_JSON, orjson.dumps({"verdicts": self._recent.select(query)})))
         self._edge.view("models", lambda _query: (_JSON, orjson.dumps(self.models())))
         self._edge.view("last", lambda query: (_JSON, orjson.dumps(self.last(query))))
         self._edge.view("heatmap", self._heatmap)
-        self._edge.health(lambda: self.facts(waves, kept))
+        self._edge.health(lambda: self.facts(waves, kept, labelled))
         self._edge.background("report", self._report)
         gauges = (
             (
@@ -69,7 +70,7 @@ class Telling:
         self._changed.set()
         self._edge.beat()
 
-    def facts(self, waves: Waves, kept: Kept) -> dict[str, object]:
+    def facts(self, waves: Waves, kept: Kept, labelled: Labelled) -> dict[str, object]:
         """What health tells about the models."""
         entries = self._loading.entries
         failed = [f"{name}: {entry.error}" for name, entry in entries.items() if not entry.usable]
@@ -81,7 +82,7 @@ class Telling:
             "engine": self.engine(),
             "model_restarts": self._engine.restarts,
             "conditions": waves.raised,
-            "kept": {"alerts": len(kept), "bytes": kept.size},
+            "kept": {"alerts": len(kept), "bytes": kept.size, "labelled": len(labelled)},
         }
         refused = [
             f"update of {name} to {each['wanted']} is refused: {each['reason']}: {each['text']}"

@@ -69,7 +69,7 @@ def test_a_trial_is_promoted_and_rolled_back(
     hub: Hub, told: Fleet, begun: Path, fleet: Fleet, make_package: MakePackage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fleet("publish", make_package("1.0.0"), make_package("1.1.0")) == Exit.OK
-    where = ("--gateway", hub.state.gateway)
+    where = ("--device", hub.state.gateway)
     assert told("trial", "tile", "picture/tile/1.1.0", "--share", "0.25", "--rule", '{"n": 500}', *where) == Exit.OK
     trial = settings(hub)["trials"]["tile"]
     assert trial == {"target": "picture/tile/1.1.0", "mode": "share", "share": 0.25, "rule": {"n": 500}}
@@ -95,11 +95,13 @@ def test_gateways_by_tag_and_a_dry_run(hub: Hub, told: Fleet, capsys: pytest.Cap
     capsys.readouterr()
     canary = ("--where", "tags.models = 'canary'")
     assert told("promote", "tile", "picture/tile/1.2.0", *canary, "--dry-run") == Exit.OK
-    assert f"{hub.state.gateway}/inference: would be told" in capsys.readouterr().out
+    dry = json.loads(capsys.readouterr().out)
+    assert dry["requests"] == [f"PATCH /twins/{hub.state.gateway}/modules/inference"]
+    assert dry["patch"]["properties"]["desired"]["settings"]["versions"] == {"tile": "picture/tile/1.2.0"}
     assert settings(hub) == before
     assert told("promote", "tile", "picture/tile/1.2.0", *canary, "--format", "json") == Exit.OK
-    (one,) = json.loads(capsys.readouterr().out)["gateways"]
-    assert one["gateway"] == hub.state.gateway
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one == {"device": hub.state.gateway, "result": {"version": hub.desired("inference")["$version"]}}
     assert settings(hub)["versions"] == {"tile": "picture/tile/1.2.0"}
     assert told("promote", "tile", "picture/tile/1.3.0", "--where", "tags.models = 'none'") == Exit.REFUSED
 
@@ -107,13 +109,13 @@ def test_gateways_by_tag_and_a_dry_run(hub: Hub, told: Fleet, capsys: pytest.Cap
 def test_one_gateway_that_is_not_there_does_not_keep_the_others_back(
     hub: Hub, told: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = ("--gateway", "ghost", "--gateway", hub.state.gateway)
+    where = ("--device", "ghost", "-d", hub.state.gateway)
     assert told("promote", "tile", "picture/tile/1.4.0", *where) == Exit.SOME
-    assert "ghost/inference" in capsys.readouterr().err
+    assert "fleet: ghost: " in capsys.readouterr().err
     assert settings(hub)["versions"] == {"tile": "picture/tile/1.4.0"}
 
 
 def test_what_is_no_version_is_refused_before_the_hub_is_asked(fleet: Fleet) -> None:
     with pytest.raises(SystemExit) as ended:
-        fleet("promote", "tile", "../tile", "--gateway", "gw1")
+        fleet("promote", "tile", "../tile", "--device", "gw1")
     assert ended.value.code == Exit.USAGE

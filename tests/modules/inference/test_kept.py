@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
@@ -9,7 +10,16 @@ from modules.common.messages import Message
 from modules.inference.kept import Kept
 
 Frame = Callable[..., Message]
-ROOM = {"megabytes": 1.0, "hours": 1.0}
+
+
+class Room(TypedDict):
+    """The bounds."""
+
+    megabytes: float
+    hours: float
+
+
+ROOM: Room = {"megabytes": 1.0, "hours": 1.0}
 
 
 @pytest.fixture

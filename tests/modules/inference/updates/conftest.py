@@ -244,6 +244,29 @@ def gateway(tmp_path: Path, web: Web, operator: Operator) -> Gateway:
     )
 
 
+@pytest.fixture
+def line(
+    operator: Operator,
+    gateway: Gateway,
+    make_package: MakePackage,
+    picture_card: Callable[..., dict[str, Any]],
+    dark: bytes,
+    tmp_path: Path,
+) -> tuple[dict[str, Any], Path]:
+    """Settings with what ships, and a repository with a good version and one that does not load."""
+    operator.publish("1.1.0")
+    bad = make_package("bad", picture_card(version="1.2.0", input={"name": "nowhere", "shape": [1, 4, 4]}))
+    repository = operator.repository()
+    repository.publish([pack(bad)])
+    operator.done(repository)
+    picture = tmp_path / "dark.jpg"
+    picture.write_bytes(dark)
+    job = gateway.job
+    where = {"url": job.url, "root": str(job.root), "root_sha256": job.root_sha256, "ca": str(job.ca)}
+    updates = {**where, "bytes_per_s": 20_000}  # so that some kills fall into the download
+    return {"packages": {"tile": {"path": str(make_package("shipped"))}}, "updates": updates}, picture
+
+
 def versions(folder: Path) -> dict[str, int]:
     """Of each role's metadata in a folder."""
     return {each.name: json.loads(each.read_bytes())["signed"]["version"] for each in folder.glob("*.json")}

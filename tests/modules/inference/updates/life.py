@@ -63,7 +63,7 @@ class Nobody:
         updates = patch.get("updates")
         tile = updates.get("tile") if isinstance(updates, dict) else None
         if tile:
-            say(tile.get("state"), tile.get("step"))
+            say(tile.get("state"), tile.get("step") or tile.get("reason"))
 
     async def close(self) -> None:
         pass

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from fleet.model.archive import pack
-
 LIFE = Path(__file__).with_name("life.py")
 GOOD, BAD = "picture/made-up/1.1.0", "picture/made-up/1.2.0"
 LAST = "up 1.1.0 ok"
@@ -26,7 +24,7 @@ LONGEST_S = 3600  # a machine that is busy otherwise is no failure; pytest has a
 class Life:
     """One process of the module, and the lines that it has said."""
 
-    def __init__(self, state: Path, settings: dict[str, Any], picture: Path) -> None:
+    def __init__(self, state: Path, settings: dict[str, Any], picture: Path, **variables: str) -> None:
         job = {"state": str(state), "settings": settings, "picture": str(picture)}
         self.process = subprocess.Popen(
             [sys.executable, str(LIFE), json.dumps(job)],
@@ -34,6 +32,7 @@ class Life:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, **variables},
         )
         self.lines: list[str] = []
         self._guard = threading.Timer(LONGEST_S, self.process.kill)
@@ -107,29 +106,6 @@ def play(seed: int, state: Path, settings: dict[str, Any], picture: Path) -> str
         finally:
             again.end()
     return life.lines[-1]
-
-
-@pytest.fixture
-def line(
-    operator: Any,
-    gateway: Any,
-    make_package: Callable[..., Path],
-    picture_card: Callable[..., dict[str, Any]],
-    dark: bytes,
-    tmp_path: Path,
-) -> tuple[dict[str, Any], Path]:
-    """Settings with what ships, and a repository with a good version and one that does not load."""
-    operator.publish("1.1.0")
-    bad = make_package("bad", picture_card(version="1.2.0", input={"name": "nowhere", "shape": [1, 4, 4]}))
-    repository = operator.repository()
-    repository.publish([pack(bad)])
-    operator.done(repository)
-    picture = tmp_path / "dark.jpg"
-    picture.write_bytes(dark)
-    job = gateway.job
-    updates = {"url": job.url, "root": str(job.root), "root_sha256": job.root_sha256, "ca": str(job.ca)}
-    updates |= {"bytes_per_s": 20_000}  # so that some kills fall into the download
-    return {"packages": {"tile": {"path": str(make_package("shipped"))}}, "updates": updates}, picture
 
 
 def test_a_good_model_comes_up_after_a_kill(line: tuple[dict[str, Any], Path], tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_version_is_published_promoted_and_rolled_back(
     )
     with running(manifest) as hub:
         hub.until((hub.state.root / "cloud" / "service.port").exists, 60, "the service API")
-        where = ["--gateway", hub.state.gateway, "--login", f"{login(hub.state)};CaFile={hub.state.ca_certificate}"]
+        where = ["--device", hub.state.gateway, "--login", f"{login(hub.state)};CaFile={hub.state.ca_certificate}"]
         hub.until(lambda: runs(hub, "1.0.0"), 120, "what ships")
         assert main(["model", "promote", "tile", "picture/made-up/1.2.0", *where]) == 0
         hub.until(lambda: runs(hub, "1.2.0"), 120, "the new version")

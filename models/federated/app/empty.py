@@ -1,0 +1,3 @@
+"""Never run; see pyproject.toml."""
+
+app = None
