@@ -32,7 +32,7 @@ from localhub.manners import LOCALHUB, Manners
 from localhub.state import State
 
 MODULES = ("alpha", "beta", "gamma")
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 _addresses = itertools.count(1)
 

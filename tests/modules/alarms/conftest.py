@@ -15,7 +15,7 @@ from modules.alarms.outputs.base import MessengerSettings, SwitchSettings
 from modules.alarms.store import Queued
 from modules.common.messages import new_id
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 QUICK = {"retry_s": 0.3, "look_s": 0.2, "patience_s": 2.0}
 
 

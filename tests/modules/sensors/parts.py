@@ -114,7 +114,6 @@ class Broker:
             "type": "mqtt",
             "host": "127.0.0.1",
             "port": self.port,
-            "keepalive_s": 1,
             "credentials_file": str(self.secret),
         } | more
 

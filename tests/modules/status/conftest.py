@@ -42,7 +42,8 @@ class Line:
         self.view = view
         self.url = url
         self.token = token
-        self.client = httpx.AsyncClient(base_url=url, trust_env=False, verify=False)  # a test of TLS brings its own
+        # A test of TLS brings a client of its own.
+        self.client = httpx.AsyncClient(base_url=url, trust_env=False, verify=False, timeout=60)
         self.acting = {"Authorization": f"Bearer {token}"}
         self._seq = 0
 
@@ -99,7 +100,7 @@ class Line:
 
     async def settled(self) -> None:
         """Everything delivered has been handled."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             count = self._seq
             while len(self.transport.acknowledged) < count:  # noqa: ASYNC110 - what is waited for is in the module
                 await asyncio.sleep(0.001)
@@ -165,7 +166,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, r
         token = (tmp_path / "tokens" / "operate").read_text().strip()
         line = Line(module, transport, view, f"{scheme}://127.0.0.1:{port}", token)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not run.done():
                     try:
                         await line.get("/healthz")

@@ -56,7 +56,7 @@ class Line:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 -- what is waited for knows no event
             await asyncio.sleep(0.002)
 
