@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from pymodbus.client import ModbusTcpClient
 
+from devices.line import free_port
 from localhub.control.client import ControlError
 from localhub.testing import Hub, running, write_manifest
 from tests.modules.alarms.parts import Hook, Mails
-from tests.modules.sensors.parts import Broker, Process, free_port
+from tests.modules.sensors.parts import Broker, Process
 
 if shutil.which("mosquitto") is None:
     pytest.skip("needs mosquitto: apt-get install mosquitto", allow_module_level=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.line import free_port
 from modules.camera.frame import Frame
 from modules.camera.reader import Reader
 from modules.camera.settings import Camera
@@ -40,8 +41,7 @@ class Server:
     """The camera that is played, at one address for its whole life."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
         self._process: subprocess.Popen[str] | None = None
 

@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from devices.line import free_port
 from localhub.control.client import ControlError
 from localhub.testing import Hub, running, write_manifest
-from tests.modules.sensors.parts import Broker, CoapDevice, Opc, Process, Wire, cable, free_port
+from tests.modules.sensors.parts import Broker, CoapDevice, Opc, Process, Wire, cable
 
 if shutil.which("mosquitto") is None:
     pytest.skip("needs mosquitto: apt-get install mosquitto", allow_module_level=True)

@@ -16,7 +16,7 @@ from modules.alarms.store import Queued
 from modules.common.messages import new_id
 
 WITHIN_S = 60.0
-QUICK = {"retry_s": 0.3, "look_s": 0.2, "patience_s": 2.0}
+QUICK = {"retry_s": 0.3, "look_s": 0.2, "patience_s": 30.0}
 
 
 def notice(number: int = 0, **more: Any) -> Notice:

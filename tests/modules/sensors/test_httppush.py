@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from devices.line import free_port
 from modules.common.messages import PACKED, SENML, Reading, packed
 from tests.modules.sensors.conftest import Live, Source
-from tests.modules.sensors.parts import Pair, free_port
+from tests.modules.sensors.parts import Pair
 
 TOKEN = "0123456789abcdef"
 POINTS = [

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from devices.line import free_port
 from tests.modules.sensors.conftest import Live, Running, Source
-from tests.modules.sensors.parts import Process, cable, free_port
+from tests.modules.sensors.parts import Process, cable
 
 POINTS = [
     {"name": "press/oil", "address": "holding/0", "scale": 0.1, "unit": "Cel"},

@@ -1,7 +1,6 @@
 """The status module on a free port, with edgeHub played by the test and a view that answers like a module's."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import orjson
 import pytest
 from playwright.async_api import Browser
 
+from devices.line import free_port
 from modules.common.edge import Edge
 from modules.common.messages import Alert, Message, json_message, rfc3339
 from modules.common.view import ViewServer
@@ -145,9 +145,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, r
 
     @asynccontextmanager
     async def running(scheme: str) -> AsyncIterator[Line]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         monkeypatch.setenv("MILLWATCH_STATUS_PORT", str(port))
         transport.acknowledged.clear()
         edge = Edge("status", StatusSettings, state_dir=tmp_path, transport=transport, heartbeat_s=60)
