@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+
+from devices.line import ROOT, Line
 
 
 def least_manifest(modules: tuple[str, ...], settings: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
@@ -59,3 +64,40 @@ def least_manifest(modules: tuple[str, ...], settings: Mapping[str, Mapping[str,
     }
     content |= {name: {"properties.desired": {"settings": dict(wanted)}} for name, wanted in (settings or {}).items()}
     return {"modulesContent": content}
+
+
+def alerting_line(
+    folder: Path,
+    address: str,
+    taker: str,
+    *,
+    source: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Line:
+    """A line of two: `bench._alerts` with the variables `source`, and the module `taker`, which takes its alerts."""
+    manifest = least_manifest(("source", taker), {taker: settings} if settings else None)
+    route = f'FROM /messages/modules/source/outputs/alerts INTO BrokeredEndpoint("/modules/{taker}/inputs/alerts")'
+    hub = manifest["modulesContent"]["$edgeHub"]["properties.desired"]
+    hub["routes"] = {"alerts": {"route": route, "priority": 0, "timeToLiveSecs": 3600}}
+    own = {"MILLWATCH_STATE": "${MODULE_STATE}", "MILLWATCH_VIEW_PORT": "0"}
+    (folder / "deployment.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "localhub.toml").write_text(
+        _process("source", "bench._alerts", {**own, **source})
+        + _process(taker, f"modules.{taker}", {**own, **(environment or {})}),
+        encoding="utf-8",
+    )
+    return Line(
+        state=folder / "state",
+        address=address,
+        manifest=folder / "deployment.json",
+        config=folder / "localhub.toml",
+        leaves=[],
+        log=folder / "said",
+    )
+
+
+def _process(name: str, package: str, environment: Mapping[str, str]) -> str:
+    variables = ", ".join(f'{key} = "{value}"' for key, value in environment.items())
+    command = f'["{sys.executable}", "-m", "{package}"]'
+    return f'[modules.{name}]\ncommand = {command}\nfolder = "{ROOT}"\nenv = {{ {variables} }}\n'

@@ -1,9 +1,7 @@
-"""From an alert to the coil of a PLC, through localhub over TLS, the state on disk in between."""
+"""From an alert to the coil of a PLC, through localhub over TLS and its store."""
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,56 +11,25 @@ from typing import Any
 import numpy as np
 
 from bench._farend import far_end
-from bench._manifest import least_manifest
+from bench._manifest import alerting_line
+from bench._noise import beside
 from bench.claim import Claim
-from devices.line import ROOT, Line, free_port
+from devices.line import free_port
 
-RATE = 8  # alerts a second: each raise has its clear an eighth of a second later
-LEAST = 50
+RATE = 20  # alerts a second: each raise has its clear a twentieth of a second later
+LEAST = 100
 
 
-def _line(folder: Path, port: int, raised: Path) -> Line:
-    """A module that raises alerts, and alarms with one coil, beside a mail server that does not answer."""
-    settings: dict[str, Any] = {
+def _settings(port: int) -> dict[str, Any]:
+    """Alarms with one coil, beside a mail server that does not answer."""
+    mail = {"type": "email", "host": "127.0.0.1", "port": 9, "security": "none"}
+    return {
         "rules": {"all": {"latch": False, "outputs": ["coil", "mail"]}},
         "outputs": {
             "coil": {"type": "modbus-tcp", "host": "127.0.0.1", "port": port, "address": "coil/0"},
-            "mail": {
-                "type": "email",
-                "host": "127.0.0.1",
-                "port": 9,
-                "security": "none",
-                "sender": "a@example.com",
-                "to": ["b@example.com"],
-            },
+            "mail": mail | {"sender": "a@example.com", "to": ["b@example.com"]},
         },
     }
-    manifest = least_manifest(("source", "alarms"), {"alarms": settings})
-    sink = 'INTO BrokeredEndpoint("/modules/alarms/inputs/alerts")'
-    manifest["modulesContent"]["$edgeHub"]["properties.desired"]["routes"] = {
-        "alerts": {
-            "route": f"FROM /messages/modules/source/outputs/alerts {sink}",
-            "priority": 0,
-            "timeToLiveSecs": 3600,
-        }
-    }
-    (folder / "deployment.json").write_text(json.dumps(manifest), encoding="utf-8")
-    own = 'MILLWATCH_STATE = "${MODULE_STATE}", MILLWATCH_VIEW_PORT = "0"'
-    (folder / "localhub.toml").write_text(
-        f'[modules.source]\ncommand = ["{sys.executable}", "-m", "bench._alerts"]\nfolder = "{ROOT}"\n'
-        f'env = {{ {own}, BENCH_RATE = "{RATE}", BENCH_STATES = "raised,cleared", BENCH_RESULT = "{raised}" }}\n'
-        f'[modules.alarms]\ncommand = ["{sys.executable}", "-m", "modules.alarms"]\nfolder = "{ROOT}"\n'
-        f"env = {{ {own} }}\n",
-        encoding="utf-8",
-    )
-    return Line(
-        state=folder / "state",
-        address="127.32.1.5",
-        manifest=folder / "deployment.json",
-        config=folder / "localhub.toml",
-        leaves=[],
-        log=folder / "said",
-    )
 
 
 def _times(path: Path, wanted: str) -> list[float]:
@@ -89,15 +56,19 @@ def run(*, quick: bool) -> dict[str, Claim]:
     with tempfile.TemporaryDirectory(prefix="alarms-") as text:
         folder = Path(text)
         raised, written = folder / "raised", folder / "written"
-        with far_end("_coil.py", str(port), str(written)), _line(folder, port, raised) as line:
+        source = {"BENCH_RATE": str(RATE), "BENCH_STATES": "raised,cleared", "BENCH_RESULT": str(raised)}
+        line = alerting_line(folder, "127.32.1.5", "alarms", source=source, settings=_settings(port))
+        with far_end("_coil.py", str(port), str(written)), line:
             line.wait("the first alarms", lambda: len(_times(written, "1")) >= 10, timeout_s=60)
             begun = time.time()
-            time.sleep(seconds)
+            with beside() as noise:
+                time.sleep(seconds)
             ended = time.time() - 1.0  # the last are still under way
         chosen = [at for at in _times(raised, "raised") if begun <= at < ended]
         if len(chosen) < LEAST:
             raise RuntimeError(f"only {len(chosen)} alerts in {seconds:.0f} s: too few for a percentile")
         found = latencies(chosen, _times(written, "1"))
     p50, p99 = np.percentile(found, [50, 99])
-    peer = f"{len(found)} alerts, median {p50:.1f} ms; SDK, TLS, hub's store and the module's disk in it; mail dead"
+    inside = "SDK, TLS and hub's store in it, mail dead"
+    peer = f"{len(found)} alerts, median {p50:.1f} ms; {inside}; {noise}"
     return {"alert_to_relay_p99_ms": Claim(float(p99), "ms", 50, 15, peer, lower_is_better=True)}

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from localhub import address, config
 from localhub.agent.creation import Site
@@ -23,6 +24,8 @@ from localhub.identity import Auth, Credential, Identities
 from localhub.manifest.deployment import Deployment, load_deployment
 from localhub.manifest.problem import ManifestError
 from localhub.state import FACTS, State, StateError, write_atomic
+
+_LOCK: Final = "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,8 @@ def _prepare_bare(options: Options) -> Prepared:
 def _taken(options: Options) -> Iterator[tuple[Records, list[str], int]]:
     """The state folder for this process alone, without what an earlier run left; let go of when the block fails."""
     root = options.state.resolve()
+    if options.fresh:
+        _is_ours(root)
     lock = _locked(root)
     try:
         records = Records(root / "living.json", str(root))
@@ -188,7 +193,7 @@ def _certified(state: State, settings: Config) -> dict[str, Credential]:
 def _locked(root: Path) -> int:
     """Take the state folder for this process alone; the kernel lets go of it when the process ends, however it ends."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -204,12 +209,17 @@ def _locked(root: Path) -> int:
     return descriptor
 
 
-def _clear(root: Path) -> None:
-    """Empty a state folder, and only a state folder."""
-    entries = [entry for entry in root.iterdir() if entry.name != "lock"]
-    if entries and not (root / FACTS).exists():
+def _is_ours(root: Path) -> None:
+    """Only a state folder may be emptied: what is not there yet, holds nothing, or holds a localhub's facts."""
+    if root.exists() and not (root / FACTS).exists() and any(entry.name != _LOCK for entry in root.iterdir()):
         raise CannotStartError(f"--fresh would empty {root}, which is not a state folder of localhub; name another")
-    for entry in entries:
+
+
+def _clear(root: Path) -> None:
+    """Empty the state folder."""
+    for entry in root.iterdir():
+        if entry.name == _LOCK:
+            continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

@@ -55,7 +55,8 @@ class Records:
     def end_leftovers(self, *, grace_s: float = 2.0) -> list[str]:
         """End what an earlier run left; the names of what was found. Call before anything is started."""
         found: dict[str, list[int]] = {}
-        for name, (pid, started) in self._load().items():
+        recorded = self._load()
+        for name, (pid, started) in recorded.items():
             living = proc.started(pid)
             if living is not None and living != started:
                 continue  # the id is somebody else's now
@@ -68,8 +69,9 @@ class Records:
             if leader or members:
                 found[name] = leader + members
         end([pid for pids in found.values() for pid in pids], grace_s=grace_s)
-        self._living.clear()
-        self._save()
+        if recorded:
+            self._living.clear()
+            self._save()
         return list(found)
 
     def _load(self) -> dict[str, tuple[int, str]]:

@@ -1,10 +1,10 @@
 """Rules, alerts and time in; what begins and ends to sound out. Pure.
 
 An alarm is what a rule makes of a condition. It is **live** while the condition fits the rule, and with `latch` from
-then on until somebody acknowledges it. It **sounds** while it is live, nobody has acknowledged it, no quiet hours hold,
-the hold-off since it began to sound last is over, and it has not sounded as long as it may. So hold-off and quiet hours
-put an alarm off; only what is over before they are (which a latched alarm never is) does not sound at all, and that is
-counted. Worse than what was acknowledged is a new alarm, and ends the hold-off.
+then on until somebody acknowledges or resolves it. It **sounds** while it is live, nobody has acknowledged it, no quiet
+hours hold, the hold-off since it began to sound last is over, and it has not sounded as long as it may. So hold-off and
+quiet hours put an alarm off; only what is over before they are (which a latched alarm never is) does not sound at all,
+and that is counted. Worse than what was acknowledged is a new alarm, and ends the hold-off.
 """
 
 from collections import Counter
@@ -84,6 +84,18 @@ class Board:
         condition.acknowledged, condition.by = condition.severity, who
         return self._judge(condition, at)
 
+    def resolve(self, key: Key, alert_id: str, who: str, at: float) -> list[Change]:
+        """Somebody says that it is over, which releases a latch. Raises KeyError as above.
+
+        What is still reported is over only if that is its newest alert; it stands again when it is reported again.
+        """
+        condition = self.conditions[key]
+        condition.stands = condition.stands and condition.alert != alert_id
+        if condition.stands:
+            return []
+        condition.by = who
+        return self._judge(condition, at, resolved=True)
+
     def find(self, pattern: str) -> list[Key]:
         """The conditions whose source fits a pattern and that ask for somebody."""
         return [
@@ -122,7 +134,7 @@ class Board:
         known.stands, known.alert, known.severity = True, alert_id, alert.severity
         known.text, known.advice, known.item = alert.text, alert.advice or "", alert.item is not None
 
-    def _judge(self, condition: Condition, at: float) -> list[Change]:
+    def _judge(self, condition: Condition, at: float, *, resolved: bool = False) -> list[Change]:
         """Bring the alarms of a condition up to date."""
         self.touched.add(condition.key)
         changes = list[Change]()
@@ -134,7 +146,7 @@ class Board:
             if rule is None:
                 alarm.live, alarm.sounds, alarm.why = False, False, "settings"
             else:
-                self._decide(rule, condition, alarm, at)
+                self._decide(rule, condition, alarm, at, resolved=resolved)
                 due = min(due, self._due_of(rule, condition, alarm, at))
             if alarm.sounds != sounded:
                 changes.append(Change(name, condition, alarm.sounds, at, alarm.why))
@@ -150,18 +162,19 @@ class Board:
             self._forget(condition)
         return changes
 
-    def _decide(self, rule: Rule, condition: Condition, alarm: Alarm, at: float) -> None:
+    def _decide(self, rule: Rule, condition: Condition, alarm: Alarm, at: float, *, resolved: bool) -> None:
         """Whether an alarm is live and sounds at `at`, and if not, why."""
         over = condition.item and not _within(condition.since, rule.item_s, at)
         fits = condition.stands and not over and rule.fits(*condition.key, condition.severity)
         cared_for = condition.acknowledged is not None
-        live = fits or (rule.latch and alarm.live and not cared_for)
+        live = fits or (rule.latch and alarm.live and not cared_for and not resolved)
         if live and not alarm.live:
             alarm.heard = alarm.worn = False
         if alarm.sounds and rule.longest_s and not _within(alarm.begun, rule.longest_s, at):
             alarm.worn = True
         held = not alarm.sounds and _within(alarm.begun, rule.hold_off_s, at)
         reasons = {
+            "resolved": resolved,
             "acknowledged": cared_for,
             "cleared": not live,
             "quiet hours": bool(rule.quiet_hours) and rule.quiet(at, self._zone),

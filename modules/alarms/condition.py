@@ -51,6 +51,7 @@ class Condition:
     acknowledged: Severity | None = None
     """The severity that somebody takes care of."""
     by: str = ""
+    """Who acknowledged or resolved it."""
     alarms: dict[str, Alarm] = field(default_factory=dict)
     """By the rule's name."""
 

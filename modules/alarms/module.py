@@ -1,4 +1,4 @@
-"""The alarms module on the edge: alerts in, kept before they are acknowledged, then told to the outputs."""
+"""The alarms module on the edge: alerts in, switches moved at once, kept before acknowledged, then sent as notices."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from modules.alarms import views
 from modules.alarms.board import Board, Change
 from modules.alarms.carrier import Carrier, MessengerCarrier, SwitchCarrier
 from modules.alarms.condition import Key
+from modules.alarms.keeper import Keeper
 from modules.alarms.notice import Notice
 from modules.alarms.orders import TEST, Orders
 from modules.alarms.outputs.base import MessengerSettings, OutputSettings, SwitchSettings
@@ -33,15 +34,12 @@ class AlarmsModule:
     def __init__(self, edge: Edge[AlarmsSettings]) -> None:
         self.carriers: Final[dict[str, Carrier]] = {}
         self.testing: Final[set[str]] = set()
-        self.trouble = ""
-        """Why the disk does not take what must be kept."""
         self._edge = edge
         self._gateway = os.environ.get("IOTEDGE_DEVICEID", "")
         self.store: Final = Store(edge.state_dir / "alarms.db")
+        self.keeper: Final = Keeper(self.store, self._hand_over)
         self.board: Final = Board({}, zoneinfo.ZoneInfo("UTC"), self.store.conditions())
         self._settings = AlarmsSettings()
-        self._owed: dict[str, Key] = {}
-        """Alerts that were taken and could not be written down."""
         self._hearts: dict[str, Heart] = {}
         self._moved = asyncio.Event()
         self._begun = self._ruled = self._stopped = False
@@ -60,6 +58,7 @@ class AlarmsModule:
         edge.on_method(TEST, self._orders.test)
         edge.view("alarms", lambda query: views.alarms(self, query))
         edge.health(lambda: views.facts(self))
+        edge.background("disk", self.keeper.stay)
         edge.background("time", self._time)
         edge.on_stop(self.stop)
 
@@ -71,24 +70,24 @@ class AlarmsModule:
         hearts += [name for name in gone if name in self._hearts and name not in hearts]
         await asyncio.gather(*(self._hearts.pop(name).stop() for name in hearts))
         await asyncio.gather(*(self.carriers.pop(name).stop() for name in gone))
+        await self.keeper.settle()  # no notice is to be found on disk that is handed over as well
         new = {name: self._make(name, each) for name, each in settings.outputs.items() if name not in self.carriers}
         self.carriers.update(new)
         # Settings that are not known yet, at a first start without edgeHub, end nothing that was kept.
         orphans = {each.output for each in self.store.waiting()} - set(self.carriers) if self._begun else set()
         self._hand_over([each for each in self.store.waiting() if each.output in new or each.output in orphans])
         self._ruled = self._ruled or bool(settings.rules)
+        changes = list[Change]()
         if self._ruled and (not self._begun or (settings.rules, settings.zone) != (before.rules, before.zone)):
-            now = time.time()
-            self._settle(self.board.change_rules(settings.rules, zoneinfo.ZoneInfo(settings.zone), now), now)
+            changes = self.board.change_rules(settings.rules, zoneinfo.ZoneInfo(settings.zone), time.time())
         self._begun = True
-        self._moved.set()
-        self.show_levels()
         for carrier in self.carriers.values():
             carrier.start()
         for name, watchdog in settings.watchdogs.items():
             carrier = self.carriers[name]
             if name not in self._hearts and isinstance(carrier, SwitchCarrier):
                 self._hearts[name] = Heart(watchdog, carrier, lambda: self._edge.connected, lambda: not self.trouble)
+        await self._settle(changes)
         self._edge.beat()
 
     async def stop(self) -> None:
@@ -97,13 +96,18 @@ class AlarmsModule:
         await self._orders.stop()
         await asyncio.gather(*(each.stop() for each in self._hearts.values()))
         await asyncio.gather(*(each.stop() for each in self.carriers.values()))
-        self.store.close()
+        await self.keeper.stop()
+
+    @property
+    def trouble(self) -> str:
+        """Why the disk does not take what must be kept; empty: it does."""
+        return self.keeper.trouble
 
     # What the orders need.
 
     def find(self, alert_id: str) -> Key | None:
         """The condition of an alert that was taken; None for one that was not."""
-        return self._owed.get(alert_id) or self.store.taken(alert_id)
+        return self.keeper.find(alert_id)
 
     def live(self, pattern: str) -> list[Key]:
         """Conditions that ask for somebody, by a pattern of their source."""
@@ -113,14 +117,20 @@ class AlarmsModule:
         """The outputs that the test button is for: all but the watchdogs'."""
         return {name: each for name, each in self.carriers.items() if name not in self._settings.watchdogs}
 
-    def acknowledge(self, keys: list[Key], who: str) -> None:
+    async def acknowledge(self, keys: list[Key], who: str) -> None:
         """Somebody takes care of these. Raises sqlite3.Error when that cannot be kept; it holds until a kill."""
         now, changes = time.time(), list[Change]()
         for key in keys:
             if key in self.board.conditions:
                 changes += self.board.acknowledge(key, who, now)
                 log.info("%s of %s: %s takes care of it", key.kind, key.source, who)
-        self._keep(changes, now)
+        await self._carry_out(changes)
+
+    async def resolve(self, key: Key, alert_id: str, who: str) -> None:
+        """Somebody says that a condition is over. Raises as `acknowledge`."""
+        if key in self.board.conditions:
+            log.info("%s of %s: %s says that it is over", key.kind, key.source, who)
+            await self._carry_out(self.board.resolve(key, alert_id, who, time.time()))
 
     def show_levels(self) -> None:
         """Let every switch show what it should."""
@@ -135,15 +145,14 @@ class AlarmsModule:
     async def _alert(self, message: Message) -> None:
         """An alert. When this returns it is on disk, and edgeHub is told so."""
         alert = Alert.parse(message.document())
-        now, changes = time.time(), list[Change]()
+        changes = list[Change]()
         if self.find(message.message_id) is None:
             module = (message.origin or "").partition("/")[2]
-            self._owed[message.message_id] = Key(module, alert.source, alert.rule)
-            changes = self.board.take(alert, message.message_id, module, now)
+            changes = self.board.take(alert, message.message_id, module, time.time())
+            self.keeper.take(message.message_id, Key(module, alert.source, alert.rule))
         else:
             self._repeated.inc()
-        if self._owed:
-            self._keep(changes, now)
+        await self._carry_out(changes)
 
     async def _time(self) -> None:
         """Judge again when time alone may have changed something."""
@@ -154,46 +163,34 @@ class AlarmsModule:
                 async with asyncio.timeout(None if soonest is None else max(0.0, soonest - time.time())):
                     await self._moved.wait()
             if self._ruled and not self._stopped:
-                now = time.time()
-                self._settle(self.board.advance(now), now)
+                await self._settle(self.board.advance(time.time()))
 
-    def _settle(self, changes: Sequence[Change], now: float) -> None:
-        """As `_keep`; what cannot be kept now is kept with the next change."""
+    async def _settle(self, changes: Sequence[Change]) -> None:
+        """As `_carry_out`; what cannot be kept now is kept with the next change."""
         try:
-            self._keep(changes, now)
+            await self._carry_out(changes)
         except sqlite3.Error:
             log.debug("not kept, as health says")
 
-    def _keep(self, changes: Sequence[Change], now: float) -> None:
-        """Write down what has changed, then let the outputs know. Raises sqlite3.Error; they know even so."""
-        notices = [
-            (name, Notice.of(change, name, self._gateway)) for change in changes for name in self._messengers(change)
-        ]
-        touched = set(self.board.touched)
-        if not (touched or notices or self._owed):
-            return
-        queued = [Queued(0, name, now, notice) for name, notice in notices]
-        try:
-            with self.store.durable():
-                for alert_id, key in self._owed.items():
-                    self.store.take(alert_id, key)
-                for key in touched:
-                    self.store.keep(key, self.board.conditions.get(key))
-                queued = [self.store.queue(name, notice, now) for name, notice in notices]
-        except sqlite3.Error as error:
-            if not self.trouble:
-                log.error("alarms cannot be kept over a restart: %s; they sound all the same", error)  # noqa: TRY400 - no bug here
-            self.trouble = str(error)
-            raise
-        else:
-            self._owed.clear()
-            self.board.touched.clear()
-            self.trouble = ""
-        finally:
-            self._hand_over(queued)
-            self._say(changes)
-            self.show_levels()
+    async def _carry_out(self, changes: Sequence[Change]) -> None:
+        """Let the switches follow at once; then write down what has changed, and let the messengers know.
+
+        Raises sqlite3.Error where it cannot be kept; the outputs know even so.
+        """
+        self.show_levels()
+        now, touched = time.time(), set(self.board.touched)
+        self.board.touched.clear()
+        for key in touched:
+            self.keeper.note(key, self.board.conditions.get(key))
+        for change in changes:
+            for name in self._messengers(change):
+                self.keeper.queue(name, Notice.of(change, name, self._gateway), now)
+        if touched:
             self._moved.set()
+        try:
+            await self.keeper.keep()
+        finally:
+            self._say(changes)
 
     def _say(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -225,17 +222,12 @@ class AlarmsModule:
             carrier = self.carriers.get(each.output)
             if isinstance(carrier, MessengerCarrier):
                 carrier.put(each)
-            else:
+            elif each.output not in self._settings.outputs:  # else it is just being made, and finds what waits on disk
                 self._gone(each, "no such output")
 
     def _gone(self, queued: Queued, reason: str) -> None:
         """A notice was sent, or dropped for a reason: it need not be kept any longer."""
         if reason:
             self._dropped.labels(queued.output, reason).inc()
-        if not queued.number or self._stopped:
-            return
-        try:
-            with self.store.durable():
-                self.store.drop([queued.number])
-        except sqlite3.Error as error:
-            log.warning("notice %s will be sent again after a restart: %s", queued.notice.id, error)
+        if queued.number and not self._stopped:
+            self.keeper.drop(queued.number)

@@ -33,9 +33,9 @@ class Notice:
     at: str
     """When the alarm began or ended."""
     why: str = ""
-    """What ended it: acknowledged, cleared, quiet hours, longest, settings, no room; of a test who asked."""
+    """What ended it: acknowledged, resolved, cleared, quiet hours, longest, settings, no room; of a test who asked."""
     by: str = ""
-    """Who acknowledged it."""
+    """Who acknowledged or resolved it."""
 
     @classmethod
     def of(cls, change: Change, output: str, gateway: str) -> Self:

@@ -1,4 +1,4 @@
-"""What people tell the module: `acknowledge` and `testAlarm`, as command and as direct method."""
+"""What people tell the module: `acknowledge`, `testAlarm`, as command and as direct method; `resolve`, as command."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ from modules.alarms.carrier import Carrier, MessengerCarrier, SwitchCarrier
 from modules.alarms.condition import Key
 from modules.alarms.notice import Notice
 from modules.alarms.store import Queued
+from modules.common import verbs
 from modules.common.messages import BadMessage, Message, new_id
 from modules.common.methods import MethodError
-from modules.common.verbs import ACKNOWLEDGE
 
 TEST: Final = "testAlarm"
 _ANSWER_S: Final = 10.0
@@ -34,8 +34,11 @@ class Desk(Protocol):
     def live(self, pattern: str) -> list[Key]:
         """Conditions that ask for somebody, by a pattern of their source."""
 
-    def acknowledge(self, keys: list[Key], who: str) -> None:
+    async def acknowledge(self, keys: list[Key], who: str) -> None:
         """Somebody takes care of these; on disk when it returns."""
+
+    async def resolve(self, key: Key, alert_id: str, who: str) -> None:
+        """Somebody says by an alert that its condition is over; on disk when it returns."""
 
     def show_levels(self) -> None:
         """Let every switch show what it should."""
@@ -51,13 +54,16 @@ class Orders:
     async def command(self, message: Message) -> None:
         """A command. One that is about an alert without an alarm is well: it goes to everybody. Raises BadMessage."""
         document = message.document()
+        alert, who = str(document.get("alert")), _who(document)
         match document.get("verb"):
-            case "acknowledge":
-                key = self._desk.find(str(document.get("alert")))
-                if key is not None:
-                    self._desk.acknowledge([key], _who(document))
+            case verbs.ACKNOWLEDGE:
+                if (key := self._desk.find(alert)) is not None:
+                    await self._desk.acknowledge([key], who)
+            case verbs.RESOLVE:
+                if (key := self._desk.find(alert)) is not None:
+                    await self._desk.resolve(key, alert, who)
             case "testAlarm":
-                task = asyncio.create_task(self._try_out(self._outputs(document), _who(document)))
+                task = asyncio.create_task(self._try_out(self._outputs(document), who))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
             case verb:
@@ -73,8 +79,8 @@ class Orders:
             keys = self._desk.live(str(document.get("source") or ""))
         if not keys:
             raise MethodError(404, 'nothing stands there: {"alert": id} or {"source": pattern}, and {"who": name}')
-        self._desk.acknowledge(keys, _who(document))
-        return {ACKNOWLEDGE: [{"module": each.module, "source": each.source, "kind": each.kind} for each in keys]}
+        await self._desk.acknowledge(keys, _who(document))
+        return {verbs.ACKNOWLEDGE: [{"module": each.module, "source": each.source, "kind": each.kind} for each in keys]}
 
     async def test(self, payload: object) -> object:
         """Method {"output": name} (none: all) and {"who"}: tried out, and what came of each. Raises MethodError."""

@@ -1,11 +1,13 @@
 """What alarms must not forget, in one SQLite file: which alerts were taken, what stands, which notices are to be sent.
 
 Everything that one alert leads to is one transaction, synced (WAL, synchronous=FULL) before the alert is acknowledged.
+Relays do not wait for it.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +40,7 @@ CREATE TABLE IF NOT EXISTS notices (
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A notice that waits for an output, since `queued` (Unix seconds)."""
+    """A notice that waits for an output, since `queued` (Unix seconds). Number 0: it is not on disk."""
 
     number: int
     output: str
@@ -46,15 +48,75 @@ class Queued:
     notice: Notice
 
 
+@dataclass(slots=True)
+class Batch:
+    """What one transaction does: alerts taken, conditions as JSON or None where over, notices to add and to let go."""
+
+    taken: dict[str, Key] = field(default_factory=dict)
+    conditions: dict[Key, bytes | None] = field(default_factory=dict)
+    notices: list[Queued] = field(default_factory=list)
+    spent: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.taken or self.conditions or self.notices or self.spent)
+
+    def __or__(self, later: "Batch") -> "Batch":
+        """Both; of one condition the later counts."""
+        return Batch(
+            self.taken | later.taken,
+            self.conditions | later.conditions,
+            self.notices + later.notices,
+            self.spent + later.spent,
+        )
+
+    def without_notices(self) -> "Batch":
+        """What is to be tried again where nothing could be written: notices are sent even so."""
+        return replace(self, notices=[])
+
+
 class Store:
-    """The file at `path`; a damaged one is set aside, and `set_aside` says so. Raises sqlite3.Error, OSError."""
+    """The file at `path`; a damaged one is set aside, and `set_aside` says so. Raises sqlite3.Error, OSError.
+
+    `write` may be called from a thread of its own: who reads meanwhile does not wait for it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._since_prune = 0
         self._connection, self.set_aside = sqlitefile.opened(path, _SCHEMA, pragmas=["synchronous=FULL"], what="alarms")
+        self._reader = sqlite3.connect(path, isolation_level=None)
+
+    def taken(self, alert_id: str) -> Key | None:
+        """The condition that an alert was about; None when it has not been taken."""
+        row = self._reader.execute("SELECT module, source, kind FROM taken WHERE id = ?", (alert_id,)).fetchone()
+        return None if row is None else Key(*row)
+
+    def conditions(self) -> list[Condition]:
+        """Everything kept."""
+        return [Condition.decode(row[0]) for row in self._reader.execute("SELECT document FROM conditions")]
+
+    def waiting(self) -> list[Queued]:
+        """What waits, oldest first."""
+        rows = self._reader.execute("SELECT number, output, queued, document FROM notices ORDER BY number")
+        return [Queued(number, output, queued, Notice.decode(body)) for number, output, queued, body in rows]
+
+    def write(self, batch: Batch) -> list[Queued]:
+        """All of a batch is on disk when this returns, nothing where it raises; its notices with their numbers."""
+        with self._durable():
+            for alert_id, key in batch.taken.items():
+                self._take(alert_id, key)
+            for key, document in batch.conditions.items():
+                self._keep(key, document)
+            queued = [self._queue(each) for each in batch.notices]
+            self._connection.executemany("DELETE FROM notices WHERE number = ?", ((each,) for each in batch.spent))
+        return queued
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._connection.close()
 
     @contextlib.contextmanager
-    def durable(self) -> Iterator[None]:
+    def _durable(self) -> Iterator[None]:
         """One transaction, on disk when the block ends; nothing of it where the disk refuses."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -65,13 +127,7 @@ class Store:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def taken(self, alert_id: str) -> Key | None:
-        """The condition that an alert was about; None when it has not been taken."""
-        row = self._connection.execute("SELECT module, source, kind FROM taken WHERE id = ?", (alert_id,)).fetchone()
-        return None if row is None else Key(*row)
-
-    def take(self, alert_id: str, key: Key) -> None:
-        """Note that an alert has been taken."""
+    def _take(self, alert_id: str, key: Key) -> None:
         self._connection.execute(
             "INSERT INTO taken (id, module, source, kind) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (alert_id, *key),
@@ -83,37 +139,19 @@ class Store:
                 "DELETE FROM taken WHERE number <= (SELECT max(number) FROM taken) - ?", (TAKEN_KEPT,)
             )
 
-    def keep(self, key: Key, condition: Condition | None) -> None:
-        """Keep a condition as it is now; None: it is over."""
-        if condition is None:
+    def _keep(self, key: Key, document: bytes | None) -> None:
+        if document is None:
             self._connection.execute("DELETE FROM conditions WHERE module = ? AND source = ? AND kind = ?", key)
         else:
             self._connection.execute(
                 "INSERT INTO conditions VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document",
-                (*key, condition.encode()),
+                (*key, document),
             )
 
-    def conditions(self) -> list[Condition]:
-        """Everything kept."""
-        return [Condition.decode(row[0]) for row in self._connection.execute("SELECT document FROM conditions")]
-
-    def queue(self, output: str, notice: Notice, at: float) -> Queued:
-        """Let a notice wait for an output."""
+    def _queue(self, new: Queued) -> Queued:
         cursor = self._connection.execute(
-            "INSERT INTO notices (output, queued, document) VALUES (?, ?, ?)", (output, at, notice.encode())
+            "INSERT INTO notices (output, queued, document) VALUES (?, ?, ?)",
+            (new.output, new.queued, new.notice.encode()),
         )
         assert cursor.lastrowid is not None
-        return Queued(cursor.lastrowid, output, at, notice)
-
-    def waiting(self) -> list[Queued]:
-        """What waits, oldest first."""
-        rows = self._connection.execute("SELECT number, output, queued, document FROM notices ORDER BY number")
-        return [Queued(number, output, queued, Notice.decode(body)) for number, output, queued, body in rows]
-
-    def drop(self, numbers: Iterable[int]) -> None:
-        """Let go of notices that were sent or given up."""
-        self._connection.executemany("DELETE FROM notices WHERE number = ?", ((number,) for number in numbers))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        return replace(new, number=cursor.lastrowid)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from modules.common import logs
+from modules.common import garbage, logs
 from modules.common.settings import SettingsError
 from modules.common.transport import EnvironmentMissingError
 
@@ -19,12 +19,16 @@ EXIT_FAILED: Final = 1
 EXIT_ENVIRONMENT: Final = 2
 """Nothing that a restart could mend: not started by IoT Edge, or settings in the environment that make no sense."""
 
+SWITCH_S: Final = 0.0001
+"""How long the event loop may keep the SDK's threads waiting. paho takes a packet in with half a dozen system calls,
+and has to ask for the interpreter after each: at the default of 5 ms an alert may need 30 ms past a busy event loop."""
 _LAST_SECONDS: Final = 2.0
 
 
 def run_module(start: Callable[[], Awaitable[None]]) -> int:
     """Run `start` in an event loop (uvloop where it has a wheel) and return the process' exit code."""
     logs.set_up()
+    sys.setswitchinterval(SWITCH_S)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_whole(start))
@@ -40,7 +44,11 @@ def run_module(start: Callable[[], Awaitable[None]]) -> int:
 
 
 async def _whole(start: Callable[[], Awaitable[None]]) -> None:
-    await start()
+    watching = asyncio.create_task(garbage.watch())
+    try:
+        await start()
+    finally:
+        watching.cancel()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

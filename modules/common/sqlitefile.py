@@ -47,7 +47,8 @@ def damaged(error: sqlite3.DatabaseError) -> bool:
 
 
 def _open(path: Path, schema: str, pragmas: Sequence[str]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
+    # One thread at a time, but not always the one that opened it: SQLite itself is built for that.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         for pragma in (*pragmas, "journal_mode=WAL", "journal_size_limit=4194304"):
             connection.execute(f"PRAGMA {pragma}").fetchall()

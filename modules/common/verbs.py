@@ -22,6 +22,7 @@ COMMANDS: Final = "commands"
 SET: Final = "setLocal"
 CLEAR: Final = "clearLocal"
 ACKNOWLEDGE: Final = "acknowledge"
+RESOLVE: Final = "resolve"
 VERDICT: Final = "verdict"
 _SOMEBODY: Final = "somebody"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from modules.common.edge import Edge
 from modules.common.messages import BadMessage, Message
-from modules.common.verbs import ACKNOWLEDGE, COMMANDS, VERDICT, Verdicts
+from modules.common.verbs import ACKNOWLEDGE, COMMANDS, RESOLVE, VERDICT, Verdicts
 from modules.inference.engine import Engine
 from modules.inference.frames import Frames
 from modules.inference.gate import Gate
@@ -135,9 +135,9 @@ class InferenceModule:
         document = message.document()
         if document.get("verb") == VERDICT:
             await self._verdicts.command(message)
-        elif document.get("verb") == ACKNOWLEDGE:
-            who, why = document.get("who"), document.get("why")
-            log.info("alert %s: %s takes care of it: %s", document.get("alert"), who, why)
+        elif document.get("verb") in (ACKNOWLEDGE, RESOLVE):
+            names = ("verb", "alert", "who", "why")
+            log.info("%s alert %s: %s: %s", *(document.get(name) for name in names))
         else:
             raise BadMessage("unknown_command", str(document.get("verb"))[:40])
 

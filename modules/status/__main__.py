@@ -1,11 +1,6 @@
 """The gateway explains itself: `python -m modules.status`; with a verb, on the command line."""
 
-import gc
 import sys
-from typing import Final
-
-SWITCH_S: Final = 0.0005
-"""How long the event loop may keep the SDK's threads from passing an alert on (the interpreter's default is 5 ms)."""
 
 
 async def start() -> None:
@@ -17,9 +12,6 @@ async def start() -> None:
 
     edge = Edge("status", StatusSettings)
     StatusServer(StatusModule(edge))
-    # What was imported stays: to look through all of it for garbage would hold alerts up for tens of milliseconds.
-    gc.collect()
-    gc.freeze()
     await edge.run()
 
 
@@ -31,7 +23,6 @@ def main(arguments: list[str]) -> int:
         return commandline.main(arguments)
     from modules.common.main import run_module  # noqa: PLC0415
 
-    sys.setswitchinterval(SWITCH_S)
     return run_module(start)
 
 

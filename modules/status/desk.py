@@ -56,12 +56,13 @@ class Desk:
         return shown
 
     def resolve(self, alert_id: str, who: str, why: str, caller: Caller) -> dict[str, Any]:
-        """Note that a person says it is over: a word among people, which no module needs. LookupError for none."""
+        """Note that a person says it is over, and tell the module that raised it. LookupError for none."""
         with self._database.durable():
             shown = self._found(self._alerts.resolve(alert_id, who, why, now_ms()), alert_id)
             self._note(who, "resolve", alert_id, why, caller)
         self._conditions.resolve(alert_id)
         self._tell(shown)
+        self._pass_on(shown, "resolve", {"alert": alert_id, "who": who, "why": why})
         return shown
 
     def judge(self, alert_id: str, verdict: Judgement, who: str, why: str, caller: Caller) -> dict[str, Any]:

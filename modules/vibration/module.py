@@ -12,7 +12,7 @@ from modules.common.edge import Edge
 from modules.common.messages import PACKED, BadMessage, Message, ReadingBatch, Waveform, packed, senml
 from modules.common.methods import MethodError
 from modules.common.snapshot import Snapshot
-from modules.common.verbs import ACKNOWLEDGE, VERDICT, Verdicts
+from modules.common.verbs import ACKNOWLEDGE, RESOLVE, VERDICT, Verdicts
 from modules.vibration.answers import Answers
 from modules.vibration.lists import Lists
 from modules.vibration.outgoing import MODULE, Answer, Outgoing
@@ -273,10 +273,9 @@ class VibrationModule:
         if document.get("verb") == VERDICT:
             await self._verdicts.command(message)
             return
-        if document.get("verb") == ACKNOWLEDGE:
-            log.info(
-                "alert %s: %s takes care of it: %s", document.get("alert"), document.get("who"), document.get("why")
-            )
+        if document.get("verb") in (ACKNOWLEDGE, RESOLVE):
+            names = ("verb", "alert", "who", "why")
+            log.info("%s alert %s: %s: %s", *(document.get(name) for name in names))
             return
         if document.get("verb") != "relearn":
             raise BadMessage("unknown_command", str(document.get("verb"))[:40])

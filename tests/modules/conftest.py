@@ -175,7 +175,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 def play(transport: PlayedTransport) -> Callable[..., None]:
     """Run an edge, the test's part beside it, then stop; whatever either raises comes out."""
 
-    def run(edge: Edge[Limits], part: Callable[[], Awaitable[None]], seconds: float = 10.0) -> None:
+    def run(edge: Edge[Limits], part: Callable[[], Awaitable[None]], seconds: float = 60.0) -> None:
         async def both() -> None:
             running = asyncio.create_task(edge.run())
             try:

@@ -227,4 +227,10 @@ def test_fresh_empties_only_what_is_ours(options: Options, tmp_path: Path) -> No
     (precious / "thesis.txt").write_text("ten years")
     with pytest.raises(CannotStartError, match="not a state folder"):
         prepare(with_options(options, state=precious, fresh=True))
-    assert (precious / "thesis.txt").exists()
+    assert [path.name for path in precious.iterdir()] == ["thesis.txt"]
+
+
+def test_fresh_begins_anew_where_nothing_is_yet(options: Options, tmp_path: Path) -> None:
+    for state in (tmp_path / "not" / "yet", tmp_path / "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        assert released(prepare(with_options(options, state=state, fresh=True))).state.root == state

@@ -80,6 +80,22 @@ def test_a_latched_alarm_sounds_until_it_is_acknowledged() -> None:
     assert line.board.conditions == {}
 
 
+def test_resolving_releases_a_latch_and_ends_what_stands_by_its_newest_alert() -> None:
+    line = Line(r=rule())
+    line.take()
+    line.take("updated")
+    line.note(line.board.resolve(KEY, "a1", "Ada", line.at))  # it has been reported since
+    assert line.said() == ["r on"]
+    line.note(line.board.resolve(KEY, "a2", "Ada", line.at))
+    assert line.said() == ["r off: resolved"]
+    assert line.board.conditions == {}
+    line.take("updated")
+    line.take("cleared")
+    assert line.said() == ["r on"]
+    line.note(line.board.resolve(KEY, "a1", "Ada", line.at))
+    assert line.said() == ["r off: resolved"]
+
+
 def test_one_that_is_not_latched_ends_with_the_alert() -> None:
     line = Line(r=rule(latch=False))
     line.take()

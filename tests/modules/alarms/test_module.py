@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from gpiozero.pins.mock import MockFactory
 from modules.alarms.module import AlarmsModule
 from modules.alarms.outputs.gpio import mock_pins
 from modules.alarms.settings import AlarmsSettings
+from modules.alarms.store import Batch, Queued
 from modules.common.edge import Edge
 from modules.common.messages import Alert, AlertState, Message, Severity, json_message, new_id
 from tests.modules.alarms.parts import Hook
@@ -93,6 +95,24 @@ def test_an_alert_sounds_the_horn_until_it_is_acknowledged(
         transport.deliver("commands", command("acknowledge", alert=raised.message_id, who="Ada", target="vibration"))
         await until(lambda: line.horn == 0)
         assert (await line.health())["facts"]["live"] == 0
+
+    play(line.make(), part)
+
+
+def test_resolving_on_the_page_releases_what_is_latched(
+    line: Bench, transport: PlayedTransport, play: Play, until: Until
+) -> None:
+    async def part() -> None:
+        raised = alert()
+        transport.deliver("alerts", raised, **FROM)
+        transport.deliver("alerts", alert("cleared"), **FROM)
+        await until(lambda: len(transport.acknowledged) == 2 and line.horn == 1)
+        transport.deliver("commands", command("resolve", alert=new_id(), who="Ben", target="vibration"))
+        transport.deliver("commands", command("resolve", alert=raised.message_id, who="Ada", target="vibration"))
+        await until(lambda: line.horn == 0)
+        await until(lambda: len(transport.acknowledged) == 4)
+        assert (await line.health())["facts"]["live"] == 0
+        assert line.module.store.conditions() == []
 
     play(line.make(), part)
 
@@ -210,23 +230,49 @@ def test_a_disk_that_refuses_is_told_and_alarms_sound_all_the_same(
 ) -> None:
     async def part() -> None:
         store = line.module.store
-        keep = store.take
+        write = store.write
 
         def full(*_: object) -> None:
             raise sqlite3.OperationalError("database or disk is full")
 
-        monkeypatch.setattr(store, "take", full)
+        monkeypatch.setattr(store, "write", full)
         transport.deliver("alerts", alert(), **FROM)
-        await until(lambda: line.horn == 1)
+        await until(lambda: line.horn == 1 and line.module.trouble)
         told = await line.health()
         assert told["state"] == "fail"
         assert "disk is full" in told["text"]
         assert transport.acknowledged == []
-        monkeypatch.setattr(store, "take", keep)
+        monkeypatch.setattr(store, "write", write)
         await until(lambda: len(transport.acknowledged) == 1)
         told = await line.health()
         assert told["state"] != "fail"
         assert len(store.conditions()) == 1
+
+    play(line.make(), part)
+
+
+def test_a_switch_waits_for_no_disk_and_the_acknowledgement_does(
+    line: Bench, transport: PlayedTransport, play: Play, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def part() -> None:
+        store, go_on = line.module.store, threading.Event()
+        write = store.write
+
+        def slow(batch: Batch) -> list[Queued]:
+            assert go_on.wait(20)
+            return write(batch)
+
+        monkeypatch.setattr(store, "write", slow)
+        raised = alert()
+        try:
+            transport.deliver("alerts", raised, **FROM)
+            await until(lambda: line.horn == 1)
+            assert line.module.find(raised.message_id) is not None
+            assert transport.acknowledged == []
+        finally:
+            go_on.set()
+        await until(lambda: transport.acknowledged)
+        assert store.taken(raised.message_id) is not None
 
     play(line.make(), part)
 

@@ -1,13 +1,15 @@
 """What is kept: over a kill, bounded, and set aside when damaged."""
 
 import sqlite3
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modules.alarms import store as stores
 from modules.alarms.condition import Alarm, Condition, Key
-from modules.alarms.store import Store
+from modules.alarms.store import Batch, Queued, Store
 from tests.modules.alarms.conftest import notice
 
 KEY = Key("vibration", "press4", "level")
@@ -20,19 +22,15 @@ def condition() -> Condition:
 
 def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "alarms.db")
-    with store.durable():
-        store.take("a1", KEY)
-        store.keep(KEY, condition())
-        first, second = store.queue("mail", notice(1), 7.0), store.queue("hook", notice(2), 8.0)
-    with store.durable():
-        store.drop([first.number])
+    notices = [Queued(0, "mail", 7.0, notice(1)), Queued(0, "hook", 8.0, notice(2))]
+    first, second = store.write(Batch({"a1": KEY}, {KEY: condition().encode()}, notices))
+    store.write(Batch(spent=[first.number]))
     again = Store(tmp_path / "alarms.db")  # the first was never closed: as after a kill
     assert again.taken("a1") == KEY
     assert again.taken("a2") is None
     assert again.conditions() == [condition()]
     assert again.waiting() == [second]
-    with again.durable():
-        again.keep(KEY, None)
+    again.write(Batch(conditions={KEY: None}))
     assert again.conditions() == []
     again.close()
     store.close()
@@ -40,26 +38,41 @@ def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
 
 def test_what_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "alarms.db")
-
-    def fail() -> None:
-        with store.durable():
-            store.take("a1", KEY)
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
+    unfit: Any = object()
+    with pytest.raises(sqlite3.Error):
+        store.write(Batch({"a1": KEY}, {KEY: unfit}))
     assert store.taken("a1") is None
+    store.write(Batch({"a2": KEY}))
     store.close()
 
 
 def test_ids_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "TAKEN_KEPT", 50)
     store = Store(tmp_path / "alarms.db")
-    with store.durable():
-        for number in range(stores._PRUNE_EVERY):
-            store.take(f"a{number}", KEY)
+    store.write(Batch({f"a{number}": KEY for number in range(stores._PRUNE_EVERY)}))
     kept = [number for number in range(stores._PRUNE_EVERY) if store.taken(f"a{number}")]
     assert kept == list(range(stores._PRUNE_EVERY - 50, stores._PRUNE_EVERY))
+    store.close()
+
+
+def test_who_reads_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    store = Store(tmp_path / "alarms.db")
+    store.write(Batch({"a1": KEY}))
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(dict[str, Key]):
+        def items(self) -> Any:
+            begun.set()
+            assert go_on.wait(20)
+            return super().items()
+
+    writing = threading.Thread(target=store.write, args=(Batch(Slow({"a2": KEY}), {KEY: None}),))
+    writing.start()
+    assert begun.wait(20)  # the transaction is open
+    assert (store.taken("a1"), store.taken("a2")) == (KEY, None)
+    go_on.set()
+    writing.join()
+    assert store.taken("a2") == KEY
     store.close()
 
 

@@ -334,7 +334,7 @@ def test_links_are_kept_over_a_restart(play_line: Play) -> None:
     play_line(after)
 
 
-def test_a_verdict_reaches_its_module_and_a_resolution_is_kept_here(play_line: Play, transport: Any) -> None:
+def test_a_verdict_and_a_resolution_are_kept_here_and_reach_the_module(play_line: Play, transport: Any) -> None:
     async def part(line: "Line") -> None:
         message = line.alert()
         await line.settled()
@@ -342,7 +342,7 @@ def test_a_verdict_reaches_its_module_and_a_resolution_is_kept_here(play_line: P
         judged = {"who": "Ada", "verdict": "false", "why": "a draught"}
         answer = await line.client.post(f"{path}/verdict", json=judged, headers=line.acting)
         assert answer.json()["verdict"]["verdict"] == "false"
-        await line.client.post(f"{path}/resolve", json={"who": "Ada"}, headers=line.acting)
+        await line.client.post(f"{path}/resolve", json={"who": "Ada", "why": "aired"}, headers=line.acting)
         assert (await line.get("/api/v1/line"))["active"] == []
         assert len((await line.get("/api/v1/alerts", judged="true", resolved="true"))["alerts"]) == 1
         for action in ("verdict", "resolve"):
@@ -350,8 +350,10 @@ def test_a_verdict_reaches_its_module_and_a_resolution_is_kept_here(play_line: P
             assert nothing.status_code in (404, 422)
 
     play_line(part)
-    (told,) = (each.document() for each in transport.outputs("commands"))
+    told, over = (each.document() for each in transport.outputs("commands"))
     assert (told["verb"], told["verdict"], told["by"], told["why"]) == ("verdict", "false", "Ada", "a draught")
+    assert (over["verb"], over["alert"], over["who"], over["why"]) == ("resolve", told["id"], "Ada", "aired")
+    assert over["target"] == "vibration"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ def test_a_person_sees_what_is_wrong_and_takes_care_of_it(browse: Browse) -> Non
         await expect(page.locator("body")).to_have_attribute(LEVEL, "stop")
         await expect(page.locator("#state")).to_have_text("Act now")
         await expect(page.locator("h1")).to_have_text("press3/vibration\u2011velocity")
-        await expect(page.locator("#reasons")).to_contain_text("at 81% of its limit (8.10 mm/s) — immediate shutdown")
+        await expect(page.locator("#reasons")).to_contain_text(
+            "reached 81% of its limit (8.10 mm/s) — immediate shutdown"
+        )
         await expect(page.locator(".tile .spark .curve").first).to_be_attached()
         await expect(page.locator("figure .look img")).to_be_visible()
         assert await page.evaluate("document.querySelector('figure .look img').decode().then(() => true)")
@@ -149,6 +151,24 @@ def test_a_models_verdict_names_the_part_it_is_about(browse: Browse) -> None:
         await expect(page.get_by_alt_text("the picture of part-4 as it was judged")).to_have_attribute(
             "src", re.compile("of=2$")
         )
+
+    browse(part)
+
+
+def test_figures_behind_an_alert_and_in_the_queue_have_names(browse: Browse) -> None:
+    rows = [{"priority": 0, "depth": 3, "bytes": 900, "oldest_age_s": 90.0}, {"priority": 1, "depth": 0, "bytes": 0}]
+
+    async def part(line: "Line", page: Page) -> None:
+        line.heartbeat("cache", facts={"depth": 3, "bytes": 900, "priorities": rows})
+        line.alert(rule="impacts", state="cleared", severity="info", unit=None)
+        line.alert(source="motor2", evidence={"votes": 4, "of": 5, "not_ok": 0.63, "inner race": 2.5, "own_figure": 7})
+        waiting = page.locator(".waiting tbody tr")
+        await expect(waiting).to_have_text([re.compile(r"Alerts\s*3\s*900\sB\s*90 sec"), re.compile(r"Aggregates\s*0")])
+        await expect(page.locator("#alert-list")).to_contain_text("The finding has ended: impacts in the vibration.")
+        await page.locator("#alert-list .open", has_text="motor2").click()
+        facts = page.get_by_role("dialog").locator(".facts")
+        for figure in ("Votes4 of 5", "Not OK63%", "inner race2.5", "own_figure7"):
+            await expect(facts.locator("div", has_text=figure)).to_have_count(1)
 
     browse(part)
 

@@ -189,7 +189,7 @@ def test_the_language_is_the_browsers_until_one_is_chosen(browse: Browse) -> Non
         line.alert()
         await expect(page.locator("#state")).to_have_text("Jetzt handeln")
         await expect(page.locator("#reasons")).to_contain_text(
-            "bei 81 % des Grenzwerts (8,10 mm/s) — sofort abschalten"
+            "hat 81 % des Grenzwerts erreicht (8,10 mm/s) — sofort abschalten"
         )
         await expect(page.locator("html")).to_have_attribute("lang", "de")
         await page.get_by_label("Sprache").select_option("es")

@@ -117,7 +117,7 @@ function row(alert, times, before) {
   item.className = "alert";
   Object.assign(item.dataset, { stamp, severity: alert.severity, state: alert.state });
   const tags = [say(`severity.${alert.severity}`), say(`state.${alert.state}`)];
-  const value = typeof alert.value === "number" ? quantity(alert.value, alert.unit).join(" ") : "";
+  const value = typeof alert.value === "number" && alert.unit ? quantity(alert.value, alert.unit).join(" ") : "";
   const opener = item.querySelector("button") ?? make("button", { type: "button", className: "open" });
   opener.onclick = () => openAlert(alert);
   opener.replaceChildren(data(alert.source));

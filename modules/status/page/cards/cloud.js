@@ -25,13 +25,29 @@ function showQueue(overview) {
       [say("queue.confirmed"), ago(confirmedAgo(queue)), queue.confirmed_at ?? ""],
       [say("queue.hours_left"), typeof queue.hours_left === "number" ? duration(queue.hours_left * 3600) : none, say("queue.hours_left_title")],
       [say("queue.depth"), number(queue.depth)],
-      [say("queue.bytes"), bytes(queue.bytes)],
-      [say("queue.oldest"), queue.depth ? duration(queue.oldest_s) : none],
       [say("queue.drain"), typeof queue.drain_bytes_per_s === "number" ? `${bytes(queue.drain_bytes_per_s)}/s` : none],
     ])),
-    spark(queue.trend ?? [], { label: say("queue.trend") }),
+    trend(queue.trend ?? []),
+    waiting(queue.priorities ?? []),
     make("p", { className: "note" }, queue.paused ? `${say("queue.paused")} ` : "", ...lost(queue.dropped ?? {})),
   );
+}
+
+function trend(depths) {
+  const label = say("queue.trend", { most: number(Math.max(0, ...depths)) });
+  return make("figure", {}, spark(depths, { label }), make("figcaption", { className: "soft", ariaHidden: "true", textContent: label }));
+}
+
+// Alerts leave before all else: what waits, and for how long, differs by priority.
+function waiting(priorities) {
+  if (!priorities.length) return "";
+  const head = ["queue.kind", "queue.messages", "queue.bytes", "queue.oldest"];
+  return make("table", { className: "waiting" },
+    make("thead", {}, make("tr", {}, ...head.map((key, place) => make("th", { scope: "col", className: place ? "number" : "", textContent: say(key) })))),
+    make("tbody", {}, ...priorities.map((each) => make("tr", {},
+      make("th", { scope: "row", textContent: sayOr(`priority.${each.priority}`, String(each.priority)) }),
+      ...[number(each.depth), bytes(each.bytes), each.depth ? duration(each.oldest_s) : none]
+        .map((text) => make("td", { className: "number" }, data(text)))))));
 }
 
 function lost(dropped) {
@@ -69,7 +85,8 @@ function showLinks(all) {
   const since = Date.now() - span * 1000;
   setText(at("links-title"), say("links.title", { span: duration(span) }));
   const names = [...new Set(links.map((each) => each.link))].sort();
-  at("timeline").replaceChildren(...names.map((name) => strip(name, since)));
+  at("timeline").replaceChildren(...names.map((name) => strip(name, since)),
+    ...(links.length ? [make("p", { className: "soft" }, when(since), make("span", { textContent: say("links.now") }))] : []));
   setText(at("links-said"), links.length ? "" : say("links.none"));
   keyed(at("link-list"), links.slice(0, LISTED), (each) => each.number, entry);
 }

@@ -68,7 +68,7 @@ function model(each, before) {
   const refused = Object.entries(each.refused ?? {}).map(([what, reason]) => say("model.refused", { what, reason }));
   const why = [each.error, ...refused, each.because, each.instead_of && say("model.instead_of", { version: each.instead_of })].filter(Boolean).join("; ");
   const latency = each.latency?.mean_ms;
-  const provider = each.provider ?? each.providers?.[0];
+  const provider = (each.provider ?? each.providers?.[0])?.replace(/ExecutionProvider$/, "");
   const facts = [each.precision, provider, typeof latency === "number" ? milliseconds(latency) : null].filter(Boolean);
   item.replaceChildren(make("b", {}, data(each.name)), " ", data(each.version ?? none, { className: "soft" }), " ",
     pill(each.state, sayOr(`model.${each.state}`, each.state)),

@@ -66,11 +66,12 @@ function tile(sensor, before) {
   opener.replaceChildren(...placed(sensor.source));
   opener.ariaLabel = say("sensors.open", { name: sensor.source, value: `${value} ${unit}`, level: say(`sensor.${sensor.level}`) });
   opener.title = sensor.source;
-  const share = risk === null ? "" : say("sensors.of_limit", { share: percent(risk) });
+  const facts = [risk === null ? "" : say("sensors.of_limit", { share: percent(risk) }),
+    sensor.level === "ok" ? "" : say(`sensor.${sensor.level}`)].filter(Boolean);
   item.replaceChildren(
     make("h3", {}, opener),
-    make("p", { className: "value" }, data(value), make("small", {}, " ", data(unit), share ? ` · ${share}` : "",
-      sensor.level === "ok" ? "" : ` · ${say(`sensor.${sensor.level}`)}`)),
+    make("p", { className: "value" }, data(value), make("small", {}, " ", data(unit),
+      ...facts.flatMap((fact) => [" · ", make("span", { textContent: fact })]))),
     spark(sensor.trend ?? [], { limit: sensor.limit ?? null, label: say("sensors.trend", { name: sensor.source }) }),
   );
   return item;

@@ -1,6 +1,7 @@
 // One alert in full, and what a person does about it: take care, resolve, say whether it was right.
 import { button, data, make, pairs, when } from "../lib/draw.js";
-import { milliseconds, number, percent, quantity } from "../lib/format.js";
+import { evidence } from "../lib/evidence.js";
+import { milliseconds, percent, quantity } from "../lib/format.js";
 import { get, part, tell } from "../lib/gateway.js";
 import { sentenceNode } from "../lib/sentence.js";
 import { say } from "../lib/words.js";
@@ -40,8 +41,7 @@ function show(facts, alert) {
     [say("alert.module"), alert.module],
     [say("alert.model"), alert.model],
     [say("alert.rule"), alert.rule],
-    ...Object.entries(alert.evidence ?? {}).filter(([, each]) => typeof each === "number")
-      .map(([name, each]) => [data(name), number(each)]),
+    ...evidence(alert),
   ];
   facts.replaceChildren(
     make("p", { className: "lead" }, sentenceNode(alert)),

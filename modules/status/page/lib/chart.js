@@ -44,6 +44,7 @@ function ticks(low, high, most) {
 }
 
 const EDGE = { left: 58, right: 12, top: 34, bottom: 40 };
+const HALF_LETTER = 3.8; // of a mark's label, px: wide fonts too
 
 // `points`: [[x, y], ...]; `marks`: [{x, label, kind}] vertical, `limits`: [{y, label}] horizontal.
 // `x` and `y`: {label, low, high}, the label with its unit. `y.powers`: its values are powers of ten.
@@ -57,7 +58,7 @@ export function chart({ points, x, y, marks = [], limits = [], label, width, hei
   const svg = shape("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   for (const value of ticks(y.low, y.high, 4)) {
     svg.append(shape("path", { class: "grid", d: `M${EDGE.left} ${py(value)}H${right}` }),
-      shape("text", { class: "tick", x: EDGE.left - 7, y: py(value) + 4, "text-anchor": "end" }, short(y.powers ? 10 ** value : value)));
+      shape("text", { class: "tick", x: EDGE.left - 7, y: py(value) + 4, "text-anchor": "end" }, y.powers ? number(10 ** value) : short(value)));
   }
   for (const value of ticks(x.low, x.high, Math.max(3, Math.floor(width / 110)))) {
     svg.append(shape("text", { class: "tick", x: px(value), y: bottom + 17, "text-anchor": "middle" }, short(value)));
@@ -74,9 +75,9 @@ export function chart({ points, x, y, marks = [], limits = [], label, width, hei
   let free = -Infinity; // a label that would lie on the one before is left out; its line stays
   for (const mark of [...marks].sort((a, b) => a.x - b.x).filter((each) => each.x >= x.low && each.x <= x.high)) {
     svg.append(shape("path", { class: `fault ${mark.kind ?? ""}`, d: `M${px(mark.x)} ${EDGE.top - 2}V${bottom}` }));
-    if (!mark.label || px(mark.x) - mark.label.length * 3.2 < free) continue;
+    if (!mark.label || px(mark.x) - mark.label.length * HALF_LETTER < free) continue;
     svg.append(shape("text", { class: "mark", x: px(mark.x), y: EDGE.top - 6, "text-anchor": "middle" }, mark.label));
-    free = px(mark.x) + mark.label.length * 3.2 + 3;
+    free = px(mark.x) + mark.label.length * HALF_LETTER + 3;
   }
   return svg;
 }

@@ -32,7 +32,8 @@ export function bytes(count) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(count))) / 3)));
   const scaled = count / 1000 ** step;
-  return inUnit(scaled, units[step], step === 0 || scaled >= 100 ? 0 : 1);
+  if (step === 0) return `${number(count, 0)}\u00a0B`; // Intl spells it out
+  return inUnit(scaled, units[step], scaled >= 100 ? 0 : 1);
 }
 
 export function duration(seconds) {

@@ -19,7 +19,10 @@ const RULES = {
 };
 
 function own(alert) {
-  if (alert.state === "cleared") return say("said.cleared");
+  if (alert.state === "cleared") {
+    const rule = `rule.${alert.rule}`;
+    return knows(rule) ? say("said.ended", { what: say(rule) }) : say("said.cleared");
+  }
   if (given(alert.probability) && alert.label) {
     const label = sayOr(`label.${alert.label}`, alert.label);
     const key = alert.item ? "said.model_item" : "said.model";

@@ -1,0 +1,47 @@
+"""What the machine itself adds to a latency: how much longer a sleep of a millisecond lasts than it should."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+SLEEP_S = 0.001
+
+
+class Noise:
+    """Overshoots of sleeps, in ms, while `beside` runs."""
+
+    def __init__(self) -> None:
+        self.overshoots: list[float] = []
+        self._over = threading.Event()
+
+    def __str__(self) -> str:
+        return f"a sleep beside it overshot by {np.percentile(self.overshoots, 99):.1f} ms at p99"
+
+    def listen(self) -> None:
+        """Sleep and note until `end`."""
+        while not self._over.is_set():
+            began = time.perf_counter()
+            time.sleep(SLEEP_S)
+            self.overshoots.append((time.perf_counter() - began - SLEEP_S) * 1000)
+
+    def end(self) -> None:
+        """Enough."""
+        self._over.set()
+
+
+@contextlib.contextmanager
+def beside() -> Iterator[Noise]:
+    """Listen to the machine while the block runs; the block itself only waits, or it would be heard too."""
+    noise = Noise()
+    thread = threading.Thread(target=noise.listen, name="noise")
+    thread.start()
+    try:
+        yield noise
+    finally:
+        noise.end()
+        thread.join()
