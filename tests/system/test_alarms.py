@@ -110,7 +110,7 @@ def hub(field: Field, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]
         for name in names
     ]
     (folder / "localhub.toml").write_text("\n".join(tables))
-    with running(manifest, environment={"PYTHONPATH": str(ROOT), **os.environ}) as hub:
+    with running(manifest, environment={**os.environ, "PYTHONPATH": str(ROOT)}) as hub:
         hub.until(lambda: facts(hub).get("coil", {}).get("state") == "ok", WITHIN_S, "the coil")
         yield hub
 

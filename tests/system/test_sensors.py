@@ -127,7 +127,7 @@ def hub(field: Field, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]
         for name in names
     ]
     (folder / "localhub.toml").write_text("\n".join(tables))
-    with running(manifest, environment={"PYTHONPATH": str(ROOT), **os.environ}) as hub:
+    with running(manifest, environment={**os.environ, "PYTHONPATH": str(ROOT)}) as hub:
         hub.until(lambda: {each["state"] for each in sources(hub).values()} == {"ok"}, WITHIN_S, "all sources")
         yield hub
 

@@ -39,7 +39,7 @@ _addresses = itertools.count(1)
 
 def free_address() -> str:
     """A loopback address that no other test process uses: port 8883 is fixed."""
-    return f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}.{next(_addresses)}"
+    return f"127.{64 + os.getpid() % 32}.{os.getpid() // 32 % 256}.{next(_addresses)}"
 
 
 class Routes:
