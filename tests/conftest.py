@@ -12,6 +12,7 @@ from tests.schedule import (  # noqa: F401 - hooks
     pytest_sessionfinish,
     pytest_terminal_summary,
     pytest_testnodedown,
+    pytest_xdist_make_scheduler,
 )
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""How `make test` runs the tests in two processes (pytest-xdist, `--dist loadgroup`): hooks that conftest.py takes.
+"""How `make test` runs the tests in two processes (pytest-xdist): hooks that conftest.py takes.
 
 Who starts the whole line, containers or floods before them takes the machine as it is: those run one after another, in
 one process. Every other folder is a group of its own, as its files share what is dear to start, or one address.
@@ -42,11 +42,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT] = []
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A group goes to one process whole, the next to whichever has done its own."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where there are two processes
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return group(PurePath(nodeid.partition("::")[0]))
+
+    config.option.loadscopereorder = False  # as they are collected
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Name each test's group; the longest group begins, so that the others fill the time beside it and after it."""
+    """The longest group begins, so that the others fill the time beside it and after it."""
     if hasattr(config, "workerinput"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(group(item.path.relative_to(config.rootpath))))
         items.sort(key=lambda item: group(item.path.relative_to(config.rootpath)) != "line")
 
 
