@@ -12,6 +12,7 @@ from modules.common.messages import Reading
 from modules.sensors.intake import Block
 from modules.sensors.sources import KINDS
 from modules.sensors.watch import Watch
+from tests.waiting import holds
 
 WITHIN_S = 60.0
 
@@ -41,7 +42,7 @@ class Running:
             async with asyncio.timeout(WITHIN_S):
                 while True:
                     self.flush()
-                    if condition():
+                    if holds(condition):
                         return
                     await asyncio.sleep(0.005)
         except TimeoutError:

@@ -78,6 +78,8 @@ async def test_cut_in_the_middle_nothing_is_lost(state: State, cloud: Any, messa
     async with cloud.serving(), running(state) as uplink:
         uplink.set(LinkSetting("slow", bytes_per_s=500, latency_ms=2))  # they are on their way for long
         sending = asyncio.gather(*(deliver(uplink, messages(10 * number, 10)) for number in range(30)))
+        while not tries:  # noqa: ASYNC110 - what is waited for is in the code under test
+            await asyncio.sleep(0.001)
         for pause in (0.05, 0.11, 0.17, 0.03):
             await asyncio.sleep(pause)
             uplink.set(LinkSetting("down"))
