@@ -55,7 +55,7 @@ else
 endif
 
 test: $(VENV)/.dev ## every test that this machine can run
-	$(BIN)/python -m pytest -q -m "not soak"
+	$(BIN)/python -m pytest -q -m "not soak" -n 2
 
 check: $(VENV)/.dev ## style, types, arrows between packages, the manifest, the API document
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ sockets (JSON over HTTP on unix sockets), so that it shows what anyone can do wi
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -29,11 +31,19 @@ class LineError(Exception):
     """The line did not start, or ended early; the text holds what it said last."""
 
 
+# Below those that systems give to outgoing connections: of these, one that was free a moment ago may be the near end of
+# somebody's connection when it is to be listened on.
+PORTS = range(10_000, 30_000)
+_numbers = itertools.count(os.getpid() * 7919)  # processes that run at once begin at different places
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now; another one at each call."""
+    while True:
+        port = PORTS[next(_numbers) % len(PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Line:

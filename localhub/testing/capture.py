@@ -17,6 +17,7 @@ from typing import Any
 from localhub.control.client import AsyncClient, ControlError, NotRunningError
 
 AGAIN_S = 0.02  # until the stream of a hub that restarts is asked for again
+WITHIN_S = 30.0  # what comes is not waited for longer than it takes; a laden machine takes long
 
 
 class NotInTimeError(AssertionError):
@@ -60,7 +61,7 @@ class Captured:
         self._news = threading.Condition()
         self._explain = explain
 
-    def wait(self, count: int, within_s: float = 10.0) -> list[Message]:
+    def wait(self, count: int, within_s: float = WITHIN_S) -> list[Message]:
         """The next `count` messages; raises NotInTimeError, with the ends of the modules' logs, when they do not come.
 
         Those that did come stay for the next call.
@@ -74,7 +75,7 @@ class Captured:
                 )
             return [self._new.popleft() for _ in range(count)]
 
-    def one(self, within_s: float = 10.0) -> Message:
+    def one(self, within_s: float = WITHIN_S) -> Message:
         """The next message; raises NotInTimeError."""
         return self.wait(1, within_s)[0]
 

@@ -22,7 +22,7 @@ from localhub.agent.orphans import dies_with_parent
 from localhub.control.client import AsyncClient, Client, ControlError, NotRunningError
 from localhub.deployed import check_module
 from localhub.state import State, StateError
-from localhub.testing.capture import Captured, Message, NotInTimeError, Watcher, until
+from localhub.testing.capture import WITHIN_S, Captured, Message, NotInTimeError, Watcher, until
 
 START_S = 60.0
 STOP_S = 15.0
@@ -119,7 +119,7 @@ class Hub:
             version = int(self._cloud.get(f"/twin/{self.state.gateway}/$edgeAgent")["desired"]["$version"])
             self.until(lambda: self.reported("$edgeAgent").get("lastDesiredVersion", 0) >= version, ASK_S, "the agent")
 
-    def wait_reported(self, module: str, expected: Mapping[str, Any], within_s: float = 10.0) -> dict[str, Any]:
+    def wait_reported(self, module: str, expected: Mapping[str, Any], within_s: float = WITHIN_S) -> dict[str, Any]:
         """Wait until reported properties hold all of `expected`; what is reported. Raises NotInTimeError."""
         self.until(lambda: _holds(self.reported(module), expected), within_s, f"{module} reported {expected}")
         return self.reported(module)
@@ -233,7 +233,7 @@ class Hub:
             return False
         return f"{self.state.gateway}/{module}" in [client["id"] for client in clients]
 
-    def wait_connected(self, *modules: str, within_s: float = 30.0) -> None:
+    def wait_connected(self, *modules: str, within_s: float = START_S) -> None:
         """Wait until modules are connected; None named: all that run. Raises NotInTimeError."""
         status = self._agent.get("/status")
         wanted = modules or [unit["name"] for unit in status["modules"] if unit["state"] == "running"]
@@ -244,7 +244,7 @@ class Hub:
         """The last lines of a module, leaf device, or of hub, cloud, agent."""
         return tail(self.state.log(name), lines)
 
-    def until(self, fact: Callable[[], object], within_s: float = 10.0, what: str = "it") -> None:
+    def until(self, fact: Callable[[], object], within_s: float = WITHIN_S, what: str = "it") -> None:
         """Wait until `fact` is true; raises NotInTimeError, with the ends of the logs."""
         until(fact, within_s, self.explain, what)
 

@@ -14,6 +14,7 @@ from modules.common.messages import Message, json_message, new_id
 from modules.common.settings import Settings, merge
 from modules.common.transport import Delivery, Feature, Listener, MethodCall, TransportDownError
 from tests.modules.sensors.parts import Opc
+from tests.waiting import holds
 
 
 class PlayedTransport:
@@ -164,8 +165,8 @@ def make_edge(
 @pytest.fixture
 def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
-            while not condition():  # noqa: ASYNC110 - what is waited for is in the code under test
+        async with asyncio.timeout(60):
+            while not holds(condition):  # noqa: ASYNC110 - what is waited for is in the code under test
                 await asyncio.sleep(0.001)
 
     return wait

@@ -59,7 +59,7 @@ class CacheLine:
         """SIGKILL; it is started again at once."""
         before = self._pid()
         os.kill(before, signal.SIGKILL)
-        self.hub.until(lambda: self._pid() != before, 20, "another cache")
+        self.hub.until(lambda: self._pid() != before, 60, "another cache")
 
     def renew_token(self, module: str) -> None:
         """The module's token runs out; it comes back with another."""

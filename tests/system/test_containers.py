@@ -145,7 +145,7 @@ def test_page_and_hub_are_on_no_public_interface(line: Line, engine: Engine) -> 
     gateway = engine.api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
     for port in (line.page_port, 8883):
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((gateway, port), 5)
+            socket.create_connection((gateway, port), 60)
 
 
 def test_cpu_and_memory_are_in_edge_agents_metrics(line: Line) -> None:

@@ -141,7 +141,7 @@ def test_a_rolling_update_goes_on_past_one_that_refuses_and_loses_nothing(fleet:
     cut.link("down")
     time.sleep(1)  # what is counted meanwhile is kept, and arrives after
     cut.link("up")
-    cut.until(lambda: connected(fleet, "gw3"), 20, "the link")
+    cut.until(lambda: connected(fleet, "gw3"), 60, "the link")
     done = fleet.run("set-modules", "--where", "tags.kind = 'echo'", two, "--at-once", at_once, "--format", "json",
                      code=Exit.SOME)  # fmt: skip
     outcomes = {one["device"]: one for one in json.loads(done.stdout)}

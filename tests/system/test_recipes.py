@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devices.line import free_port
 from localhub.testing import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,12 +45,6 @@ def test_a_recipe_is_a_layered_deployment_for_iot_hub(name: str, monkeypatch: py
     assert json.dumps(content).count("192.0.2.12") == (name == "camera-trap")
 
 
-def _free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
 def _get(port: int, path: str) -> Any:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
         return json.load(answer)
@@ -61,12 +55,12 @@ def _get(port: int, path: str) -> Any:
 )
 def test_a_recipe_shows_its_alert(name: str) -> None:
     begin, wanted = EXPECTED[name]
-    port = _free_port()
+    port = free_port()
     environment = {
         "MILLWATCH_STATUS_PORT": str(port),
         "MILLWATCH_SIMULATOR": str(RECIPES / name / "simulator.toml"),
         "MILLWATCH_BEGIN": str(begin),
-        "TRAP_CAMERA": f"127.0.0.1:{_free_port()}",
+        "TRAP_CAMERA": f"127.0.0.1:{free_port()}",
         "CONTAINER_REGISTRY_SERVER": "127.0.0.1:5000",
     }
     layer = RECIPES / name / f"deployment.{name}.template.json"

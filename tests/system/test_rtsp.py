@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.line import free_port
 from modules.camera.frame import Frame
 from modules.camera.reader import Reader
 from modules.camera.settings import Camera
@@ -40,8 +41,7 @@ class Server:
     """The camera that is played, at one address for its whole life."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
         self._process: subprocess.Popen[str] | None = None
 
@@ -249,6 +249,12 @@ def test_a_login_by_digest_is_taken_from_the_mounted_file(server: Server, tmp_pa
         seen.wait_frames(2)
 
 
+def decoded_in_a_second(watch: Watch) -> float:
+    first, begun = watch.state.frames, time.monotonic()
+    time.sleep(1)
+    return (watch.state.frames - first) / (time.monotonic() - begun)
+
+
 def test_a_resting_camera_decodes_little_and_wakes_when_something_moves(server: Server, tmp_path: Path) -> None:
     moving = tmp_path / "moving"
     server.start("--moving", str(moving))
@@ -267,15 +273,13 @@ def test_a_resting_camera_decodes_little_and_wakes_when_something_moves(server: 
     try:
         wait(lambda: watch.sleeping, watch.state)
         first, begun = watch.state.frames, time.monotonic()
-        time.sleep(3)
-        looked = (watch.state.frames - first) / (time.monotonic() - begun)
-        assert 0 < looked < RATE / 4, f"{looked:.1f} frames/s are decoded at rest"
+        wait(lambda: watch.state.frames >= first + 3, watch.state)
+        looked = 3 / (time.monotonic() - begun)
+        assert looked < RATE / 4, f"{looked:.1f} frames/s are decoded at rest"
         assert not taken
         moving.touch()
         wait(lambda: taken and not watch.sleeping, watch.state)
-        first, begun = watch.state.frames, time.monotonic()
-        time.sleep(1)
-        assert (watch.state.frames - first) / (time.monotonic() - begun) > RATE / 2
+        wait(lambda: decoded_in_a_second(watch) > RATE / 2, watch.state)
     finally:
         watch.stop()
 

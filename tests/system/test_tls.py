@@ -53,7 +53,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     command += [sys.executable, "-m", "tests.system.eager_status"]
     with running(write_manifest(folder, {"status": command}, ROUTES), wait_for=["status"]) as hub:
         found = Gateway(hub, port)
-        hub.until(lambda: answers(found), 30, "the page over TLS")
+        hub.until(lambda: answers(found), 60, "the page over TLS")
         yield found
 
 

@@ -46,7 +46,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         {"inference": BASE},
     )
     with running(manifest) as found:
-        found.until((found.state.root / "cloud" / "service.port").exists, 20, "the service API")
+        found.until((found.state.root / "cloud" / "service.port").exists, 60, "the service API")
         yield found
 
 

@@ -46,7 +46,7 @@ async def hub(state: State) -> AsyncIterator[None]:
         yield
 
 
-async def until(fact: Callable[[], object], *, within_s: float = 20) -> None:
+async def until(fact: Callable[[], object], *, within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not fact():  # noqa: ASYNC110  what is waited for happens in another process
             await asyncio.sleep(0.02)

@@ -52,7 +52,7 @@ def keep(tmp_path: Path) -> Callable[..., Keeper]:
     return make
 
 
-async def until(fact: Callable[[], object], *, within_s: float = 10) -> None:
+async def until(fact: Callable[[], object], *, within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not fact():  # noqa: ASYNC110  what is waited for happens in another process
             await asyncio.sleep(0.01)

@@ -40,7 +40,7 @@ async def test_modules_are_reported_as_they_change_and_those_of_earlier_runs_rem
         return {}
 
     async def until(fact: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not fact():  # noqa: ASYNC110  what is waited for happens in another process
                 await asyncio.sleep(0.01)
 

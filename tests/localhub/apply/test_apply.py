@@ -102,14 +102,14 @@ def test_modules_come_change_and_go(hub: Hub, changed: Callable[[Change], Path])
     assert hub.module("red")["pid"] != before["red"]
     arrived = len(hub.arrivals())
     hub.send("blue/in", "by the new route")
-    hub.until(lambda: [message.text for message in hub.arrivals()[arrived:]] == ["by the new route"], 10, "the message")
+    hub.until(lambda: [message.text for message in hub.arrivals()[arrived:]] == ["by the new route"], 60, "the message")
 
     gone = hub.module("blue")["pid"]
     hub.apply(changed(lambda content: modules(content).pop("red")))
     assert proc.started(gone) is None
     with pytest.raises(KeyError):
         hub.module("red")
-    hub.until(lambda: set(hub.reported("$edgeAgent")["modules"]) == {"still"}, 10, "the report")
+    hub.until(lambda: set(hub.reported("$edgeAgent")["modules"]) == {"still"}, 60, "the report")
     assert hub.module("still")["pid"] == before["still"]
     assert not hub.connected("blue")
 
@@ -149,7 +149,7 @@ def test_while_the_link_is_down_the_old_stays(hub: Hub, changed: Callable[[Chang
         hub.call("ghost", "any")  # the hub answers, and has had the time
     assert hub.module("red")["state"] == "running"
     hub.link("up")
-    hub.until(lambda: set(hub.reported("$edgeAgent")["modules"]) == {"still"}, 20, "the deployment")
+    hub.until(lambda: set(hub.reported("$edgeAgent")["modules"]) == {"still"}, 60, "the deployment")
 
 
 @pytest.mark.parametrize("part", ["agent", "cloud", "hub"])
@@ -158,7 +158,7 @@ def test_it_outlives_a_kill(hub: Hub, changed: Callable[[Change], Path], part: s
     hub.restart(part, kill=True)
     hub.wait_connected("still")
     hub.set_desired("$edgeAgent", {"modules": {"still": {"env": {"COLOUR": {"value": part}}}}})
-    hub.wait_reported("still", {"colour": part}, within_s=30)
+    hub.wait_reported("still", {"colour": part}, within_s=60)
     assert set(hub.desired("$edgeAgent")["modules"]) == {"still"}
     assert set(hub.reported("$edgeAgent")["modules"]) == {"still"}
 

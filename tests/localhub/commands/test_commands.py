@@ -107,7 +107,7 @@ def asked(state: State) -> Iterator[Asked]:
             for path, app in apps.items():
                 group.create_task(control.serve(app, path))
             for path in apps:
-                await control.wait_for(path, timeout_s=5)
+                await control.wait_for(path, timeout_s=60)
             ready.set()
 
     task = loop.create_task(serve())

@@ -57,7 +57,7 @@ def first(manifest: Path) -> Iterator[Hub]:
 @pytest.fixture(scope="module")
 def second(first: Hub, manifest: Path) -> Hub:
     hub = first.add_gateway("gw2", manifest)
-    hub.wait_connected("echo", within_s=30)
+    hub.wait_connected("echo")
     return hub
 
 
@@ -72,11 +72,11 @@ def run(hub: Hub, *words: str) -> Any:
 def test_each_has_its_own_address_twins_and_methods(first: Hub, second: Hub) -> None:
     assert first.state.address != second.state.address
     second.set_desired("echo", {"rate": 2})
-    second.until(lambda: second.desired("echo").get("rate") == 2, 10, "the patch")
+    second.until(lambda: second.desired("echo").get("rate") == 2, 60, "the patch")
     assert first.desired("echo")["rate"] == 1
     assert run(first, "method", "echo", "ping", '"one"') == {"status": 200, "payload": "one"}
     assert run(first, "method", "echo", "ping", '"two"', "--gateway", "gw2") == {"status": 200, "payload": "two"}
-    second.until(lambda: len(second.arrivals()) >= 1, 10, "what the echo sent")
+    second.until(lambda: len(second.arrivals()) >= 1, 60, "what the echo sent")
     assert {(message.source, message.body) for message in second.arrivals()} == {("gw2/echo", b"two")}
     assert {message.source for message in first.arrivals()} == {"gw1/echo", "gw2/echo"}
     assert run(first, "cloud", "count", "--gateway", "gw2")["arrivals"] == len(second.arrivals())
@@ -92,10 +92,10 @@ def test_a_cut_link_or_a_dead_hub_is_one_gateways_alone(first: Hub, second: Hub)
     second.link("up")
     pid = {process["name"]: process["pid"] for process in listed(first)["gw1"]["processes"]}["hub"]
     second.restart("hub", kill=True)
-    second.wait_connected("echo", within_s=30)
+    second.wait_connected("echo")
     assert {process["name"]: process["pid"] for process in listed(first)["gw1"]["processes"]}["hub"] == pid
     assert [process["name"] for process in listed(first)["gw2"]["processes"]] == ["hub", "agent"]
-    second.until(lambda: listed(first)["gw2"]["link"] == "up", 10, "the link")
+    second.until(lambda: listed(first)["gw2"]["link"] == "up", 60, "the link")
 
 
 def test_one_without_a_manifest_runs_what_is_deployed_to_it(first: Hub, second: Hub, manifest: Path) -> None:
@@ -105,7 +105,7 @@ def test_one_without_a_manifest_runs_what_is_deployed_to_it(first: Hub, second: 
     with pytest.raises(ControlError, match="gw3 runs already"):
         first.add_gateway("gw3")
     third.apply(manifest)
-    third.wait_connected("echo", within_s=30)
+    third.wait_connected("echo")
     assert third.reported("$edgeAgent")["lastDesiredStatus"]["code"] == 200
     third.link("down")  # it is gone for the cloud; what runs, and how it is asked, is its own
     assert third.call("echo", "ping", 3).payload == 3
@@ -133,9 +133,9 @@ def test_the_next_run_begins_with_them_again(manifest: Path, tmp_path: Path) -> 
     with running(manifest, state=root) as hub:
         address = hub.add_gateway("gw2", manifest).state.address
     with running(manifest, state=root) as hub:
-        hub.until(lambda: listed(hub).get("gw2", {}).get("link") == "up", 30, "the second gateway")
+        hub.until(lambda: listed(hub).get("gw2", {}).get("link") == "up", 60, "the second gateway")
         again = Hub(State.load(hub.state.gateway_folder("gw2")))
-        again.wait_connected("echo", within_s=30)
+        again.wait_connected("echo")
         assert again.state.address == address
         run(hub, "stop", "--gateway", "gw2")
         assert list(listed(hub)) == ["gw1"]

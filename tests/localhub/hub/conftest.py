@@ -32,14 +32,14 @@ from localhub.manners import LOCALHUB, Manners
 from localhub.state import State
 
 MODULES = ("alpha", "beta", "gamma")
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 _addresses = itertools.count(1)
 
 
 def free_address() -> str:
     """A loopback address that no other test process uses: port 8883 is fixed."""
-    return f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}.{next(_addresses)}"
+    return f"127.{64 + os.getpid() % 32}.{os.getpid() // 32 % 256}.{next(_addresses)}"
 
 
 class Routes:

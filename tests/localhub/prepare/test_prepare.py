@@ -16,7 +16,7 @@ from localhub.exits import CannotStartError, Exit
 from localhub.identity import Auth, Identities
 from localhub.prepare import Options, Prepared, prepare
 
-ADDRESS = "127.61.0.3"
+ADDRESS = "127.61.3.1"
 MODULE = {
     "version": "1.0",
     "type": "docker",
@@ -192,10 +192,10 @@ def test_a_manifest_that_is_not_there(options: Options) -> None:
 
 def test_an_address_that_is_taken_names_another(options: Options) -> None:
     with socket.create_server((ADDRESS, 8883)):
-        with pytest.raises(CannotStartError, match=r"127.61.0.3:8883 is taken .*; use --address 127.61.0.4") as error:
+        with pytest.raises(CannotStartError, match=r"127.61.3.1:8883 is taken .*; use --address 127.61.3.2") as error:
             prepare(options)
         assert error.value.code == Exit.BUSY
-        assert another(ADDRESS) == "127.61.0.4"
+        assert another(ADDRESS) == "127.61.3.2"
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "factory"])

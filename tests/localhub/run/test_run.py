@@ -89,7 +89,7 @@ def ours(folder: Path) -> list[int]:
     return [pid for pid in pids if proc.started(pid) and proc.environment(pid).get(OWNER) == owner]
 
 
-def wait(fact: Any, within_s: float = 20) -> None:
+def wait(fact: Any, within_s: float = 60) -> None:
     end = time.monotonic() + within_s
     while not fact():
         assert time.monotonic() < end, "not in time"
@@ -106,7 +106,7 @@ class Terminal:
             os.environ.update({"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"})
             os.execv(words[0], words)
 
-    def read_until(self, text: str, within_s: float = 20) -> None:
+    def read_until(self, text: str, within_s: float = 60) -> None:
         end = time.monotonic() + within_s
         while text not in self.seen:
             assert time.monotonic() < end, self.seen

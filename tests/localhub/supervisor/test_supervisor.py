@@ -69,7 +69,7 @@ def state(tmp_path: Path) -> State:
     return State.prepare(tmp_path / "state", address="127.61.0.2")
 
 
-async def until(fact: Callable[[], object], *, within_s: float = 20) -> None:
+async def until(fact: Callable[[], object], *, within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not fact():  # noqa: ASYNC110  what is waited for happens in another process
             await asyncio.sleep(0.02)
@@ -86,7 +86,7 @@ async def supervising(state: State) -> AsyncIterator[subprocess.Popen[bytes]]:
     state.link_setting.write_text('{"state": "down"}')
     process = started(state)
     try:
-        assert await control.wait_for(state.supervisor_socket, timeout_s=20)
+        assert await control.wait_for(state.supervisor_socket, timeout_s=60)
         assert not state.link_setting.exists()  # a cable pulled in the last run is in again
         yield process
     finally:

@@ -30,7 +30,7 @@ def test_a_message_comes_back_with_its_properties(hub: Hub) -> None:
     assert len(every.all) == 2
     hub.send("echo/in", "text")
     with pytest.raises(AssertionError, match="was to be silent"):
-        every.none(10)
+        every.none(60)
     assert every.one().text == "text"
 
 
@@ -78,7 +78,7 @@ def test_routes_change_at_run_time_and_what_is_queued_stays(hub: Hub) -> None:
     hub.wait_connected("echo")
     out.clear()
     hub.send("echo/in", "still none")
-    out.one(within_s=20)
+    out.one(within_s=60)
     version = hub.set_desired("$edgeHub", {"routes": {"up": "FROM /messages/* INTO $upstream"}})
     hub.wait_reported("$edgeHub", {"lastDesiredVersion": version, "lastDesiredStatus": {"code": 200}})
     hub.send("echo/in", "a route again")
@@ -103,7 +103,7 @@ def test_faults_from_the_command_line(hub: Hub) -> None:
     assert fault("refuse", "3", "echo") == "the next 1 CONNECT of echo: code 3"
     assert fault("drop", "echo") == "disconnected: gw1/echo"
     hub.send("echo/in", "after a while")
-    out.one(within_s=20)
+    out.one(within_s=60)
     assert fault("puback", "100", "echo") == "PUBACKs to echo: 100 ms late"
     assert fault("disk", "full") == "the hub's disk is full"
     assert fault("clock", "-60") == "the clock of the hub is -60 s wrong"
@@ -146,7 +146,7 @@ def test_a_full_disk_holds_everything_up_and_loses_nothing(hub: Hub) -> None:
         hub.send("echo/in", "refused")
     hub.disk("free")
     hub.send("echo/in", "after")
-    hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == ["before", "after"], 30)
+    hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == ["before", "after"], 60)
 
 
 def test_a_wrong_clock_of_the_hub_dates_messages(hub: Hub) -> None:
@@ -161,10 +161,10 @@ def test_a_wrong_clock_of_the_hub_dates_messages(hub: Hub) -> None:
 
 def test_a_lossy_link_is_slow_and_loses_nothing(hub: Hub) -> None:
     before = len(hub.arrivals())
-    hub.link("slow", loss_percent=30)
+    hub.link("slow", loss_percent=15)  # five in a row, 6 s of silence, come to one in ten thousand
     for number in range(5):
         hub.send("echo/in", str(number))
-    hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == list("01234"), 60)
+    hub.until(lambda: [message.text for message in hub.arrivals()[before:]] == list("01234"), 120)
 
 
 def test_modules_see_the_wrong_time_where_there_is_a_library_for_it(hub: Hub) -> None:
@@ -178,7 +178,7 @@ def test_modules_see_the_wrong_time_where_there_is_a_library_for_it(hub: Hub) ->
     hub.clock(-86_400, modules=True)
     hub.wait_connected("echo")  # it and the hub agree about the time
     hub.fault("clock", offset_s=0)
-    hub.until(lambda: not hub.connected("echo"), 20)  # to the hub its token expired yesterday
+    hub.until(lambda: not hub.connected("echo"), 60)  # to the hub its token expired yesterday
     hub.recover()
     hub.wait_connected("echo")
 

@@ -14,9 +14,10 @@ from modules.alarms.outputs import KINDS
 from modules.alarms.outputs.base import MessengerSettings, SwitchSettings
 from modules.alarms.store import Queued
 from modules.common.messages import new_id
+from tests.waiting import holds
 
-WITHIN_S = 20.0
-QUICK = {"retry_s": 0.3, "look_s": 0.2, "patience_s": 15.0}
+WITHIN_S = 60.0
+QUICK = {"retry_s": 0.3, "look_s": 0.2, "patience_s": 30.0}
 
 
 def notice(number: int = 0, **more: Any) -> Notice:
@@ -83,7 +84,7 @@ async def until(condition: Callable[[], object], why: Callable[[], str] = str) -
     """Wait for a condition."""
     try:
         async with asyncio.timeout(WITHIN_S):
-            while not condition():  # noqa: ASYNC110 - what is waited for is in the code under test
+            while not holds(condition):  # noqa: ASYNC110 - what is waited for is in the code under test
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"not within {WITHIN_S} s: {why()}") from None

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.modules.sensors.parts import Pair, Process, free_port
+from devices.line import free_port
+from tests.modules.sensors.parts import Pair, Process
 
 SERVERS = Path(__file__).parent / "servers"
 

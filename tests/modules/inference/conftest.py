@@ -21,6 +21,7 @@ from modules.common.messages import Message, encode_member, json_message, new_id
 from modules.inference.engine import Engine
 from modules.inference.module import InferenceModule
 from modules.inference.settings import InferenceSettings, Package
+from tests.waiting import holds
 
 MakePackage = Callable[..., Path]
 
@@ -305,7 +306,7 @@ class Line:
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 - what is waited for is in the code under test
+            while not holds(condition):  # noqa: ASYNC110 - what is waited for is in the code under test
                 await asyncio.sleep(0.005)
 
     def set(self, version: int, **settings: object) -> None:

@@ -12,8 +12,9 @@ from modules.common.messages import Reading
 from modules.sensors.intake import Block
 from modules.sensors.sources import KINDS
 from modules.sensors.watch import Watch
+from tests.waiting import holds
 
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 
 
 class Running:
@@ -41,7 +42,7 @@ class Running:
             async with asyncio.timeout(WITHIN_S):
                 while True:
                     self.flush()
-                    if condition():
+                    if holds(condition):
                         return
                     await asyncio.sleep(0.005)
         except TimeoutError:
@@ -59,8 +60,32 @@ class Running:
         await self.until(there)
         return found[0]
 
+    async def heard(self, name: str, value: float, say: Callable[[], None]) -> Reading:
+        """The same of what is said again each second until then: what is said while nobody listens is lost."""
+
+        async def again() -> None:
+            while True:
+                await asyncio.to_thread(say)
+                await asyncio.sleep(1)
+
+        saying = asyncio.create_task(again())
+        try:
+            return await self.value(name, value)
+        finally:
+            saying.cancel()
+            await asyncio.gather(saying, return_exceptions=True)
+
     async def phase(self, phase: str) -> None:
         await self.until(lambda: self.watch.state.phase == phase)
+
+    @property
+    def outages(self) -> int:
+        """How often it died; each outage was told once, and so was each recovery.
+
+        A machine that stands still for longer than a source may be silent makes outages of its own.
+        """
+        assert {*self.states[::2]} == {"ok"} and {*self.states[1::2]} <= {"dead"}, self.states
+        return len(self.states) // 2
 
     @property
     def dropped(self) -> dict[str, int]:

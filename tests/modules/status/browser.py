@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line, PlayLine
 
-expect.set_options(timeout=20_000)  # a laden machine is slow, and a page that never comes is what is looked for
+expect.set_options(timeout=60_000)  # a laden machine is slow, and a page that never comes is what is looked for
 CHROMIUM = shutil.which("chromium")
 Part = Callable[["Line", Page], Awaitable[None]]
 
@@ -70,7 +70,7 @@ def browsing(play_line: "PlayLine", browser: Browser) -> Browse:
             )
             async with context:
                 page = await context.new_page()
-                page.set_default_timeout(20_000)
+                page.set_default_timeout(60_000)
                 page.on("pageerror", lambda error: wrong.append(str(error)))
                 page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
                 page.on(

@@ -1,7 +1,6 @@
 """The status module on a free port, with edgeHub played by the test and a view that answers like a module's."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import orjson
 import pytest
 from playwright.async_api import Browser
 
+from devices.line import free_port
 from modules.common.edge import Edge
 from modules.common.messages import Alert, Message, json_message, rfc3339
 from modules.common.view import ViewServer
@@ -42,7 +42,8 @@ class Line:
         self.view = view
         self.url = url
         self.token = token
-        self.client = httpx.AsyncClient(base_url=url, trust_env=False, verify=False)  # a test of TLS brings its own
+        # A test of TLS brings a client of its own.
+        self.client = httpx.AsyncClient(base_url=url, trust_env=False, verify=False, timeout=60)
         self.acting = {"Authorization": f"Bearer {token}"}
         self._seq = 0
 
@@ -99,7 +100,7 @@ class Line:
 
     async def settled(self) -> None:
         """Everything delivered has been handled."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             count = self._seq
             while len(self.transport.acknowledged) < count:  # noqa: ASYNC110 - what is waited for is in the module
                 await asyncio.sleep(0.001)
@@ -144,9 +145,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, r
 
     @asynccontextmanager
     async def running(scheme: str) -> AsyncIterator[Line]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         monkeypatch.setenv("MILLWATCH_STATUS_PORT", str(port))
         transport.acknowledged.clear()
         edge = Edge("status", StatusSettings, state_dir=tmp_path, transport=transport, heartbeat_s=60)
@@ -165,7 +164,7 @@ def play_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any, r
         token = (tmp_path / "tokens" / "operate").read_text().strip()
         line = Line(module, transport, view, f"{scheme}://127.0.0.1:{port}", token)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not run.done():
                     try:
                         await line.get("/healthz")

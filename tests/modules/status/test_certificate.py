@@ -114,7 +114,7 @@ def test_it_is_renewed_in_time_and_tried_again(workload: Workload, monkeypatch: 
             certificate.ends = datetime.now(UTC)
             workload.answer = (500, b"{}")
             staying = asyncio.create_task(certificate.stay())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(workload.heads) < 4:  # noqa: ASYNC110 - what is waited for is in the code under test
                     await asyncio.sleep(0.01)
                 workload.answer = None

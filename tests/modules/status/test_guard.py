@@ -26,7 +26,7 @@ async def raw(line: "Line", request: bytes, *, end: bool = False) -> bytes:
     if end:
         writer.write_eof()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await reader.read()
     finally:
         writer.close()
@@ -122,13 +122,13 @@ def test_odd_bodies(play_line: Play) -> None:
 
 
 def test_bodies_without_a_length_or_without_an_end(play_line: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.5)
-
     async def part(line: "Line") -> None:
         chunked = post(line, ACT, b"", Content_Length="", Transfer_Encoding="chunked") + b"ffffff\r\n" + b"x" * 9000
         assert status(await raw(line, chunked)) == 411
         assert status(await raw(line, post(line, ACT, b"x" * 16_385))) == 413
-        assert await raw(line, post(line, Content_Length="15000")) == b""  # it promised more than it sends
+        with monkeypatch.context() as impatient:
+            impatient.setattr(patience, "REQUEST_SECONDS", 0.2)
+            assert await raw(line, post(line, Content_Length="15000")) == b""  # it promised more than it sends
         both = post(line, Transfer_Encoding="chunked")
         assert status(await raw(line, both)) in (400, 411)
         assert (await line.get("/healthz"))["status"] == "pass"
@@ -201,7 +201,7 @@ def test_slow_clients_are_let_go_and_keep_nobody_out(play_line: Play, monkeypatc
                 assert await reader.read() == b""
                 writer.close()
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             slow = [asyncio.create_task(drip()) for _ in range(30)]
             await asyncio.sleep(0.3)
             assert (await line.get("/healthz"))["status"] == "pass"
@@ -217,17 +217,14 @@ def test_one_client_has_not_all_connections(play_line: Play, monkeypatch: pytest
     async def part(line: "Line") -> None:
         port = httpx.URL(line.url).port
         open_ones = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
-        ended = 0
-        for reader, writer in open_ones:
-            try:
-                async with asyncio.timeout(0.3):
-                    ended += await reader.read() == b""
-            except TimeoutError:
-                pass
-            except OSError:
-                ended += 1
+        reading = [asyncio.create_task(reader.read()) for reader, _ in open_ones]
+        async with asyncio.timeout(60):
+            while sum(each.done() for each in reading) < 3:  # noqa: ASYNC110 - what is waited for is in the server
+                await asyncio.sleep(0.01)
+        for _, writer in open_ones:
             writer.close()
-        assert ended >= 3
+        ended = await asyncio.gather(*reading, return_exceptions=True)
+        assert all(each == b"" or isinstance(each, OSError) for each in ended)
 
     play_line(part)
 
@@ -239,7 +236,7 @@ def test_a_client_that_does_not_read_its_stream_is_let_go(play_line: Play, monke
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(line.url).port, limit=1024)
         writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while len(line.module.events):
                 line.module.events.tell("alert", {"text": "x" * 100_000})
                 await asyncio.sleep(0.01)
@@ -320,10 +317,13 @@ def test_too_many_requests_are_told_when_to_come_back(play_line: Play, monkeypat
     monkeypatch.setenv("MILLWATCH_REQUESTS_PER_S", "1")
 
     async def part(line: "Line") -> None:
-        answers = [await line.client.get("/healthz") for _ in range(6)]
-        late = [each for each in answers if each.status_code == 429]
-        assert late and int(late[-1].headers["retry-after"]) >= 1
-        assert late[-1].headers["content-type"] == "application/problem+json"
+        for _ in range(200):  # faster than one a second, however laden the machine
+            answer = await line.client.get("/healthz")
+            if answer.status_code == 429:
+                break
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["content-type"] == "application/problem+json"
 
     play_line(part)
 

@@ -100,7 +100,7 @@ def test_what_is_old_never_looks_like_all_right(browse: Browse) -> None:
         # The connection breaks: said at once, and mended with what was missed.
         await page.context.set_offline(True)
         line.module.events.close()
-        await expect(page.locator("h1")).to_have_text("No connection to the gateway", timeout=3_000)
+        await expect(page.locator("h1")).to_have_text("No connection to the gateway")
         await expect(page.locator("body")).to_have_class("stale")
         line.alert(source="press9/missed")
         await page.context.set_offline(False)

@@ -82,7 +82,7 @@ class Hub:
                     properties=message.facts(),
                 )
             )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.acknowledged) < wanted:  # noqa: ASYNC110 - what is waited for is in the code under test
                 await asyncio.sleep(0.001)
 

@@ -65,13 +65,13 @@ class Gateway:
                 sys.executable, "-m", f"localhub.{name}", "--state", str(self.state.root), stdout=output, stderr=output
             )
         path = self.state.run / f"{name}.sock"
-        assert await control.wait_for(path, timeout_s=20), log.read_text()
+        assert await control.wait_for(path, timeout_s=60), log.read_text()
 
     async def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         """Stop a process."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 60)
 
     @asynccontextmanager
     async def client(self, name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IoTHubModuleClient]:
@@ -88,7 +88,7 @@ class Gateway:
 
     async def until(self, path: str, condition: Callable[[Any], bool]) -> Any:
         """Ask the cloud until its answer is as wanted; the answer."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition(answer := await self.cloud.get(path)):  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.02)
         return answer

@@ -39,7 +39,7 @@ class RawHub:
 
     async def next(self) -> link.Down:
         while not self._ready:
-            data = await asyncio.wait_for(self.reader.read(65536), 5)
+            data = await asyncio.wait_for(self.reader.read(65536), 60)
             if not data:
                 raise ConnectionResetError
             self._ready += self._frames.feed(data)
@@ -192,7 +192,7 @@ async def test_followers_see_what_arrives(state: State, server: LinkServer, mess
         await hub.next()
         following = asyncio.create_task(follow())
         hub.send(link.Batch(2, [message("b"), message("c")]))
-        await asyncio.wait_for(following, 5)
+        await asyncio.wait_for(following, 60)
     assert seen == ["a", "b", "c"]
 
 

@@ -48,7 +48,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def shared(manifest: Path) -> Iterator[Hub]:
     with running(manifest) as hub:
-        hub.until((hub.state.root / "cloud" / "service.port").exists, 20, "the service API")
+        hub.until((hub.state.root / "cloud" / "service.port").exists, 60, "the service API")
         yield hub
 
 

@@ -106,7 +106,7 @@ def test_a_whole_twin_comes_back_with_its_patch(ask: Callable[..., Answer], hub:
     twin["properties"]["desired"]["x"] = 9
     status, answer, _ = ask("PATCH", "/twins/gw1/modules/echo", twin, If_Match='"*"')
     assert (status, answer["properties"]["desired"]["x"]) == (200, 9)
-    hub.until(lambda: hub.desired("echo").get("x") == 9, 10, "the patch")
+    hub.until(lambda: hub.desired("echo").get("x") == 9, 60, "the patch")
 
 
 def test_methods_take_timeouts_as_text(ask: Callable[..., Answer]) -> None:

@@ -45,7 +45,7 @@ def test_twins_are_read_patched_and_replaced(hub: Hub, registry: IoTHubRegistryM
     assert status_of(stale) == 412
     replaced = Twin(properties=TwinProperties(desired={"only": 1}))
     registry.replace_module_twin("gw1", "echo", replaced, patched.etag)
-    hub.until(lambda: "rate" not in hub.desired("echo"), 10, "the new twin")
+    hub.until(lambda: "rate" not in hub.desired("echo"), 60, "the new twin")
     assert hub.desired("echo")["only"] == 1
     with pytest.raises(HttpOperationError) as bad:
         registry.update_module_twin("gw1", "echo", Twin(properties=TwinProperties(desired={"a b": 1})))
@@ -124,7 +124,7 @@ def test_set_modules_reconfigures_the_gateway(
     agent = changed["$edgeAgent"]["properties.desired"]
     agent["modules"]["second"] = copy.deepcopy(agent["modules"]["echo"])
     deployments.apply_configuration_on_edge_device("gw1", ConfigurationContent(modules_content=changed))
-    hub.wait_reported("second", {"up": True}, within_s=30)
+    hub.wait_reported("second", {"up": True}, within_s=60)
     wrongs: list[dict[str, Any]] = [{"echo": {"properties.desired": {}}}, {"$edgeAgent": {"desired": {}}}]
     for wrong in wrongs:
         with pytest.raises(HttpOperationError) as refused:
@@ -158,7 +158,7 @@ def test_deployments_reach_their_targets_by_priority(
     try:
         deployments.create_configuration(base)
         made = deployments.create_configuration(layer)
-        hub.until(lambda: hub.desired("echo").get("rate") == 9, 10, "the layer")
+        hub.until(lambda: hub.desired("echo").get("rate") == 9, 60, "the layer")
         assert registry.get_module_twin("gw2", "echo").properties.desired["rate"] == 1
         shown = deployments.get_configuration("rate").system_metrics.results
         assert (shown["targetedCount"], shown["appliedCount"]) == (1, 1)
@@ -173,10 +173,10 @@ def test_deployments_reach_their_targets_by_priority(
         )
         # What somebody patches afterwards stays until the deployments change.
         registry.update_module_twin("gw1", "echo", Twin(properties=TwinProperties(desired={"rate": 10})))
-        hub.until(lambda: hub.desired("echo").get("rate") == 10, 10, "the patch")
+        hub.until(lambda: hub.desired("echo").get("rate") == 10, 60, "the patch")
         made.target_condition = "tags.ring = 'nobody'"
         deployments.update_configuration(made, made.etag)
-        hub.until(lambda: hub.desired("echo").get("rate") == 1, 10, "the base alone")
+        hub.until(lambda: hub.desired("echo").get("rate") == 1, 60, "the base alone")
         made.target_condition = "tags.ring ~ 1"
         with pytest.raises(HttpOperationError) as refused:
             deployments.update_configuration(made, "*")

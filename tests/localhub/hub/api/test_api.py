@@ -42,11 +42,11 @@ def client(hub: Hub, eventually: Eventually) -> Iterator[control.Client]:
     command = [sys.executable, "-m", "localhub.hub", "--state", str(hub.state.root)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            eventually(lambda: control.answers(hub.state.hub_socket), 20)
+            eventually(lambda: control.answers(hub.state.hub_socket))
             yield control.Client(hub.state.hub_socket)
         finally:
             process.send_signal(signal.SIGTERM)
-            code = process.wait(10)
+            code = process.wait(60)
     assert code == 0
 
 
@@ -89,7 +89,7 @@ def test_a_tour(hub: Hub, client: control.Client, module: Make, eventually: Even
 
     beta = module("beta")
     beta.listen()
-    topics = {beta.inbox.get(timeout=10).topic for _ in range(sent + 1)}
+    topics = {beta.inbox.get(timeout=60).topic for _ in range(sent + 1)}
     assert "devices/gw1/modules/beta/inputs/other/k=v&%24.ct=text%2Fplain&%24.cdid=gw1" in topics
     eventually(lambda: client.get("/status")["counters"]["sent"] == sent + 1)
     port = State.load(hub.state.root).metrics_port

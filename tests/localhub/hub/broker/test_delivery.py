@@ -19,7 +19,7 @@ def test_a_message_goes_from_an_output_to_an_input(module: Make) -> None:
     beta.listen()
     alpha = module("alpha")
     alpha.send("x", b"hello", "kind=alert&%24.ct=application%2Fjson&%24.mid=m1")
-    message = beta.inbox.get(timeout=10)
+    message = beta.inbox.get(timeout=60)
     assert message.payload == b"hello"
     assert message.qos == 1
     assert message.mid == 1
@@ -139,5 +139,5 @@ def test_injected_messages_pass_the_routes_by(hub: Hub, module: Make) -> None:
     beta.listen()
     message = QueuedMessage(0, b"by hand", {}, {"connectionDeviceId": "gw1"}, hub.clock(), "gw1")
     hub.call(lambda: hub.broker.inject("beta", "other", message, 1))
-    got = beta.inbox.get(timeout=10)
+    got = beta.inbox.get(timeout=60)
     assert got.topic == "devices/gw1/modules/beta/inputs/other/%24.cdid=gw1"

@@ -46,7 +46,7 @@ def story(tell: Callable[[Disk, Commits], Awaitable[None]]) -> None:
         commits = Commits(disk, lambda _rows: None)
         commits.start()
         try:
-            await asyncio.wait_for(tell(disk, commits), 10)
+            await asyncio.wait_for(tell(disk, commits), 60)
         finally:
             disk.let(100)
             await commits.stop()

@@ -52,7 +52,7 @@ class Sdk:
 
 async def until(fact: Callable[[], bool]) -> None:
     """Wait for something that happens on another thread."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await asyncio.to_thread(fact):  # noqa: ASYNC110  it has no event here
             await asyncio.sleep(0.02)
 
@@ -73,11 +73,11 @@ def test_the_sdk_comes_back_after_a_dropped_connection_and_nothing_is_lost(hub: 
         await alpha.connect()
         assert await on_loop(hub, lambda: hub.broker.faults.drop(BETA)) == [BETA]
         await alpha.client.send_message_to_output("while away", "x")
-        assert (await asyncio.wait_for(beta.inbox.get(), 20)).data == b"while away"
+        assert (await asyncio.wait_for(beta.inbox.get(), 60)).data == b"while away"
         assert sorted(await on_loop(hub, lambda: hub.broker.faults.drop(None))) == [ALPHA, BETA]  # type: ignore[call-overload]
-        await until(lambda: connects(hub, ALPHA) == 2)  # in between the SDK refuses to send
+        await until(lambda: connects(hub, ALPHA) == 2 and alpha.client.connected)  # in between the SDK refuses to send
         await alpha.client.send_message_to_output("after", "x")
-        assert (await asyncio.wait_for(beta.inbox.get(), 20)).data == b"after"
+        assert (await asyncio.wait_for(beta.inbox.get(), 60)).data == b"after"
         await alpha.client.shutdown()
         await beta.client.shutdown()
 
@@ -103,7 +103,7 @@ def test_the_sdk_stays_deaf_when_its_session_is_lost(hub: Hub) -> None:
         await beta.connect(listen=True)
         await alpha.connect()
         assert await on_loop(hub, lambda: hub.broker.faults.lose_session(BETA)) is True
-        await until(lambda: connects(hub, BETA) == 2)
+        await until(lambda: connects(hub, BETA) == 2 and beta.client.connected)
         await alpha.client.send_message_to_output("nobody listens", "x")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(beta.inbox.get(), 0.5)
@@ -111,7 +111,7 @@ def test_the_sdk_stays_deaf_when_its_session_is_lost(hub: Hub) -> None:
         await beta.client.shutdown()
         again = Sdk(hub, "beta")  # as the module started again: it subscribes, and what waited comes
         await again.connect(listen=True)
-        assert (await asyncio.wait_for(again.inbox.get(), 10)).data == b"nobody listens"
+        assert (await asyncio.wait_for(again.inbox.get(), 60)).data == b"nobody listens"
         await alpha.client.shutdown()
         await again.client.shutdown()
 
@@ -146,7 +146,7 @@ def test_expired_tokens_are_refused_and_new_ones_taken(hub: Hub, module: Make, m
     monkeypatch.setattr(hub, "password", lambda _identity: old)
     alpha = module("alpha")
     hub.call(lambda: hub.broker.faults.expire_tokens(ALPHA))
-    assert alpha.gone.wait(10)
+    assert alpha.gone.wait(60)
     assert module("alpha", connect=False).connect() == 5
     monkeypatch.undo()
     hub.clock.offset_s += 10
@@ -159,16 +159,16 @@ def test_late_pubacks_come_in_order_and_the_message_is_on_its_way_meanwhile(
 ) -> None:
     alpha, beta = module("alpha"), module("beta")
     beta.listen()
-    hub.call(lambda: hub.broker.faults.delay_pubacks(0.4, ALPHA))
+    hub.call(lambda: hub.broker.faults.delay_pubacks(1.5, ALPHA))
     began = time.monotonic()
     first = alpha.send("x", b"1", wait=False)
     assert beta.receive() == [b"1"]
-    assert not alpha.acked(first)
+    assert not alpha.acked(first) or time.monotonic() - began >= 1.5  # a machine that stood still meanwhile
     hub.call(lambda: hub.broker.faults.delay_pubacks(0.0, None))
     second = alpha.send("x", b"2", wait=False)
     eventually(lambda: alpha.acked(second))
     assert alpha.acked(first)
-    assert time.monotonic() - began >= 0.4
+    assert time.monotonic() - began >= 1.5
     alpha.send("x", b"3")
     assert beta.receive(2) == [b"2", b"3"]
 
@@ -188,7 +188,7 @@ def test_clear_ends_what_was_set(hub: Hub, module: Make) -> None:
     }
     hub.call(faults.clear)
     assert not any(hub.call(faults.status).values())
-    assert alpha.gone.wait(10)
+    assert alpha.gone.wait(60)
     module("alpha").send("x", b"at once")
 
 

@@ -47,14 +47,17 @@ class Quiet:
 
     def __init__(self, hub: Hub) -> None:
         context = ssl.create_default_context(cafile=str(hub.state.ca_certificate))
-        plain = socket.create_connection((hub.state.address, 8883), 10)
+        plain = socket.create_connection((hub.state.address, 8883), 60)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(plain, server_hostname=hub.state.address)
         self._parser = Parser()
         self._socket.sendall(login(hub, "gamma") + writer.subscribe(1, [("devices/gw1/modules/gamma/inputs/#", 1)]))
 
     def trips(self) -> float:
-        """The median of TRIPS, from sending to receiving, in seconds."""
+        """The median of TRIPS, from sending to receiving, in seconds: the least of three, for others may be at work."""
+        return min(self._median() for _ in range(3))
+
+    def _median(self) -> float:
         taken = []
         for number in range(TRIPS):
             began = time.monotonic()
@@ -87,11 +90,11 @@ def served(hub: Hub, eventually: Callable[..., None]) -> Iterator[int]:
     command = [sys.executable, "-m", "localhub.hub", "--state", str(hub.state.root)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            eventually(lambda: control.answers(hub.state.hub_socket), 20)
+            eventually(lambda: control.answers(hub.state.hub_socket))
             yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Process:
         """End it with a signal; its exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None

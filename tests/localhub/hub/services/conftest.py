@@ -62,7 +62,7 @@ class FakeClient:
         return any(name.startswith(prefix) for name in self.filters)
 
     async def next(self) -> tuple[str, bytes]:
-        return await asyncio.wait_for(self.inbox.get(), 5)
+        return await asyncio.wait_for(self.inbox.get(), 60)
 
 
 class FakeHub(Facts):
@@ -153,7 +153,7 @@ Restart = Callable[[], AbstractAsyncContextManager[LinkServer]]
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something holds; fails the test when it does not within 5 s."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  what is waited for has no event of its own
             await asyncio.sleep(0.001)
 

@@ -76,7 +76,7 @@ async def test_a_get_has_versions_also_when_nothing_is_known(
         assert await twin_of(services, client) == {"desired": {"$version": 0}, "reported": {"$version": 1}}
         services.uplink.set(LinkSetting("down"))
         monkeypatch.setattr(twins_module, "FIRST_SYNC_S", 60)
-        await asyncio.wait_for(twin_of(services, client), 5)
+        await asyncio.wait_for(twin_of(services, client), 60)
 
 
 async def test_a_reported_patch_is_durable_then_answered_then_told_to_routes_and_cloud(

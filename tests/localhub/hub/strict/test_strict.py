@@ -67,13 +67,16 @@ def test_a_puback_means_synced_or_only_written(tmp_path: Path, manners: Manners)
 
 
 @both
-def test_when_expired_messages_leave(hub: Hub, module: Make, manners: Manners) -> None:
-    hub.routes.table["x"] = [("gw1/beta/in", 1, 0.1)]
+def test_when_expired_messages_leave(hub: Hub, module: Make, manners: Manners, eventually: Eventually) -> None:
+    hub.routes.table["x"] = [("gw1/beta/in", 1, 30.0)]
     module("alpha").send("x", b"")
-    time.sleep(0.3)
-    hub.broker._next_expiry -= 5.0  # five seconds later
-    time.sleep(0.3)
-    assert hub.depth("gw1/beta/in") == (1 if strict(manners) else 0)
+    hub.clock.offset_s = 31
+    hub.call(lambda: setattr(hub.broker, "_next_expiry", hub.broker._next_expiry - 5.0))  # five seconds later
+    if strict(manners):
+        time.sleep(0.3)
+        assert hub.depth("gw1/beta/in") == 1
+    else:
+        eventually(lambda: hub.depth("gw1/beta/in") == 0)
 
 
 @both
@@ -125,7 +128,7 @@ def test_the_client_id_must_be_the_user_names_and_a_second_connection_closes_the
     assert alpha.connect() == 5
     first = module("beta")
     module("beta")
-    assert first.gone.wait(10)
+    assert first.gone.wait(60)
     assert hub.broker.manners is manners
 
 
@@ -143,7 +146,7 @@ def test_a_message_that_cannot_be_stored(hub: Hub, module: Make, manners: Manner
     alpha = module("alpha")
     hub.call(lambda: hub.broker.faults.fill_disk(full=True))
     alpha.send("x", b"", wait=False)
-    assert alpha.gone.wait(10 if strict(manners) else 0.5) is strict(manners)
+    assert alpha.gone.wait(60 if strict(manners) else 0.5) is strict(manners)
     hub.call(hub.broker.faults.clear)
 
 
@@ -162,10 +165,11 @@ def test_batches_for_the_cloud(hub: Hub, module: Make, manners: Manners, eventua
 @both
 def test_expired_proofs_are_found_out_at_the_next_check(hub: Hub, module: Make, manners: Manners) -> None:
     alpha = module("alpha")
+    due = hub.broker._next_recheck - hub.broker.loop.time()
+    assert due > 200 if strict(manners) else due <= 5
     hub.clock.offset_s = 2 * 3600
-    assert hub.broker._next_recheck - hub.broker.loop.time() > (250 if strict(manners) else 0)
     hub.broker._next_recheck = 0.0
-    assert alpha.gone.wait(10)
+    assert alpha.gone.wait(60)
 
 
 # Twins and methods, without a broker.
@@ -227,8 +231,11 @@ def test_reported_properties_go_up_now_and_then_or_at_once(manners: Manners) -> 
         twins = HubTwins(_Facts(), Uplink(), lambda *_: None, manners.report_every)
         for number in range(3):
             await twins.report(Identity("gw1", "alpha"), {"n": number})
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(manners.report_every * 2)
+            while not strict(manners) and len(sent) <= number:  # noqa: ASYNC110  it has no event here
+                await asyncio.sleep(0)
+        while not sent:  # noqa: ASYNC110  nor here
+            await asyncio.sleep(manners.report_every)
+        await asyncio.sleep(manners.report_every)  # and nothing after it
 
     asyncio.run(story())
     assert sent == ([{"n": 2}] if strict(manners) else [{"n": 0}, {"n": 1}, {"n": 2}])
@@ -239,19 +246,24 @@ def test_a_call_that_waited_for_its_module(manners: Manners) -> None:
     manners = replace(manners, settle=manners.settle / 10)
     client = Client("$iothub/methods/POST/")
 
-    async def story() -> float:
+    async def story() -> tuple[int, float]:
         there: list[Client] = []
         methods = Methods(lambda _identity: there[0] if there else None, manners)
-        call = asyncio.create_task(methods.invoke(client.identity, MethodRequest("m", b"", 0.05, 5)))
+        call = asyncio.create_task(methods.invoke(client.identity, MethodRequest("m", b"", 0.05, 60)))
         await asyncio.sleep(0.01)
         there.append(client)
         subscribed = asyncio.get_running_loop().time()
         methods.subscribed(client.identity)
+        turns = 0
+        while not client.sent and turns < 10:
+            await asyncio.sleep(0)
+            turns += 1
         await asyncio.wait({call})
         assert call.exception() is not None  # nobody answered
-        return client.sent[0][0] - subscribed
+        return turns, client.sent[0][0] - subscribed
 
-    assert (asyncio.run(story()) >= 0.29) is strict(manners)
+    turns, waited_s = asyncio.run(story())
+    assert waited_s >= 0.29 if strict(manners) else turns < 10  # a few turns of the loop: it waited for nothing else
     assert client.sent[0][1] == (b"" if strict(manners) else b"null")
 
 

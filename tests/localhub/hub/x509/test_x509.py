@@ -68,7 +68,7 @@ def knock(hub: Hub, device: str, pair: Pair | None, password: bytes | None = Non
         context.load_cert_chain(*pair)
     name = f"{hub.state.hub_name}/{device}/?api-version=2021-04-12"
     with (
-        socket.create_connection((hub.state.address, 8883), 10) as plain,
+        socket.create_connection((hub.state.address, 8883), 60) as plain,
         context.wrap_socket(plain, server_hostname=hub.state.address) as secure,
     ):
         secure.sendall(writer.connect(Connect(device, username=name, password=password)))
@@ -112,7 +112,7 @@ def test_the_sdk_comes_back_after_a_restart_of_the_hub(hub: Hub, eventually: Eve
     client.connect()
     hub.stop()
     hub.start()
-    eventually(lambda: bool(client.connected), 20)
+    eventually(lambda: bool(client.connected))
     client.send_message("after")
     assert hub.depth("gw1/beta/in") == 1
     client.shutdown()
@@ -219,7 +219,7 @@ def test_who_is_no_identity_any_more_or_another_one_is_disconnected(hub: Hub, mo
     devices = {**known.devices, "oven2": replace(known.devices["oven2"], thumbprint="00")}
     verifier.identities = Identities(known.gateway, modules, devices)
     hub.call(hub.broker.recheck)
-    assert beta.gone.wait(10)
+    assert beta.gone.wait(60)
     assert [str(one.identity) for one in hub.call(hub.broker.clients)] == ["gw1/alpha"]
     assert not alpha.gone.is_set()
     with contextlib.suppress(NoConnectionError):  # it was thrown out, and may just be between two tries

@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 from pymodbus.client import ModbusTcpClient
 
+from devices.line import free_port
 from modules.alarms.outputs.modbus import ModbusTcp
 from tests.modules.alarms.conftest import Live, Output
-from tests.modules.sensors.parts import Process, free_port
+from tests.modules.sensors.parts import Process
 
 
 class Plc:

@@ -59,7 +59,7 @@ async def said(broker: Broker, topic: str, text: str) -> None:
     await asyncio.to_thread(listener.connect, "127.0.0.1", broker.port)
     listener.loop_start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await heard.wait()
     finally:
         listener.disconnect()

@@ -145,7 +145,7 @@ def cache_of(open_store: Open, hub: PlayedHub) -> Callable[..., AbstractContextM
 
 
 async def _until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             result = condition()
             if result if isinstance(result, bool) else await result:

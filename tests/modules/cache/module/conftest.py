@@ -17,6 +17,7 @@ from modules.cache.module import CacheModule
 from modules.cache.settings import CacheSettings
 from modules.cache.store.house import House
 from modules.common.edge import Edge
+from tests.waiting import holds
 
 if TYPE_CHECKING:
     from tests.modules.conftest import PlayedTransport
@@ -56,8 +57,8 @@ class Line:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 -- what is waited for knows no event
+    async with asyncio.timeout(60):
+        while not holds(condition):  # noqa: ASYNC110 -- what is waited for knows no event
             await asyncio.sleep(0.002)
 
 

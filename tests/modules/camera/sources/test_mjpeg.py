@@ -2,7 +2,6 @@
 
 import base64
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from devices.line import free_port
 from modules.camera.frame import Frame
 from modules.camera.reader import Reader
 from modules.camera.settings import Camera
@@ -29,8 +29,7 @@ class HttpCamera:
     """Serves numbered pictures at one address; `answer` may be changed while it runs."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.width, self.login, self.mute, self.nonsense = 64, "", False, False
         self.sent: list[bytes] = []
         self._server: ThreadingHTTPServer | None = None

@@ -1,4 +1,4 @@
-"""Two modules for test_hub.py, run by localhub: `sender` sends, `receiver` writes down what it does."""
+"""Two modules for test_hub.py, run by localhub: `sender` sends, `receiver` writes down what it does, over its lives."""
 
 import asyncio
 import os
@@ -21,11 +21,19 @@ class ProbeSettings(Settings):
     token_ttl_s: int = 3600
 
 
+STORY = Path(os.environ["STORY"])
+
+
 def note(text: str) -> None:
     """One line in the story, on disk whatever happens next."""
-    story = os.open(Path(os.environ["STORY"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    story = os.open(STORY, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.write(story, f"{text}\n".encode())
     os.close(story)
+
+
+def told() -> list[str]:
+    """The story so far."""
+    return STORY.read_text().splitlines()
 
 
 async def send() -> None:
@@ -53,13 +61,13 @@ async def send() -> None:
 
 
 async def receive() -> None:
-    """Handle messages; the first is held for a while."""
+    """Handle messages; the first is held for a while when it comes for the first time."""
     settings = ProbeSettings.from_environment()
     edge = Edge("receiver", ProbeSettings, transport=SdkTransport(sastoken_ttl=settings.token_ttl_s))
 
     async def handle(message: Message) -> None:
         note(f"begin {message.seq}")
-        if message.seq == 0:
+        if told().count("begin 0") == 1:
             await asyncio.sleep(settings.hold_first_s)
         note(f"end {message.seq}")
 

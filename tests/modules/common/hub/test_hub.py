@@ -55,14 +55,14 @@ class Rig:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(15)
+        self._process.wait(60)
         self._said.close()
 
     @property
     def story(self) -> list[str]:
         return self._story.read_text().splitlines() if self._story.exists() else []
 
-    def wait(self, what: str, until: Callable[[], object], seconds: float = 40) -> None:
+    def wait(self, what: str, until: Callable[[], object], seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not until():
             if time.monotonic() > end or self._process.poll() is not None:
@@ -73,7 +73,7 @@ class Rig:
     def command(self, *words: str) -> Any:
         done = subprocess.run(
             [sys.executable, "-m", "localhub", *words, "--state", str(self.folder / "state"), "--format", "json"],
-            cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+            cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else None
@@ -147,7 +147,7 @@ def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 def test_a_message_whose_handler_was_killed_is_delivered_again(rig: Callable[..., Rig]) -> None:
-    running = rig("127.31.7.1", hold_first_s=3)
+    running = rig("127.31.7.1", hold_first_s=300)
     running.wait("first message", lambda: running.begun() == [0])
     os.kill(running.pid("receiver"), signal.SIGKILL)
     running.wait("rest of the messages", lambda: len(set(running.ended())) == COUNT)
@@ -159,10 +159,11 @@ def test_a_renewed_token_acknowledges_nothing_that_was_not_handled_on_its_connec
     # The SDK renews 120 s before the end: with this time to live every 4 s, while the first message is held for 6 s.
     running = rig("127.31.7.2", hold_first_s=6, token_ttl_s=124)
     running.wait("first message", lambda: running.begun() == [0])
-    running.wait("second handling of the first message", lambda: running.begun() == [0, 0])
+    running.wait("second handling of the first message", lambda: running.begun()[1:])
     # Its first handling ended after the renewal and was not acknowledged, or there would be no second one;
     # nothing behind it has been handled meanwhile, or something was acknowledged that was not handled.
-    assert running.ended() == [0]
+    handled = [line for line in running.story if line.startswith(("begin", "end"))]
+    assert handled[:3] == ["begin 0", "end 0", "begin 0"]
 
 
 def test_the_hub_restarts_under_a_sender_and_a_receiver(rig: Callable[..., Rig]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fleet.__main__ import main
 from localhub.cloud.service.serving import login
 from localhub.testing import Hub, running, write_manifest
+from tests.waiting import holds
 
 pytestmark = [pytest.mark.system, pytest.mark.soak]
 
@@ -68,6 +69,6 @@ def test_a_version_is_published_promoted_and_rolled_back(
         back = ["picture/made-up/1.2.0", "--to", "picture/made-up/1.1.0"]
         assert main(["model", "rollback", "tile", *back, *place, *where]) == 0
         hub.until(lambda: runs(hub, "1.1.0"), 120, "the version before")
-        assert told(hub)["updates"]["tile"]["state"] == "running"
+        hub.until(lambda: holds(lambda: told(hub)["updates"]["tile"]["state"] == "running"), 120, "the report")
         assert main(["model", "promote", "tile", "picture/made-up/1.2.0", *where]) == 0
         hub.until(lambda: told(hub)["updates"]["tile"].get("wanted") == "picture/made-up/1.2.0", 120, "the wish")
