@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devices.line import free_port
 from fleet.__main__ import main as fleet
-from localhub.address import free_port
 from localhub.cloud.service.serving import login
 from localhub.testing import Hub, running, write_manifest
 from modules.common.messages import FLOAT32, new_id, rfc3339
@@ -65,7 +65,7 @@ def join(tmp_path: Path, tls: dict[str, str]) -> Iterator[Callable[..., Relay]]:
             relay = Relay(HOST, server)
             stack.callback(relay.close)
             words = ["join", str(BASE), "--samples", str(samples), "--server", relay.address, "--ca", tls["ca"]]
-            words += ["--here", f"{HOST}:{free_port(HOST)}", "--home", str(tmp_path / name / "flower")]
+            words += ["--here", f"{HOST}:{free_port()}", "--home", str(tmp_path / name / "flower")]
             children.append(subprocess.Popen([PYTHON, "-m", program, *words], cwd=ROOT))
             stack.callback(children[-1].wait, 120)
             return relay
@@ -172,7 +172,7 @@ def test_five_gateways_learn_and_the_result_is_tried_beside_what_runs(
         machine = Machine(hub, "outer_race")
         judged_here(hub, machine, samples[0])
 
-        server, out = f"{HOST}:{free_port(HOST)}", tmp_path / "learnt"
+        server, out = f"{HOST}:{free_port()}", tmp_path / "learnt"
         relays = [join(f"press{number}", server, samples[number]) for number in range(4)]
         relays.append(join("press4", server, samples[4], "tests.system.federated_liar"))
         facts = learn(tmp_path, server, tls, out)
