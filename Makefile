@@ -24,7 +24,7 @@ CONTAINERS ?=
 STATE ?= .state
 SECONDS = 60
 
-.PHONY: help install run test check lint bench federated fuzz soak mutants train build push deploy layer sbom images-test clean lock
+.PHONY: help install run test test-hubs test-parts check lint bench federated fuzz soak mutants train build push deploy layer sbom images-test clean lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,8 +54,17 @@ else
 		$(if $(ONCE),--once) $(if $(REPORT),--report "$(REPORT)") $(if $(PICTURES),--pictures $(PICTURES))
 endif
 
+# In two processes of about the same length, for both wait most of their time: those who start hubs, lines and containers,
+# and the rest. One that fails does not end the other.
+HUBS := tests/system tests/docker tests/localhub
 test: $(VENV)/.dev ## every test that this machine can run
-	$(BIN)/python -m pytest -q -m "not soak" -n 2
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-hubs test-parts
+
+test-hubs:
+	$(BIN)/python -m pytest -q -m "not soak" $(HUBS)
+
+test-parts:
+	$(BIN)/python -m pytest -q -m "not soak" $(addprefix --ignore=,$(HUBS)) tests
 
 check: $(VENV)/.dev ## style, types, arrows between packages, the manifest, the API document
 	$(BIN)/ruff check .

@@ -6,15 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.schedule import (  # noqa: F401 - hooks
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_sessionfinish,
-    pytest_terminal_summary,
-    pytest_testnodedown,
-    pytest_xdist_make_scheduler,
-)
-
 ROOT = Path(__file__).resolve().parents[1]
 
 # A busy machine is no failure: times are the benches' business. In CI a change must not land or fail by luck;
