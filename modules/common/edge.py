@@ -22,7 +22,7 @@ from modules.common.metrics import Metrics
 from modules.common.sdk import SdkTransport
 from modules.common.sender import Sender
 from modules.common.settings import Settings
-from modules.common.transport import Delivery, MethodCall, Transport, TransportDownError
+from modules.common.transport import Delivery, MethodCall, ReportRefusedError, Transport, TransportDownError
 from modules.common.twin import SettingsHandler, Twin, TwinSettings
 from modules.common.verbs import COMMANDS, LocalVerbs
 from modules.common.version import VERSION
@@ -189,13 +189,21 @@ class Edge(Generic[S]):
         self.metrics.rejected.labels(name, reason).inc(count)
 
     async def report(self, properties: Mapping[str, object]) -> None:
-        """Merge `properties` into the twin's reported ones, as soon as edgeHub is there."""
+        """Merge `properties` into the twin's reported ones, as soon as edgeHub is there.
+
+        What edgeHub refuses (a name with a blank, a twin of more than 32 KB) is logged and counted: the line goes on
+        without it.
+        """
         while True:
             await self._connection.up.wait()
             try:
                 await self._connection.transport.report(properties)
             except TransportDownError:
                 await asyncio.sleep(0.1)
+            except ReportRefusedError as error:
+                log.error("the twin does not take what is reported (%s): %s", ", ".join(properties), error)  # noqa: TRY400 - what it was is in the text
+                self.metrics.refused.inc()
+                return
             else:
                 return
 

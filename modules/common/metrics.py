@@ -28,6 +28,7 @@ class Metrics:
             "millwatch_acks_discarded_total", "Acks of a lost connection, never sent", "input"
         )
         self.dropped = self.counter("millwatch_outbox_dropped_total", "Offered messages dropped", "output", "kind")
+        self.refused = self.counter("millwatch_reports_refused_total", "Reported properties that no twin takes")
         self.handling = Histogram(
             "millwatch_handling_seconds",
             "Time to handle one input message",

@@ -36,6 +36,7 @@ from modules.common.transport import (
     Feature,
     Listener,
     MethodCall,
+    ReportRefusedError,
     TransportDownError,
 )
 
@@ -116,10 +117,12 @@ class SdkTransport:
         return twin
 
     async def report(self, patch: Mapping[str, object]) -> None:
-        """Merge `patch` into the reported properties."""
+        """Merge `patch` into the reported properties; all of it, or ReportRefusedError."""
         try:
             await self._client.patch_twin_reported_properties(dict(patch))
         except _DOWN as error:
+            if isinstance(error.__cause__, exceptions.ServiceError) and "status 4" in str(error.__cause__):
+                raise ReportRefusedError(_reason(error)) from error
             raise TransportDownError(_reason(error)) from error
 
     async def close(self) -> None:

@@ -13,6 +13,10 @@ class TransportDownError(ConnectionError):
     """edgeHub cannot be reached now: wait until connected and try again."""
 
 
+class ReportRefusedError(Exception):
+    """edgeHub does not take what is reported, nor would it the next time: a name or a size that no twin has."""
+
+
 class EnvironmentMissingError(RuntimeError):
     """The process was not started by IoT Edge or localhub; the text says what is missing and how to get it."""
 
@@ -82,7 +86,7 @@ class Transport(Protocol):
         """The whole twin: `desired` and `reported`."""
 
     async def report(self, patch: Mapping[str, object]) -> None:
-        """Merge `patch` into the reported properties."""
+        """Merge `patch` into the reported properties; all of it, or ReportRefusedError."""
 
     async def close(self) -> None:
         """Disconnect for good. Never raises for a connection that is already gone."""

@@ -218,6 +218,7 @@ class Updating:
 
 
 def wanted(settings: InferenceSettings) -> dict[str, str]:
-    """The targets that the settings name: by name of package, and `NAME challenger` for those on trial."""
-    challengers = {f"{name} challenger": each.target for name, each in settings.trials.items() if each.target}
+    """The targets that the settings name: by name of package, and `NAME:challenger` for those on trial."""
+    # A twin takes no key with a blank.
+    challengers = {f"{name}:challenger": each.target for name, each in settings.trials.items() if each.target}
     return {**settings.versions, **challengers}

@@ -75,5 +75,19 @@ async def receive() -> None:
     await edge.run()
 
 
+async def report() -> None:
+    """Report what no twin takes, then what one does."""
+    edge = Edge("reporter", ProbeSettings)
+
+    async def work() -> None:
+        await edge.report({"a name": 1})
+        note(f"refused {edge.metrics.total(edge.metrics.refused):g}")
+        await edge.report({"name": 2})
+        await edge.stopping.wait()
+
+    edge.background("work", work)
+    await edge.run()
+
+
 if __name__ == "__main__":
-    sys.exit(run_module({"sender": send, "receiver": receive}[sys.argv[1]]))
+    sys.exit(run_module({"sender": send, "receiver": receive, "reporter": report}[sys.argv[1]]))
