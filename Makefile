@@ -54,9 +54,9 @@ else
 		$(if $(ONCE),--once) $(if $(REPORT),--report "$(REPORT)") $(if $(PICTURES),--pictures $(PICTURES))
 endif
 
-# In two processes of about the same length, for both wait most of their time: those who start hubs, lines and containers,
+# In two processes of about the same length, for both wait most of their time: most that start hubs, lines and containers,
 # and the rest. One that fails does not end the other.
-HUBS := tests/system tests/docker tests/localhub
+HUBS := tests/system tests/docker tests/localhub tests/devices tests/fleet tests/crash
 test: $(VENV)/.dev ## every test that this machine can run
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-hubs test-parts
 
