@@ -150,7 +150,8 @@ def test_no_path_of_the_gateway_leaves_the_module(
         wanted = {name: {"path": str(path)} for name, path in packages.items()}
         line.set(2, packages={**wanted, "tile": {"path": str(packages["torn"])}})
         await line.until(lambda: len(transport.twin_reported.get("models", {})) == len(packages) + 1)
-        facts = line.module.telling.facts(line.module._waves, line.module._outgoing.kept)
+        outgoing = line.module._outgoing
+        facts = line.module.telling.facts(line.module._waves, outgoing.kept, outgoing.labelled)
         assert {each["state"] for name, each in facts["models"].items() if name != "tile"} == {"fail"}
         assert facts["models"]["tile"]["instead_of"] == "torn"
         seen.append(orjson.dumps([facts, line.module.telling.models()]))

@@ -55,7 +55,8 @@ def test_what_was_chosen_is_reported(run_module: Any, transport: Any, make_packa
     seen: dict[str, Any] = {}
 
     async def part(line: Any) -> None:
-        seen.update(line.module.telling.facts(line.module._waves, line.module._outgoing.kept))
+        outgoing = line.module._outgoing
+        seen.update(line.module.telling.facts(line.module._waves, outgoing.kept, outgoing.labelled))
 
     settings = {"threads": 64, "arena": True, "batch": 4, "providers": ["CPUExecutionProvider"]}
     run_module(part, settings=settings, tile=make_package())

@@ -27,10 +27,14 @@ class Running:
         self.states: list[str] = []
         self.room = True
         self.watch = Watch("it", wanted, wanted.points, ready=lambda: None, changed=self._note, room=lambda: self.room)
+        self._since = self.watch.state.since
         self.watch.start()
 
     def _note(self) -> None:
-        self.states.append(self.watch.state.phase)
+        """What changed may be a trouble of a part, too, which is none of the source."""
+        if self.watch.state.since != self._since:
+            self._since = self.watch.state.since
+            self.states.append(self.watch.state.phase)
 
     def flush(self) -> None:
         readings, blocks = self.watch.intake.flush(time.monotonic())
