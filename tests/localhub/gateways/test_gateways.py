@@ -135,6 +135,7 @@ def test_the_next_run_begins_with_them_again(manifest: Path, tmp_path: Path) -> 
     with running(manifest, state=root) as hub:
         hub.until(lambda: listed(hub).get("gw2", {}).get("link") == "up", 60, "the second gateway")
         again = Hub(State.load(hub.state.gateway_folder("gw2")))
+        hub.until(again.state.agent_socket.exists, 60, "the second gateway's agent, which comes after its link")
         again.wait_connected("echo")
         assert again.state.address == address
         run(hub, "stop", "--gateway", "gw2")
