@@ -115,7 +115,7 @@ class Event:
 
     def _match(self, frame: Frame, things: Iterable[Thing]) -> set[int]:
         """Give each thing its track, a new one where none fits; the tracks that were seen, by id."""
-        reach = _REACH * frame.picture.shape[1]
+        reach = _REACH * frame.look.shape[1]
         free = list(self._tracks)
         seen = set()
         for thing in things:
@@ -186,7 +186,7 @@ class Event:
 
 def sharpness(frame: Frame, region: Region) -> float:
     """Variance of the Laplacian of the region (Pech-Pacheco and others 2000), of at most 240 pixels a side."""
-    part = frame.picture[region.y : region.y + region.height, region.x : region.x + region.width]
+    part = frame.look[region.y : region.y + region.height, region.x : region.x + region.width]
     step = max(1, max(part.shape[:2]) // _SHARPNESS_SIDE)
     small = part[::step, ::step]
     if small.ndim == 3:

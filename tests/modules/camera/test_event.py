@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from modules.camera.conveyor import PITCH, Belt, part
 from modules.camera.event import Event, EventRules, Shot
-from modules.camera.frame import Frame
+from modules.camera.frame import Frame, Lazy, Picture
 from modules.camera.gate import Gate
 from modules.camera.motion import STILL, Motion, Region, Thing
 
@@ -78,6 +78,21 @@ def test_parts_side_by_side_are_decided_in_one_moment() -> None:
 def test_a_part_that_comes_while_another_is_in_view_is_sent_too() -> None:
     steps = [tuple(thing(x) for x in (10 * index, 10 * index - 150) if x >= 0) for index in range(30)]
     assert len(follow(Event(), steps)) == 2
+
+
+def test_no_frame_is_turned_into_colour_before_it_is_sent() -> None:
+    made = []
+
+    def colour() -> Picture:
+        made.append(True)
+        return np.zeros((100, 400, 3), np.uint8)
+
+    event, shots = Event(EventRules(best_of=4)), list[Shot]()
+    for index in range(12):
+        seen = Frame(Lazy(colour), NOW + timedelta(seconds=index / 10), luma=np.zeros((100, 400), np.uint8))
+        shots += event.follow(seen, Motion(0.1, (thing(20 * index),)) if 2 <= index < 8 else STILL)
+    assert len(shots) == 1
+    assert not made
 
 
 def test_the_sharpest_or_the_largest_of_the_first_n() -> None:
