@@ -87,6 +87,11 @@ def alerting_line(
         + _process(taker, f"modules.{taker}", {**own, **(environment or {})}),
         encoding="utf-8",
     )
+    return line_in(folder, address)
+
+
+def line_in(folder: Path, address: str) -> Line:
+    """The line of the `deployment.json` and `localhub.toml` in a folder, which takes its state and log too."""
     return Line(
         state=folder / "state",
         address=address,

@@ -20,9 +20,8 @@ import av
 import cv2
 import numpy as np
 
-from bench._manifest import least_manifest
+from bench._manifest import least_manifest, line_in
 from bench.claim import Claim
-from devices.line import Line
 from modules.camera.conveyor import Belt
 from modules.camera.frame import Picture
 
@@ -69,15 +68,7 @@ def _measured(film: Path, *, seconds: float, address: str, rest: dict[str, float
         (folder / "localhub.toml").write_text(_config(variables), encoding="utf-8")
         manifest = least_manifest(("camera", "sink"), {"camera": {"cameras": {"hd": camera}, "sample_share": 0}})
         (folder / "deployment.json").write_text(json.dumps(manifest), encoding="utf-8")
-        line = Line(
-            state=folder / "state",
-            address=address,
-            manifest=folder / "deployment.json",
-            config=folder / "localhub.toml",
-            leaves=[],
-            log=folder / "said",
-        )
-        with line:
+        with line_in(folder, address) as line:
             line.wait("the camera's figures", result.exists, timeout_s=90 + seconds)
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return found

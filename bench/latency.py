@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench._manifest import least_manifest
+from bench._manifest import least_manifest, line_in
 from bench.claim import Claim
 from devices.line import Line
 
@@ -78,15 +78,7 @@ def p99_ms(
     own = {"BENCH_COUNT": str(count), "BENCH_RATE": str(rate), "BENCH_RESULT": str(result)}
     (folder / "localhub.toml").write_text(config(modules, {**own, **(environment or {})}), encoding="utf-8")
     (folder / "deployment.json").write_text(json.dumps(least_manifest(tuple(modules), settings)), encoding="utf-8")
-    line = Line(
-        state=folder / "state",
-        address=address,
-        manifest=folder / "deployment.json",
-        config=folder / "localhub.toml",
-        leaves=[],
-        log=folder / "said",
-    )
-    with line:
+    with line_in(folder, address) as line:
         line.wait("the last figures", result.exists, timeout_s=patience_s + 4 * count / rate)
     return float(np.percentile(json.loads(result.read_text(encoding="utf-8")), 99))
 

@@ -112,16 +112,30 @@ FindEvidence = Callable[[OperatorVerdict], Awaitable[Evidence | None]]
 
 
 class Verdicts:
-    """Carries out `verdict` {"id", "verdict", "by", "why"}: the record goes up on `samples` before it is answered."""
+    """Takes what people say of alerts.
+
+    `verdict` {"id", "verdict", "by", "why"} goes up on `samples` before it is answered.
+    That somebody acknowledges or resolves an alert changes nothing for the module that raised it: it is logged.
+    """
 
     def __init__(self, desk: VerdictDesk, module: str, find: FindEvidence | None = None) -> None:
         """`find` gives what the module has on the alert, and sends the sample first where it has not been sent."""
         self._desk, self._module, self._find = desk, module, find
 
-    async def command(self, message: Message) -> None:
-        """A command `verdict`; handled again it leads to the same record. Raises BadMessage."""
-        said = OperatorVerdict.parse(message.document(), message.time)
-        await self._record(said, derived_id(message.message_id, self._module, "samples", 0))
+    async def command(self, message: Message) -> bool:
+        """Take a command; False for one that is not about an alert. Handled again it leads to the same record.
+
+        Raises BadMessage.
+        """
+        document = message.document()
+        if document.get("verb") in (ACKNOWLEDGE, RESOLVE):
+            log.info("%s alert %s: %s: %s", *(document.get(name) for name in ("verb", "alert", "who", "why")))
+        elif document.get("verb") == VERDICT:
+            said = OperatorVerdict.parse(document, message.time)
+            await self._record(said, derived_id(message.message_id, self._module, "samples", 0))
+        else:
+            return False
+        return True
 
     async def method(self, payload: object) -> object:
         """A direct method `verdict`; answers with what was recorded."""

@@ -20,6 +20,7 @@ class Labelled:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._count = len(self._files())
 
     def judge(self, alert: str, verdict: str, sample: Message | None, *, megabytes: float) -> None:
         """Keep a sample with what a person says; without one the verdict on what is kept already changes."""
@@ -35,22 +36,24 @@ class Labelled:
     def bound(self, megabytes: float) -> None:
         """Let the oldest go until the rest has room."""
         found = sorted(((path.stat().st_mtime, path) for path in self._files()), reverse=True)
-        total = 0
+        total, self._count = 0, len(found)
         for _, path in found:
             total += path.stat().st_size
             if total > megabytes * 1e6:
                 path.unlink(missing_ok=True)
+                self._count -= 1
 
     def forget(self) -> int:
         """Delete everything; how many samples there were."""
         files = self._files()
         for path in files:
             path.unlink(missing_ok=True)
+        self._count = 0
         return len(files)
 
     def __len__(self) -> int:
-        """How many samples there are."""
-        return len(self._files())
+        """How many samples there are. Does not block: health asks in the event loop."""
+        return self._count
 
     def _files(self) -> list[Path]:
         return list(self._folder.glob(f"*{SUFFIX}"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from modules.common.edge import Edge
 from modules.common.messages import BadMessage, Message
-from modules.common.verbs import ACKNOWLEDGE, COMMANDS, RESOLVE, VERDICT, Verdicts
+from modules.common.verbs import COMMANDS, VERDICT, Verdicts
 from modules.inference.engine import Engine
 from modules.inference.frames import Frames
 from modules.inference.gate import Gate
@@ -132,14 +132,8 @@ class InferenceModule:
         await self._waves.handle(message)
 
     async def _command(self, message: Message) -> None:
-        document = message.document()
-        if document.get("verb") == VERDICT:
-            await self._verdicts.command(message)
-        elif document.get("verb") in (ACKNOWLEDGE, RESOLVE):
-            names = ("verb", "alert", "who", "why")
-            log.info("%s alert %s: %s: %s", *(document.get(name) for name in names))
-        else:
-            raise BadMessage("unknown_command", str(document.get("verb"))[:40])
+        if not await self._verdicts.command(message):
+            raise BadMessage("unknown_command", str(message.document().get("verb"))[:40])
 
     async def _forget(self, _payload: object) -> object:
         """Delete what alerts were about: the pictures and windows that wait here for a person's verdict."""

@@ -12,7 +12,7 @@ from modules.common.edge import Edge
 from modules.common.messages import PACKED, BadMessage, Message, ReadingBatch, Waveform, packed, senml
 from modules.common.methods import MethodError
 from modules.common.snapshot import Snapshot
-from modules.common.verbs import ACKNOWLEDGE, RESOLVE, VERDICT, Verdicts
+from modules.common.verbs import VERDICT, Verdicts
 from modules.vibration.answers import Answers
 from modules.vibration.lists import Lists
 from modules.vibration.outgoing import MODULE, Answer, Outgoing
@@ -269,14 +269,9 @@ class VibrationModule:
         self._on_change.configure(reporting.every, reporting.change)
 
     async def _on_command(self, message: Message) -> None:
+        if await self._verdicts.command(message):
+            return
         document = message.document()
-        if document.get("verb") == VERDICT:
-            await self._verdicts.command(message)
-            return
-        if document.get("verb") in (ACKNOWLEDGE, RESOLVE):
-            names = ("verb", "alert", "who", "why")
-            log.info("%s alert %s: %s: %s", *(document.get(name) for name in names))
-            return
         if document.get("verb") != "relearn":
             raise BadMessage("unknown_command", str(document.get("verb"))[:40])
         try:
