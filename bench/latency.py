@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ LEAST_ALERTS = 20
 FLUSH_MS = 5  # what has been read waits at most so long for its message
 
 
-def alert_p99_ms(*, seconds: float) -> float:
+def alert_latencies_ms(*, seconds: float) -> list[float]:
     """From a reading's own time to its alert at status, while a concentrator sends 10,000 readings/s.
 
     The sensors are read at moments spread over their period and sent every 5 ms; what each waits for its message
@@ -48,7 +48,7 @@ def alert_p99_ms(*, seconds: float) -> float:
             alerts: list[dict[str, Any]] = line.api("/api/v1/alerts", source="hall/", limit=500)["alerts"]
     if len(alerts) < LEAST_ALERTS:
         raise RuntimeError(f"only {len(alerts)} alerts in {seconds:.0f} s: too few for a percentile")
-    return float(np.percentile([alert["latency_ms"] for alert in alerts], 99))
+    return [alert["latency_ms"] for alert in alerts]
 
 
 def picture_p99_ms(*, count: int, rate: float) -> float:
@@ -94,11 +94,18 @@ def config(modules: Mapping[str, str], environment: Mapping[str, str]) -> str:
     )
 
 
+def spread(latencies: Sequence[float]) -> str:
+    """How many there are, and how they lie: of a hundred, one late alert is the 99th percentile."""
+    p50, p90 = np.percentile(latencies, (50, 90))
+    latest = ", ".join(f"{each:.0f}" for each in sorted(latencies)[-3:])
+    return f"{len(latencies)} alerts: median {p50:.1f} ms, p90 {p90:.1f} ms, the three latest {latest} ms"
+
+
 def run(*, quick: bool) -> dict[str, Claim]:
     """Both latencies at the 99th percentile."""
-    alert = alert_p99_ms(seconds=50 if quick else 100)
+    alerts = alert_latencies_ms(seconds=50 if quick else 100)
     picture = picture_p99_ms(count=100 if quick else 600, rate=20)
     return {
-        "alert_p99_ms": Claim(alert, "ms", 50, 15, lower_is_better=True),
+        "alert_p99_ms": Claim(float(np.percentile(alerts, 99)), "ms", 50, 15, spread(alerts), lower_is_better=True),
         "picture_p99_ms": Claim(picture, "ms", 20, 5, lower_is_better=True),
     }

@@ -51,6 +51,10 @@ class PatientProtocol(H11Protocol):
         self.by_client[self._counted] -= 1
         if self.by_client[self._counted] <= 0:
             del self.by_client[self._counted]
+        # Or each connection that has gone would hold itself until the garbage collector looks.
+        self.app_state.pop(WIRE, None)
+        if self.scope is not None:
+            self.scope["state"].pop(WIRE, None)
         super().connection_lost(exc)
 
     async def write_chunk(self, data: bytes) -> None:
