@@ -15,6 +15,8 @@ REQUEST_SECONDS: Final = 10.0
 """From the first moment of a connection, or the answer before, until the whole request is there."""
 READ_SECONDS: Final = 20.0
 """For which a client may leave an answer unread."""
+WIRE: Final = "millwatch.wire"
+"""Where the state of a request's scope holds its PatientProtocol."""
 CONNECTIONS_EACH: Final = 128
 """Of one client: its pictures, streams and requests, and what it has left open."""
 
@@ -29,6 +31,7 @@ class PatientProtocol(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._counted = ""
+        self.app_state = {**self.app_state, WIRE: self}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client came."""
@@ -49,6 +52,16 @@ class PatientProtocol(H11Protocol):
         if self.by_client[self._counted] <= 0:
             del self.by_client[self._counted]
         super().connection_lost(exc)
+
+    async def write_chunk(self, data: bytes) -> None:
+        """Write a part of an answer that is under way in chunks, once the client has read enough of what went before.
+
+        Nothing is written to a client that has gone.
+        """
+        if self.flow.write_paused:
+            await self.flow.drain()
+        if not self.transport.is_closing():
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; the wait is over when the request is whole."""

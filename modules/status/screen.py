@@ -105,6 +105,10 @@ class Screen:
                 module["state"] = "stopped"
         return [shown[name] for name in sorted(shown)]
 
+    def members(self) -> dict[str, Any]:
+        """The modules, and how edgeAgent's figures of them stand."""
+        return {"modules": self.modules(), "agent": self.agent.shown()}
+
     def queue(self) -> dict[str, Any]:
         """What the cache says about its queue."""
         member = self.roster.members.get("cache")

@@ -13,6 +13,7 @@ import uvicorn
 
 from modules.common.messages import rfc3339
 from modules.status.api import make_app
+from modules.status.api.quick import Quick
 from modules.status.certificate import Certificate, Issuer
 from modules.status.guard import Guard
 from modules.status.module import StatusModule
@@ -51,7 +52,7 @@ class StatusServer:
         app = make_app(module)
         app.state.tokens = tokens
         guarded = Guard(
-            app,
+            Quick(app, module.screen),
             tokens=tokens,
             settings=lambda: module.edge.settings,
             near=Near(in_container=everywhere),

@@ -39,7 +39,7 @@ async def line(screen: TheScreen) -> Response:
 @router.get("/modules", summary="Modules, from their heartbeats and edgeAgent", response_model=answers.Modules)
 async def modules(screen: TheScreen) -> Response:
     """All that were heard of."""
-    return answer({"modules": screen.modules(), "agent": screen.agent.shown()})
+    return answer(screen.members())
 
 
 @router.get("/queue", summary="The queue between the modules and the cloud", response_model=answers.Queue)

@@ -37,7 +37,7 @@ async def readyz(module: Module) -> Response:
     """Whether alerts can be kept, and what is away."""
     checks: dict[str, list[dict[str, str]]] = {}
     try:
-        module.alerts.counts()
+        module.alerts.check()
         checks["alerts:store"] = [{"status": "warn" if module.database.set_aside else "pass"}]
     except sqlite3.Error:
         checks["alerts:store"] = [{"status": "fail"}]

@@ -1,6 +1,7 @@
 """The alerts that were seen, and what people said of them: deduplicated by message id, bounded in rows and bytes."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,8 @@ Judgement = Literal["true", "false", "unsure"]
 
 # Deleting in batches: one row at a time would double the writes of every alert.
 _PRUNE_EVERY: Final = 500
+_SEARCHED: Final = 500  # rows looked at at a time: a hundred thousand would hold up the next alert for half a second
+_MADE: Final = 20  # rows made ready to show at a time
 _STANDING: Final = 5_000  # conditions whose newest alert is spared by the bounds
 _ITEMS_MS: Final = 86_400_000  # an alert about one part holds for a day at most (settings, event_holds_s)
 _TAKEN_OVER: Final = ("acknowledged_by", "acknowledged_why", "acknowledged_ms")
@@ -40,7 +43,7 @@ class Filter:
     limit: int = 100
 
     def clauses(self) -> tuple[str, dict[str, object]]:
-        """The condition in SQL, and its values."""
+        """The condition in SQL and its values, but for `before` and `limit`."""
         texts, values = ["1"], {}
         for column in ("severity", "state", "module", "rule"):
             if (value := getattr(self, column)) is not None:
@@ -59,7 +62,6 @@ class Filter:
         for column, text in (
             ("since_ms", "received_ms >= :since_ms"),
             ("until_ms", "received_ms < :until_ms"),
-            ("before", "number < :before"),
         ):
             if (value := getattr(self, column)) is not None:
                 texts.append(text)
@@ -76,6 +78,9 @@ class Alerts:
         self._most = most_bytes
         self._rows_since_prune = 0
         self._bytes_since_prune = 0
+        self._counts: Counter[str] = Counter()
+        self._recount()
+        database.renewed = self._recount
 
     def bound(self, keep: int, most_bytes: int) -> None:
         """Keep so much from now on."""
@@ -111,6 +116,7 @@ class Alerts:
                 self._stand(rows[0], item=alert.item is not None)
         if not rows:
             return None
+        self._counts[alert.severity] += 1
         self._rows_since_prune += 1
         self._bytes_since_prune += len(document) + 500
         if self._rows_since_prune >= _PRUNE_EVERY or self._bytes_since_prune > self._most // 20:
@@ -143,9 +149,8 @@ class Alerts:
     def prune(self) -> None:
         """Let the oldest go, and give their pages back. What still stands stays, up to 5,000 conditions."""
         self._rows_since_prune = self._bytes_since_prune = 0
-        rows = self._database.execute("SELECT max(number) AS newest, min(number) AS oldest FROM alerts")
-        newest, oldest = rows[0]["newest"], rows[0]["oldest"]
-        if newest is None:
+        oldest, newest = self._ends()
+        if not newest:
             return
         with self._database.together():
             self._database.execute(
@@ -163,21 +168,43 @@ class Alerts:
             self._forget(min(oldest, newest))
         self._database.give_back()
 
+    def _ends(self) -> tuple[int, int]:
+        """The lowest and the highest number there is, 0 and 0 for none. Asked for together SQLite reads every row."""
+        (row,) = self._database.execute(
+            "SELECT ifnull((SELECT min(number) FROM alerts), 0), ifnull((SELECT max(number) FROM alerts), 0)"
+        )
+        return row[0], row[1]
+
     def _forget(self, number: int) -> None:
-        self._database.execute(
+        gone = self._database.execute(
             "DELETE FROM alerts WHERE number <= ?"
-            " AND NOT EXISTS (SELECT 1 FROM standing WHERE standing.number = alerts.number AND NOT item)",
+            " AND NOT EXISTS (SELECT 1 FROM standing WHERE standing.number = alerts.number AND NOT item)"
+            " RETURNING severity",
             (number,),
         )
+        self._counts.subtract(row[0] for row in gone)
 
-    def find(self, wanted: Filter) -> Iterator[dict[str, Any]]:
-        """The newest first. Read at once; made ready to show one by one, so that a thousand hold nobody up."""
+    def find(self, wanted: Filter) -> Iterator[list[dict[str, Any]]]:
+        """The newest first, in parts of at most 20; a part may be empty.
+
+        Each part takes about a millisecond at most, however many are kept and however few are wanted: who asks for
+        many lets others go first in between.
+        """
         text, values = wanted.clauses()
-        rows = self._database.execute(
-            f"SELECT * FROM alerts WHERE {text} ORDER BY number DESC LIMIT :limit",  # noqa: S608 - fixed texts
-            values | {"limit": wanted.limit},
-        )
-        return map(shown, rows)
+        oldest, top = self._ends()
+        top = top if wanted.before is None else min(top, wanted.before - 1)
+        left = wanted.limit
+        while left and 0 < oldest <= top:
+            rows = self._database.execute(
+                f"SELECT * FROM alerts WHERE number > :above AND number <= :top AND {text}"  # noqa: S608 - fixed texts
+                " ORDER BY number DESC LIMIT :limit",
+                values | {"above": top - _SEARCHED, "top": top, "limit": left},
+            )
+            yield []
+            for begin in range(0, len(rows), _MADE):
+                yield [shown(row) for row in rows[begin : begin + _MADE]]
+            left -= len(rows)
+            top -= _SEARCHED
 
     def get(self, alert_id: str) -> dict[str, Any] | None:
         """One alert by message id."""
@@ -229,9 +256,16 @@ class Alerts:
         return [replace(condition(shown(row)), since=row["since_ms"] / 1000) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """How many alerts of each severity are kept."""
+        """How many alerts of each severity are kept; counted as they come and go, for it is told every five seconds."""
+        return {severity: count for severity, count in self._counts.items() if count}
+
+    def check(self) -> None:
+        """Whether the file answers. Raises sqlite3.Error."""
+        self._ends()
+
+    def _recount(self) -> None:
         rows = self._database.execute("SELECT severity, count(*) FROM alerts GROUP BY severity")
-        return {row[0]: row[1] for row in rows}
+        self._counts = Counter({row[0]: row[1] for row in rows})
 
 
 def shown(row: sqlite3.Row) -> dict[str, Any]:

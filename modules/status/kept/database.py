@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS alerts (
     resolved_by TEXT, resolved_why TEXT, resolved_ms INTEGER,
     verdict TEXT, verdict_by TEXT, verdict_why TEXT, verdict_ms INTEGER
 ) STRICT;
+CREATE INDEX IF NOT EXISTS alerts_by_severity ON alerts (severity);
 CREATE TABLE IF NOT EXISTS standing (
     module TEXT NOT NULL,
     source TEXT NOT NULL,

@@ -41,6 +41,10 @@ def add(alerts: Alerts, number: int = 0, **changed: Any) -> dict[str, Any]:
     return shown
 
 
+def found(alerts: Alerts, **wanted: Any) -> list[dict[str, Any]]:
+    return [each for part in alerts.find(Filter(**wanted)) for each in part]
+
+
 def size(folder: Path) -> int:
     return sum(each.stat().st_size for each in folder.glob("status.db*"))
 
@@ -101,7 +105,7 @@ def test_bytes_are_bounded_whatever_modules_send(path: Path) -> None:
         add(alerts, number, item=f"part-{number}", evidence={"x": "y" * 60_000})
         # The log that SQLite writes ahead comes on top: 4 MB, and what it has outgrown at its last checkpoint.
         assert size(path.parent) <= bound + bound // 10 + (9 << 20)
-    assert next(alerts.find(Filter(limit=1)))["source"] == "press399"
+    assert found(alerts, limit=1)[0]["source"] == "press399"
     assert alerts.counts()["warning"] > 20
 
 
@@ -114,22 +118,44 @@ def test_filters(path: Path) -> None:
             severity="critical" if number == 2 else "warning",
             rule="deviation" if number > 3 else "level",
         )
-    second = next(alerts.find(Filter(severity="critical")))
+    second = found(alerts, severity="critical")[0]
     alerts.acknowledge(second["id"], "Ada", "", 1)
     alerts.judge(second["id"], "true", "Ada", "", 1)
 
-    def found(**wanted: Any) -> list[str]:
-        return [each["source"] for each in alerts.find(Filter(**wanted))]
+    def sources(**wanted: Any) -> list[str]:
+        return [each["source"] for each in found(alerts, **wanted)]
 
-    assert found(acknowledged=True) == found(judged=True) == found(severity="critical") == ["press2"]
-    assert found(rule="deviation") == ["press5", "press4"]
-    assert found(source="press1") == ["press1"]
-    assert found(source="%") == found(module="vibration") == []
+    assert sources(acknowledged=True) == sources(judged=True) == sources(severity="critical") == ["press2"]
+    assert sources(rule="deviation") == ["press5", "press4"]
+    assert sources(source="press1") == ["press1"]
+    assert sources(source="%") == sources(module="vibration") == []
     start = int(NOW.timestamp() * 1000)
-    assert found(since_ms=start + 4000) == ["press5", "press4"]
-    assert found(until_ms=start + 2000) == ["press1", "press0"]
-    assert found(limit=2) == ["press5", "press4"]
-    assert found(before=3) == ["press1", "press0"]
+    assert sources(since_ms=start + 4000) == ["press5", "press4"]
+    assert sources(until_ms=start + 2000) == ["press1", "press0"]
+    assert sources(limit=2) == ["press5", "press4"]
+    assert sources(before=3) == ["press1", "press0"]
+
+
+def test_a_search_through_many_comes_in_parts(path: Path) -> None:
+    alerts = Alerts(Database(path), 5000, 1 << 30)
+    for number in range(1203):
+        add(alerts, number, severity="critical" if number in (3, 700) else "warning")
+    assert [each["source"] for each in found(alerts, severity="critical")] == ["press700", "press3"]
+    assert [each["source"] for each in found(alerts, source="press3", limit=1000)][-1] == "press3"
+    parts = list(alerts.find(Filter(source="press3", limit=1000)))
+    assert sum(not part for part in parts) >= 1203 // 500  # where who asks lets others go first
+    assert max(map(len, list(alerts.find(Filter(limit=1000))))) <= 20
+    assert len(found(alerts, limit=1000)) == 1000
+
+
+def test_counts_are_those_of_the_file(path: Path) -> None:
+    database = Database(path)
+    alerts = Alerts(database, 1000, 1 << 30)
+    for number in range(2300):
+        add(alerts, number, severity="critical" if number % 7 == 0 else "info", item=f"part-{number}")
+    rows = database.execute("SELECT severity, count(*) FROM alerts GROUP BY severity")
+    assert alerts.counts() == {row[0]: row[1] for row in rows}
+    assert Alerts(database, 1000, 1 << 30).counts() == alerts.counts()
 
 
 WRITER = """
@@ -189,7 +215,7 @@ def test_a_damaged_file_is_set_aside_and_told(path: Path, at: int) -> None:
     again = Database(path)
     assert "set aside" in again.set_aside
     assert len(list(path.parent.glob("status.db.damaged-*"))) == 1
-    assert list(Alerts(again, 1000, 1 << 30).find(Filter())) == []
+    assert found(Alerts(again, 1000, 1 << 30)) == []
 
 
 def test_damage_while_it_runs_costs_the_file_and_not_the_next_alert(path: Path) -> None:
@@ -205,7 +231,8 @@ def test_damage_while_it_runs_costs_the_file_and_not_the_next_alert(path: Path) 
     shown = alerts.add(*message(201), NOW)
     assert shown is not None
     assert "set aside" in database.set_aside
-    assert [each["source"] for each in alerts.find(Filter())] == ["press201"]
+    assert [each["source"] for each in found(alerts)] == ["press201"]
+    assert alerts.counts() == {"warning": 1}
 
 
 def test_a_row_that_rotted_still_says_what_there_was(path: Path) -> None:
