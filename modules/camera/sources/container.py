@@ -2,7 +2,8 @@
 
 Packets are read one by one and decoded on one thread: each further one holds a frame back. At rest only key frames are
 decoded, and the packets since the last one are kept: so the newest picture can be had at any moment, without having
-decoded all those before it.
+decoded all those before it. A file's packets are then read on, without waiting for each, up to the next that is to be
+looked at: thirty short sleeps a second cost more than what is done between them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
@@ -41,7 +44,7 @@ FASTEST_HZ, USUAL_HZ, LONGEST_STEP_S = 240.0, 25.0, 2.0
 class ContainerSource:
     """One stream or file. ``address`` gives its URL with credentials, which never leaves this class.
 
-    ``paced`` holds a file to its own time stamps, ``repeat`` begins it again at its end.
+    ``paced`` holds a file to its own time stamps, ``repeat`` begins it again at its end; its ``name`` is its path.
     """
 
     def __init__(
@@ -65,11 +68,13 @@ class ContainerSource:
         self._may_rest = live or paced
         self._rest_s: float | None = None
         self._container: InputContainer | None = None
+        self._version: tuple[int, int] | None = None
 
     def open(self) -> None:
         """Connect, or open the file, and find its video."""
         self.close()
         av = _library()
+        self._version = _version(self._name) if self._repeat else None
         try:
             container = av.open(
                 self._address(),
@@ -100,17 +105,21 @@ class ContainerSource:
         self._whole = False  # whether the packets since the last key frame are all kept
         self._kept = self._decoded = 0  # bytes of them; how many of them the decoder has taken, as it stands
         self._begun = self._drained = False
-        self._looked = float("-inf")
+        self._looked = self._due = float("-inf")
         self._bad = 0
         self._spent = 0
         self._lateness, self._swell = Lateness(), Swell()
         self._stamp: float | None = None
+        self._tick_s = None if stream.time_base is None else float(stream.time_base)
         rate = float(stream.average_rate or 0)
         self._step_s = 1 / rate if 0 < rate <= FASTEST_HZ else 1 / USUAL_HZ
 
     def rest(self, rate_hz: float | None) -> None:
         """Decode key frames only, at most at this rate; what is read as fast as it decodes does not rest."""
-        self._rest_s = None if rate_hz is None or not self._may_rest else 1 / rate_hz
+        if self._may_rest:
+            self._rest_s = None if rate_hz is None else 1 / rate_hz
+            if self._pace is not None:
+                self._pace.rest(rate_hz)
 
     def read(self) -> Frame | None:
         """Wait for the next frame that is to be looked at."""
@@ -129,19 +138,17 @@ class ContainerSource:
     def _next(self) -> VideoPacket | None:
         av = _library()
         try:
-            packet = next(self._packets, None)
+            return next(self._packets, None)
         except (av.FFmpegError, OSError, ValueError) as error:
             if not self.live and isinstance(error, av.InvalidDataError):
                 return None  # a file damaged beyond this point ends here
             self.close()
             raise SourceError(f"{self._name} stopped giving pictures: {_reason(error)}") from None
-        if self._pace is not None and packet is not None and packet.size:
-            self._pace.wait(self._step(packet))
-        return packet
 
     def _step(self, packet: VideoPacket) -> float:
         """Seconds from the packet before to this one, by the file's own stamps where those make sense."""
-        stamp = _seconds(packet)
+        ticks = packet.dts if packet.dts is not None else packet.pts
+        stamp = None if ticks is None or self._tick_s is None else ticks * self._tick_s
         before, self._stamp = self._stamp, stamp
         if stamp is None or before is None or not 0 <= stamp - before <= LONGEST_STEP_S:
             return self._step_s
@@ -156,16 +163,34 @@ class ContainerSource:
         if self.live:
             self.close()
             raise SourceError(f"{self._name} stopped giving pictures: the other side has ended the stream")
-        seen = self._looked > float("-inf")
-        self.close()
-        if not seen:
+        if self._looked == float("-inf"):
+            self.close()
             raise SourceError(f"{self._name} opens but gives no picture: is it a whole video?")
+        self._wait()  # at rest the last one may have been read early
         if self._repeat:
-            self.open()
+            self._wind_back()
+        else:
+            self.close()
         return not self._repeat
 
+    def _wind_back(self) -> None:
+        """Begin again with what lies there now; the same file is wound, for to open one costs what some frames cost."""
+        assert self._container is not None
+        if self._version == _version(self._name):
+            with suppress(_library().FFmpegError):  # not every file can be wound
+                self._container.seek(0)
+                self._begin(self._container.streams.video[0])
+                return
+        self.open()
+
+    def _wait(self) -> None:
+        """Sleep until the packet read last is due."""
+        if self._pace is not None:
+            self._pace.until(self._due)
+
     def _take(self, packet: VideoPacket) -> None:
-        """Decode the packet, or keep it for later."""
+        """Decode the packet when it is due, or keep it for later."""
+        self._due = time.monotonic() if self._pace is None else self._pace.due(self._step(packet))
         key = bool(packet.is_keyframe)
         if key:
             self._since_key, self._kept, self._decoded = [], 0, 0
@@ -177,9 +202,10 @@ class ContainerSource:
         self._kept += packet.size
         rest = self._rest_s if self._whole and self._kept <= KEPT_BYTES else None
         if rest is not None:
-            since = time.monotonic() - self._looked
+            since = self._due - self._looked
             if since < (DUE * rest if key else SWELL_S if swollen else max(rest, BLIND_S)):
                 return
+        self._wait()
         self._advance()
         if rest is not None and key:  # the picture may wait in the decoder for those that follow it
             self._decode(None)
@@ -245,6 +271,15 @@ def _library() -> ModuleType:
     return av
 
 
+def _version(path: str) -> tuple[int, int] | None:
+    """Changes when the file is replaced or written to; None where there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def _reason(error: Exception) -> str:
     """What went wrong without the address that it went wrong at."""
     name = type(error).__name__
@@ -262,11 +297,6 @@ def _reason(error: Exception) -> str:
 
 def _pixels(decoder: VideoCodecContext) -> int:
     return int(decoder.width * decoder.height)
-
-
-def _seconds(packet: VideoPacket) -> float | None:
-    stamp = packet.dts if packet.dts is not None else packet.pts
-    return None if stamp is None or packet.time_base is None else float(stamp * packet.time_base)
 
 
 def _luma(frame: VideoFrame) -> Picture:

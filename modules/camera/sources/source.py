@@ -51,6 +51,8 @@ class Pace:
     """
 
     CATCH_UP_STEPS = 3
+    BRIEF_S = 0.1
+    """So brief a sleep is not woken from: one that can be costs twice as much."""
 
     def __init__(self, rate_hz: float) -> None:
         self._own_s = 1 / rate_hz
@@ -66,15 +68,27 @@ class Pace:
         else:
             self._woken.clear()
 
-    def wait(self, step_s: float | None = None) -> float:
-        """Sleep until the next is due; the one after it is due ``step_s`` later. Returns the seconds between both."""
+    def wait(self) -> float:
+        """Sleep until the next is due. Returns the seconds from it to the one after it."""
         resting = self._rest_s
-        step = step_s if step_s is not None else resting or self._own_s
-        now = time.monotonic()
-        if self._next > now:
-            if resting is None:
-                time.sleep(self._next - now)
-            elif self._woken.wait(self._next - now):
-                self._next = time.monotonic()
-        self._next = max(self._next, now - self.CATCH_UP_STEPS * step) + step
+        step = resting or self._own_s
+        self.until(self.due(step))
+        if resting is not None and self._rest_s is None:  # the one after it follows at its own rate again
+            self._next += self._own_s - step
+            return self._own_s
         return step
+
+    def due(self, step_s: float) -> float:
+        """When the next is due (monotonic, seconds), without waiting for it; the one after it is due so much later."""
+        due = max(self._next, time.monotonic() - self.CATCH_UP_STEPS * step_s)
+        self._next = due + step_s
+        return due
+
+    def until(self, due: float) -> None:
+        """Sleep until ``due``, or until the rest ends: what comes next follows at its distance then."""
+        left = due - time.monotonic()
+        if left > self.BRIEF_S and self._woken.wait(left):
+            self._woken.clear()
+            self._next += time.monotonic() - due
+        elif 0 < left <= self.BRIEF_S:
+            time.sleep(left)

@@ -150,6 +150,18 @@ def test_credentials_come_from_the_file_and_never_from_the_settings(tmp_path: Pa
     assert "p@ss" not in wanted.model_dump_json()
 
 
+def test_after_a_rest_the_own_rate_holds_from_the_frame_that_woke_it() -> None:
+    pace = Pace(1000)
+    pace.wait()
+    pace.rest(0.001)
+    assert pace.wait() == 1000  # seconds to the next, as far as is known by now
+    waker = threading.Timer(0.05, pace.rest, (None,))
+    waker.start()
+    assert pace.wait() == 0.001
+    assert pace.due(0.001) - time.monotonic() < 1
+    waker.join()
+
+
 def test_pace_does_not_catch_up() -> None:
     pace = Pace(1000)
     pace.wait()

@@ -1,6 +1,8 @@
 import os
 import random
+import threading
 import time
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 
 from modules.camera.frame import BadPicture, Frame
 from modules.camera.sources import Source, SourceError, Video
-from tests.modules.camera.sources.films import film, number
+from modules.camera.sources.container import ContainerSource
+from modules.camera.sources.source import Pace
+from tests.modules.camera.sources.films import film, frame, number
 from tests.modules.camera.weight import weighed, weight
 
 
@@ -24,6 +28,24 @@ def frames(source: Source) -> list[Frame]:
     while (frame := source.read()) is not None:
         found.append(frame)
     return found
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, *what: tuple[object, str]) -> Counter[str]:
+    """How often each of these functions is called, by its name."""
+    calls = Counter[str]()
+
+    def count(owner: object, name: str) -> None:
+        known = getattr(owner, name)
+
+        def called(*args: object, **named: object) -> object:
+            calls[name] += 1
+            return known(*args, **named)
+
+        monkeypatch.setattr(owner, name, called)
+
+    for owner, name in what:
+        count(owner, name)
+    return calls
 
 
 def numbers(source: Source) -> list[int]:
@@ -72,6 +94,25 @@ def test_a_file_begins_again_at_its_end(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_file_that_begins_again_is_opened_anew_only_where_it_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = counted(monkeypatch, (av, "open"))
+    path, other = (
+        film(tmp_path / "a.mp4", 10),
+        film(tmp_path / "b.mp4", 20, scene=lambda at, *size: frame(at + 100, *size)),
+    )
+    opened.clear()
+    again = source(path, repeat=True)
+    again.open()
+    assert [number(seen.look) for _ in range(25) if (seen := again.read())] == [*range(10), *range(10), *range(5)]
+    assert opened["open"] == 1
+    other.replace(path)
+    assert [number(seen.look) for _ in range(15) if (seen := again.read())] == [*range(5, 10), *range(100, 110)]
+    assert opened["open"] == 2
+    again.close()
+
+
 def test_a_file_plays_at_its_own_pace_by_its_stamps(tmp_path: Path) -> None:
     begun = time.monotonic()
     assert numbers(source(film(tmp_path / "a.mp4", 30, rate=50), pace="own")) == list(range(30))
@@ -107,6 +148,34 @@ def test_at_rest_only_key_frames_are_decoded_and_the_newest_picture_is_there_at_
     assert all(new - old >= 25 for old, new in pairwise(resting))
     assert after[0] - resting[-1] <= 3, "it woke in the middle of a group, and went on there"
     assert after == list(range(after[0], 200))
+
+
+def test_at_rest_nothing_is_decoded_nor_waited_for_that_nobody_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = source(film(tmp_path / "a.mp4", 300, rate=100, key_every=25), pace="own")
+    played.open()
+    assert played.read() is not None
+    played.rest(4.0)
+    calls = counted(monkeypatch, (ContainerSource, "_decode"), (Pace, "until"))
+    shown = [number(seen.look) for _ in range(4) if (seen := played.read())]
+    assert all(at % 25 == 0 for at in shown)
+    assert calls == {"until": 4, "_decode": 8}  # of each picture its packet, and the end that lets it out
+    played.close()
+
+
+def test_the_end_of_the_rest_ends_the_wait_for_the_next_look(tmp_path: Path) -> None:
+    played = source(film(tmp_path / "a.mp4", 200, rate=1, key_every=1000), pace="own")
+    played.open()
+    assert played.read() is not None
+    played.rest(0.01)
+    begun = time.monotonic()
+    waker = threading.Timer(0.2, played.rest, (None,))
+    waker.start()
+    assert played.read() is not None
+    assert time.monotonic() - begun < 50, "it slept on to the look that was due after 100 s"
+    waker.join()
+    played.close()
 
 
 def test_a_long_group_does_not_make_a_resting_camera_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
