@@ -21,6 +21,7 @@ _WHY: Final = {
     "429": "Too many requests; Retry-After says when to come back",
     "503": "The module that knows does not answer now",
 }
+_NAMES_IN_BODY: Final = ("/api/v1/alarms/test",)  # where it is the body that names a thing
 _ALWAYS: Final = ("401", "403", "421", "422", "429", "503")
 _ACTING: Final = ("400", "411", "413", "415")
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
@@ -55,6 +56,6 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 def _errors(responses: dict[str, Any], path: str, *, acts: bool) -> None:
     responses.pop("422", None)
-    for status in (*_ALWAYS, *(_ACTING if acts else ()), *(("404",) if "{" in path else ())):
+    for status in (*_ALWAYS, *(_ACTING if acts else ()), *(("404",) if "{" in path or path in _NAMES_IN_BODY else ())):
         responses[status] = {"$ref": f"#/components/responses/{status}"}
     responses.update(sorted(responses.items()))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Play = Callable[[Callable[["Line"], Awaitable[None]]], None]
 # What takes bodies and many parameters; the soak asks everything, and far more of it.
-SHORT = "acknowledge|session$|settings/|links"
+SHORT = "acknowledge|session$|settings/|links|alarms"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.json"
 
 
@@ -44,6 +44,9 @@ def prepared(line: "Line") -> None:
     line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok"}}})
     line.heartbeat("inference", facts={"models": {"tile": {"state": "ok"}}})
     line.heartbeat("cache", facts={"depth": 3, "bytes": 99, "link": "up", "priorities": [{"priority": 0, "depth": 3}]})
+    sounding = orjson.dumps({"alarms": [], "matching": 0, "outputs": {}})
+    line.view.handlers["alarms"] = lambda _query: ("application/json", sounding)
+    line.heartbeat("alarms")
     for number in range(5):
         line.alert(source=f"press{number}")
 
