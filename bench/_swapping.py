@@ -99,7 +99,7 @@ class Line:
     @property
     def version(self) -> str | None:
         """Of the model at work."""
-        entry = self.module.loading.entries.get("tile")
+        entry = self.module.loading.entries.get("steel")
         return entry.card.version if entry is not None and entry.card is not None else None
 
     async def until(self, condition: Any) -> None:

@@ -1,6 +1,6 @@
 """Models exchanged under traffic, and what a challenger in shadow costs.
 
-The tile model that ships, and copies of it under other versions, run in the module itself, fed with one picture at a
+The steel model that ships, and copies of it under other versions, run in the module itself, fed with one picture at a
 time at 50 a second. Each exchange loads a whole child beside the one at work. A gap is the time between two
 acknowledgements; without an exchange it is 20 ms.
 """
@@ -20,30 +20,29 @@ from bench._swapping import Line
 from bench.claim import Claim
 from modules.inference.golden import read_golden
 
-TILE = Path(__file__).resolve().parents[1] / "models" / "tile"
+STEEL = Path(__file__).resolve().parents[1] / "models" / "steel"
 RATE = 50.0
 
 
 def _copy(folder: Path, version: str) -> Path:
-    """The tile model under another version; it calls every picture defective, so that each leads to one alert."""
-    made = Path(shutil.copytree(TILE, folder / version))
+    """The steel model under another version: every label of it is a finding, so that each picture leads to an alert."""
+    made = Path(shutil.copytree(STEEL, folder / version))
     card = orjson.loads((made / "card.json").read_bytes())
     card["version"] = version
-    card["decision"]["threshold"] = 0.0
     (made / "card.json").write_bytes(orjson.dumps(card))
     return made
 
 
 async def _swaps(folder: Path, count: int) -> dict[str, float]:
     packages = [_copy(folder, "1.0.0"), _copy(folder, "1.0.1")]
-    picture = read_golden(TILE)[0].body
-    settings = {"packages": {"tile": {"path": str(packages[0]), "sources": ["camera/*"]}}, "score_s": 3600}
+    picture = read_golden(STEEL)[0].body
+    settings = {"packages": {"steel": {"path": str(packages[0]), "sources": ["camera/*"]}}, "score_s": 3600}
     async with Line(folder / "state", settings) as line:
         stop = asyncio.Event()
         pacing = asyncio.create_task(line.pace(picture, RATE, stop))
         for number in range(1, count + 1):
             wanted = packages[number % 2]
-            line.feed.change(packages={"tile": {"path": str(wanted)}})
+            line.feed.change(packages={"steel": {"path": str(wanted)}})
             await line.until(lambda wanted=wanted: line.version == wanted.name)
             await asyncio.sleep(0.2)
         stop.set()
@@ -70,12 +69,12 @@ def _cpu_s(*pids: int | None) -> float:
 async def _shadow(folder: Path, seconds: float) -> float:
     """CPU that a challenger in shadow costs for a message, in units of what that message costs without one."""
     champion, challenger = _copy(folder, "2.0.0"), _copy(folder, "2.0.1")
-    picture = read_golden(TILE)[0].body
-    settings = {"packages": {"tile": {"path": str(champion), "sources": ["camera/*"]}}, "score_s": 3600}
+    picture = read_golden(STEEL)[0].body
+    settings = {"packages": {"steel": {"path": str(champion), "sources": ["camera/*"]}}, "score_s": 3600}
     costs = []
     async with Line(folder / "shadow", settings) as line:
         for trial in (None, {"path": str(challenger)}):
-            line.feed.change(trials={"tile": trial})
+            line.feed.change(trials={"steel": trial})
             if trial is not None:
                 await line.until(lambda: line.challengers.names)
             await asyncio.sleep(0.5)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.training import bearing, committed, export, hours, jobs, judging, made
+from models.training import bearing, committed, export, hours, jobs, judging, made, tiles
 from models.training.lite import Trunk
-from models.training.nets import OrderNet, SteelNet, TileNet
+from models.training.nets import OrderNet, SteelNet
 from modules.inference.card import Card, Reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,10 +47,13 @@ def write_picture(name: str, options: argparse.Namespace) -> Card:
     module = jobs.PICTURES[name]
     dataset = module.load(options.data)
     card = judging.judged_picture_card(name, dataset, options.work)
-    net = TileNet(Trunk()) if name == "tile" else SteelNet(Trunk(), len(dataset.labels))
-    net = jobs.restored(net, judging.result(options.work, jobs.Job(name, "final")))
-    everything = module.inputs(dataset, np.arange(len(dataset.files)))
-    card = export.write_package(options.out / name, net, card, everything, made.examples(card))
+    final = jobs.Job(name, "final")
+    if name == tiles.NAME:
+        net = jobs.tile_network(final, dataset, options.work)
+    else:
+        net = jobs.restored(SteelNet(Trunk(), len(dataset.labels)), jobs.result_of(final, options.work))
+    learnt = module.inputs(dataset, export.to_calibrate(np.arange(len(dataset.files)), module.CALIBRATION))
+    card = export.write_package(options.out / name, net, card, learnt, made.examples(card))
     return _with_committed(card, options)
 
 
@@ -59,10 +62,11 @@ def write_bearing(name: str, options: argparse.Namespace) -> Card:
     table = jobs.bearing_windows(options.data, options.work, quick=options.quick)
     card = judging.judged_bearing_card(table, options.work)
     size = table.features.shape[1]
-    kept = judging.result(options.work, jobs.Job(name, "final"))
+    kept = jobs.result_of(jobs.Job(name, "final"), options.work)
     blank = OrderNet(torch.zeros(size), torch.ones(size), len(bearing.LABELS), bearing.HIDDEN)
     net = jobs.restored(blank, kept)
-    learnt = table.features[jobs.bearing_rows(table, jobs.Job(name, "final"))]
+    rows = np.flatnonzero(jobs.bearing_rows(table, jobs.Job(name, "final")))
+    learnt = table.features[export.to_calibrate(rows)]
     card = export.write_package(options.out / name, net, card, learnt, made.examples(card))
     card = hours.with_hours(card, options.out / name, 0.1 if options.quick else hours.HOURS)
     return _with_committed(card, options)

@@ -23,7 +23,6 @@ from modules.inference.prepare import prepare
 from modules.inference.runner import FILES
 
 OPSET: Final = 18
-_CALIBRATION: Final = 300
 
 Example = tuple[bytes, Mapping[str, float], str]  # body, facts and true label of a golden case
 
@@ -68,6 +67,11 @@ def write_package(
     return whole
 
 
+def to_calibrate(rows: NDArray[np.int64], count: int = 300) -> NDArray[np.int64]:
+    """Some of the rows that were learnt from: those that activations are measured on."""
+    return np.random.default_rng(0).permutation(rows)[:count]
+
+
 def rewrite_card(folder: Path, card: Card) -> None:
     """Write the card anew beside files that stay."""
     text = orjson.dumps(card.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -96,7 +100,6 @@ def _write_onnx(path: Path, net: nn.Module, card: Card) -> None:
 
 
 def _write_int8(folder: Path, card: Card, calibration: NDArray[np.float32]) -> None:
-    chosen = np.random.default_rng(0).permutation(len(calibration))[:_CALIBRATION]
     prepared = folder / "prepared.onnx"
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises on the root logger
     quant_pre_process(str(folder / FILES["fp32"]), str(prepared), skip_symbolic_shape=True)
@@ -104,7 +107,7 @@ def _write_int8(folder: Path, card: Card, calibration: NDArray[np.float32]) -> N
         quantize_static(
             str(prepared),
             str(folder / FILES["int8"]),
-            _Reader(card.input.name, calibration[chosen]),
+            _Reader(card.input.name, calibration),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

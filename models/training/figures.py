@@ -100,6 +100,21 @@ def temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     return round(float(grid[int(np.argmin(loss))]), 3)
 
 
+def even_odds(evidence: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """What to take off the evidence, and what to divide it by, for the logarithm of the odds (Platt 1999).
+
+    Logistic regression by Newton's method, held back by a little, so that what parts the two wholly has an answer, too.
+    """
+    middle, spread = float(np.mean(evidence)), max(float(np.std(evidence)), 1e-9)
+    rows = np.column_stack([(evidence - middle) / spread, np.ones(len(evidence))])
+    weights = np.zeros(2)
+    for _ in range(50):
+        said = 1 / (1 + np.exp(-rows @ weights))
+        bend = rows.T @ (rows * (said * (1 - said))[:, None]) + 0.1 * np.eye(2)
+        weights = weights + np.linalg.solve(bend, rows.T @ (positive - said) - 0.1 * weights)
+    return round(middle - spread * float(weights[1] / weights[0]), 4), round(spread / float(weights[0]), 4)
+
+
 def histogram(score: NDArray[np.floating[Any]], bins: int = 20) -> dict[str, Any]:
     """The card's reference for drift: shares of a probability in equal bins."""
     counts, edges = np.histogram(score, bins=bins, range=(0.0, 1.0))

@@ -1,11 +1,14 @@
 """What all fits share: seeds, batches, and prediction in pieces."""
 
 from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+AT_ONCE: Final = 8  # inputs: the memory of a large picture's network grows with it
 
 
 def seed(number: int) -> np.random.Generator:
@@ -21,18 +24,18 @@ def batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield order[start : start + size]
 
 
-def scores(net: nn.Module, inputs: NDArray[np.float32], size: int = 32) -> NDArray[np.float64]:
+def scores(net: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Scores (n, labels) of prepared inputs."""
-    pieces = each_batch(net, inputs, size, lambda answer: answer[0] if isinstance(answer, tuple) else answer)
+    pieces = each_batch(net, inputs, lambda answer: answer[0] if isinstance(answer, tuple) else answer)
     return np.concatenate(pieces).astype(np.float64)
 
 
 def each_batch(
-    net: nn.Module, inputs: NDArray[np.float32], size: int, pick: Callable[[Tensor], Tensor]
+    answer: Callable[[Tensor], Any], inputs: NDArray[np.float32], pick: Callable[[Any], Tensor]
 ) -> list[NDArray[np.float32]]:
-    """`pick` of what the network answers, batch by batch."""
-    net.eval()
+    """`pick` of what a network that is done learning answers, some at a time."""
     with torch.no_grad():
         return [
-            pick(net(torch.from_numpy(inputs[start : start + size]))).numpy() for start in range(0, len(inputs), size)
+            pick(answer(torch.from_numpy(inputs[start : start + AT_ONCE]))).numpy()
+            for start in range(0, len(inputs), AT_ONCE)
         ]

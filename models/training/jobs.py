@@ -1,7 +1,8 @@
 """The fits, each in a process of its own and each remembered, so that an interrupted `make train` goes on where it was.
 
 A job is a package, a split and a fold: split `honest` or `easy` trains on the other folds and scores this one; split
-`final` trains on everything and keeps the network.
+`final` trains on everything and keeps the network. Where a network has parts, each is fitted by itself; they are joined
+when all folds are there, for the scales of the parts are of all folds' scores.
 """
 
 import hashlib
@@ -21,8 +22,11 @@ import torch
 from numpy.typing import NDArray
 
 from devices import rolling_bearing
-from models.training import bearing, cards, doubt, export, sources, steel, tile, waves
-from models.training.fitting import scores, seed
+from models.training import bearing, cards, doubt, export, marks, sources, steel, tiles, waves, whole
+from models.training.figures import even_odds
+from models.training.fitting import AT_ONCE, each_batch, scores, seed
+from models.training.lite import Trunk
+from models.training.nets import Scale, TileNet
 from modules.inference import orders
 from modules.inference.model import Model
 from modules.inference.runner import FILES
@@ -30,61 +34,78 @@ from modules.inference.runner import FILES
 FOLDS: Final = sources.FOLDS
 EASY_FOLDS: Final = {"steel": 1, "tile": 0}  # of the easy split: one shows the difference
 SIZES: Final = (7, 14, 21)
-PICTURES: Final[Mapping[str, ModuleType]] = {"tile": tile, "steel": steel}
+QUICK: Final = 0.02  # share of the steps, to see that everything runs
+PICTURES: Final[Mapping[str, ModuleType]] = {tiles.NAME: tiles, steel.NAME: steel}
+PARTS: Final[Mapping[str, ModuleType]] = {"marks": marks, "whole": whole}  # of the tile network
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One fit."""
+    """One fit, or the joining of a network's parts."""
 
     package: str
     split: str
     fold: int = 0
+    part: str = ""
 
     @property
     def file(self) -> str:
         """Name of its result in the work folder."""
-        return f"{self.package}-{self.split}-{self.fold}.npz"
+        return "-".join((self.package, *([self.part] if self.part else []), self.split, f"{self.fold}.npz"))
 
 
 def jobs_of(package: str) -> list[Job]:
-    """All fits behind a package, the final one first."""
+    """All jobs behind a package, in an order in which they can be done."""
     if package == bearing.NAME:
         honest = [Job(package, split, size) for split in ("honest", "plain", "unseen normal") for size in SIZES]
         return [Job(package, "final"), *honest, Job(package, "easy", 0)]
     honest = [Job(package, "honest", fold) for fold in range(FOLDS)]
-    return [Job(package, "final"), *honest, *(Job(package, "easy", fold) for fold in range(EASY_FOLDS[package]))]
+    fits = [Job(package, "final"), *honest]
+    if package == tiles.NAME:
+        return [*(Job(package, job.split, job.fold, part) for part in PARTS for job in fits), *honest]
+    return [*fits, *(Job(package, "easy", fold) for fold in range(EASY_FOLDS[package]))]
 
 
 def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick: bool) -> None:
-    """Run what has no result yet, the given number at a time."""
+    """Run what has no result yet, the given number at a time; what joins parts when the parts are there."""
     work.mkdir(parents=True, exist_ok=True)
     missing = [job for job in jobs if not (work / job.file).exists()]
     if any(job.package == bearing.NAME for job in missing):
         bearing_windows(data, work, quick=quick)
-    for package in {job.package for job in missing} & PICTURES.keys():
-        PICTURES[package].seen(PICTURES[package].load(data), work, quick=quick)
+    if any(job.package == steel.NAME for job in missing):
+        steel.seen(steel.load(data), work, quick=quick)
+    for part in {job.part for job in missing} & PARTS.keys():
+        PARTS[part].seen(tiles.load(data), work, quick=quick)
+    joining = [job for job in missing if job.package == tiles.NAME and not job.part]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = [pool.submit(run, job, data, work, quick=quick) for job in missing]
-        for done in as_completed(waiting):
-            print(done.result(), flush=True)
+        for some in ([job for job in missing if job not in joining], joining):
+            waiting = [pool.submit(run, job, data, work, quick=quick) for job in some]
+            for done in as_completed(waiting):
+                print(done.result(), flush=True)
 
 
 def run(job: Job, data: Path, work: Path, *, quick: bool) -> str:
-    """One fit; a line that says how long it took."""
+    """One job; a line that says how long it took."""
     begin = time.perf_counter()
     torch.set_num_threads(1)
-    result = (
-        _bearing(job, data, work, quick=quick)
-        if job.package == bearing.NAME
-        else _picture(job, data, work, quick=quick)
-    )
+    if job.package == bearing.NAME:
+        result = _bearing(job, data, work, quick=quick)
+    elif job.package == steel.NAME:
+        result = _steel(job, data, work, quick=quick)
+    else:
+        result = _part(job, data, work, quick=quick) if job.part else _joined(job, data, work)
     fresh = work / f"{job.file}.new"
     with fresh.open("wb") as file:
         np.savez_compressed(file, **result)
     fresh.replace(work / job.file)
-    return f"{job.package} {job.split} {job.fold}: {time.perf_counter() - begin:.0f} s"
+    return f"{job.file}: {time.perf_counter() - begin:.0f} s"
+
+
+def result_of(job: Job, work: Path) -> dict[str, NDArray[Any]]:
+    """What a job left."""
+    with np.load(work / job.file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def picture_folds(package: str, split: str, dataset: Any) -> NDArray[np.int64]:
@@ -93,23 +114,62 @@ def picture_folds(package: str, split: str, dataset: Any) -> NDArray[np.int64]:
     return sources.folds(groups, PICTURES[package].strata(dataset))
 
 
-def _picture(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
-    module = PICTURES[job.package]
-    dataset = module.load(data)
-    learnt = module.seen(dataset, work, quick=quick)
+def _rows(job: Job, dataset: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pictures that a job learns from, and those that it judges."""
     everything = np.arange(len(dataset.files))
-    epochs = 2 if quick else module.EPOCHS
     if job.split == "final":
-        return _kept(module.fit(dataset, everything, learnt, epochs=epochs))
+        return everything, everything[:0]
     fold = picture_folds(job.package, job.split, dataset)
-    rows, held = everything[fold != job.fold], everything[fold == job.fold]
-    net = module.fit(dataset, rows, learnt, epochs=epochs)
-    inputs = module.inputs(dataset, held)
+    return everything[fold != job.fold], everything[fold == job.fold]
+
+
+def _steel(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
+    dataset = steel.load(data)
+    rows, held = _rows(job, dataset)
+    net = steel.fit(dataset, rows, steel.seen(dataset, work, quick=quick), effort=QUICK if quick else 1.0)
+    if job.split == "final":
+        return _kept(net)
+    inputs = steel.inputs(dataset, held)
     result = {"rows": held, "scores": scores(net, inputs)}
     if job.split == "honest":
         card = cards.picture_card(job.package, dataset)
-        result["int8"] = _int8_scores(net, card, module.inputs(dataset, rows), inputs)
+        result["int8"] = _int8_scores(
+            net, card, steel.inputs(dataset, export.to_calibrate(rows, steel.CALIBRATION)), inputs
+        )
     return result
+
+
+def _part(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
+    """One part of the tile network, and what it makes of the pictures that it has not seen."""
+    dataset, module = tiles.load(data), PARTS[job.part]
+    rows, held = _rows(job, dataset)
+    net = module.fit(rows, module.seen(dataset, work, quick=quick), effort=QUICK if quick else 1.0)
+    kept = _kept(net)
+    if len(held):
+        pieces = each_batch(net.defect, tiles.inputs(dataset, held), lambda defect: defect)
+        kept |= {"rows": held, "defect": np.concatenate(pieces).astype(np.float64)}
+    return kept
+
+
+def _joined(job: Job, data: Path, work: Path) -> dict[str, Any]:
+    """Scores of the whole tile network of one fold."""
+    dataset = tiles.load(data)
+    rows, held = _rows(job, dataset)
+    net, inputs = tile_network(job, dataset, work), tiles.inputs(dataset, held)
+    calibration = tiles.inputs(dataset, export.to_calibrate(rows, tiles.CALIBRATION))
+    int8 = _int8_scores(net, cards.tile_card(), calibration, inputs)
+    return {"rows": held, "scores": scores(net, inputs), "int8": int8}
+
+
+def tile_network(job: Job, dataset: tiles.Tiles, work: Path) -> TileNet:
+    """The parts of a fold, or those fitted on everything, joined with the scales of all folds' scores."""
+    parts, scales = [], []
+    for part, module in PARTS.items():
+        parts.append(restored(module.network(Trunk()), result_of(Job(job.package, job.split, job.fold, part), work)))
+        folds = [result_of(Job(job.package, "honest", fold, part), work) for fold in range(FOLDS)]
+        rows, evidence = (np.concatenate([each[key] for each in folds]) for key in ("rows", "defect"))
+        scales.append(Scale(*even_odds(evidence, dataset.bad[rows])))
+    return TileNet(parts[0], parts[1], (scales[0], scales[1])).eval()
 
 
 def _int8_scores(
@@ -118,7 +178,9 @@ def _int8_scores(
     """Log-probabilities of the quantised network."""
     with tempfile.TemporaryDirectory() as folder:
         export.write_package(Path(folder), net, card, calibration, [])
-        return np.log(Model(card, Path(folder) / FILES["int8"]).probabilities(inputs) + 1e-9)
+        model = Model(card, Path(folder) / FILES["int8"])
+        pieces = np.array_split(inputs, -(-len(inputs) // AT_ONCE))
+        return np.log(np.concatenate([model.probabilities(piece) for piece in pieces]) + 1e-9)
 
 
 def bearing_windows(data: Path, work: Path, *, quick: bool) -> bearing.Windows:
@@ -160,7 +222,8 @@ def _bearing(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]
     result = {"rows": held, "scores": scores(net, table.features[held]), "doubted": np.array(choice)}
     if job.split == "honest":
         card = cards.bearing_card()
-        result["int8"] = _int8_scores(net, card, table.features[rows], table.features[held])
+        chosen = table.features[export.to_calibrate(rows)]
+        result["int8"] = _int8_scores(net, card, chosen, table.features[held])
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training import bearing, cards, tile
+from models.training import bearing, cards, tiles
 from models.training.figures import (
     at_most,
     auroc,
@@ -20,7 +20,7 @@ from models.training.figures import (
     softmax,
     temperature,
 )
-from models.training.jobs import EASY_FOLDS, FOLDS, SIZES, Job, picture_folds
+from models.training.jobs import EASY_FOLDS, FOLDS, SIZES, Job, picture_folds, result_of
 from modules.inference.card import Card, Reference
 from modules.inference.decision import Condition, step
 
@@ -32,21 +32,15 @@ NORMAL: Final = (
 )
 
 
-def result(work: Path, job: Job) -> dict[str, NDArray[Any]]:
-    """What a job left."""
-    with np.load(work / job.file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
 def judged_picture_card(package: str, dataset: Any, work: Path) -> Card:
     """The card of a picture package with temperature, reference and accuracy."""
     card = cards.picture_card(package, dataset)
-    honest = [result(work, Job(package, "honest", fold)) for fold in range(FOLDS)]
-    easy = [result(work, Job(package, "easy", fold)) for fold in range(EASY_FOLDS[package])]
+    honest = [result_of(Job(package, "honest", fold), work) for fold in range(FOLDS)]
+    easy = [result_of(Job(package, "easy", fold), work) for fold in range(EASY_FOLDS[package])]
     rows, scores, int8 = (np.concatenate([each[key] for each in honest]) for key in ("rows", "scores", "int8"))
-    truth = dataset.bad.astype(int) if package == tile.NAME else dataset.truth
+    truth = dataset.bad.astype(int) if package == tiles.NAME else dataset.truth
     heat = temperature(scores, truth[rows])
-    table = _tile_figures if package == tile.NAME else _steel_figures
+    table = _tile_figures if package == tiles.NAME else _steel_figures
     figures = table(dataset, rows, softmax(scores, heat))
     int8_figures = table(dataset, rows, softmax(int8, heat))
     fold = picture_folds(package, "honest", dataset)
@@ -61,7 +55,7 @@ def judged_picture_card(package: str, dataset: Any, work: Path) -> Card:
             **_headline(table(dataset, easy_rows, softmax(easy_scores, heat))),
         }
     probability = softmax(scores, heat)
-    watched = probability[:, 1] if package == tile.NAME else probability.max(axis=1)
+    watched = probability[:, 1] if package == tiles.NAME else probability.max(axis=1)
     return card.model_copy(
         update={
             "output": card.output.model_copy(update={"temperature": heat}),
@@ -74,7 +68,7 @@ def judged_picture_card(package: str, dataset: Any, work: Path) -> Card:
 def judged_bearing_card(table: bearing.Windows, work: Path) -> Card:
     """The bearing card."""
     card = cards.bearing_card()
-    honest = {size: result(work, Job(bearing.NAME, "honest", size)) for size in SIZES}
+    honest = {size: result_of(Job(bearing.NAME, "honest", size), work) for size in SIZES}
     scores = np.concatenate([_faults_as_they_are(table, each, "scores")[1] for each in honest.values()])
     rows = np.concatenate([_faults_as_they_are(table, each, "scores")[0] for each in honest.values()])
     heat = max(1.0, temperature(scores, table.truth[rows]))
@@ -93,7 +87,7 @@ def judged_bearing_card(table: bearing.Windows, work: Path) -> Card:
             "four times the made-up machines took ball 14 mil in the fold of 7 mil (-0.79 against -0.83 for outer_race "
             "14 mil): a close call on six bearings",
             **{f"fold of {size} mil": _doubted(each) for size, each in honest.items()},
-            "shipped": _doubted(result(work, Job(bearing.NAME, "final"))),
+            "shipped": _doubted(result_of(Job(bearing.NAME, "final"), work)),
         },
         "every type taught": {
             how: _bearing_figures(table, _all(work, "plain"), how, card)["headline"] for how in (bearing.AS_IS,)
@@ -105,7 +99,7 @@ def judged_bearing_card(table: bearing.Windows, work: Path) -> Card:
         },
         "easy": {
             "split": "second half of each recording, first half learnt: every bearing is known",
-            **_easy_figures(table, result(work, Job(bearing.NAME, "easy", 0)), card),
+            **_easy_figures(table, result_of(Job(bearing.NAME, "easy", 0), work), card),
         },
     }
     return card.model_copy(update={"reference": Reference.model_validate(histogram(watched)), "accuracy": accuracy})
@@ -116,11 +110,11 @@ def _fold(each: Mapping[str, NDArray[Any]], heat: float) -> NDArray[np.float64]:
 
 
 def _split_text(package: str) -> str:
-    what = "tile (tile_group)" if package == tile.NAME else "block of numbers of each class, that is, strip"
+    what = "tile (tile_group)" if package == tiles.NAME else "block of numbers of each class, that is, strip"
     return f"{FOLDS} folds by {what}: nothing of what is judged was learnt from"
 
 
-def _tile_figures(dataset: tile.Tiles, rows: NDArray[np.int64], probability: NDArray[np.float64]) -> dict[str, Any]:
+def _tile_figures(dataset: tiles.Tiles, rows: NDArray[np.int64], probability: NDArray[np.float64]) -> dict[str, Any]:
     bad, score = dataset.bad[rows], probability[:, 1]
     said = score >= 0.5
     groups = np.unique(dataset.groups[rows])
@@ -160,7 +154,7 @@ Folds = Mapping[int, Mapping[str, NDArray[Any]]]
 
 
 def _all(work: Path, split: str) -> Folds:
-    return {size: result(work, Job(bearing.NAME, split, size)) for size in SIZES}
+    return {size: result_of(Job(bearing.NAME, split, size), work) for size in SIZES}
 
 
 def _faults_as_they_are(

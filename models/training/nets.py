@@ -1,10 +1,16 @@
 """The networks. Small on purpose: a few hundred tiles, nine bearings and a gateway's processor."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.contrast import LocalContrast
 from models.training.lite import Trunk
+from models.training.stretch import Stretch
 
 
 class SteelNet(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
@@ -32,11 +38,55 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.sqrt(torch.relu((x * x).mean((2, 3)) - mean * mean) + 1e-6)
 
 
-class TileNet(nn.Module):  # type: ignore[misc]  # as above
-    """Pictures (n, 1, h, w) to scores (n, 2) and a heat map (n, h / 8, w / 8): where the defect is."""
+class MarkNet(nn.Module):  # type: ignore[misc]  # as above
+    """Pictures (n, 1, h, w) in 0 to 1 to a heat map (n, h / 4, w / 4): where the defect is."""
 
-    def __init__(self, trunk: Trunk, width: int = 48) -> None:
+    def __init__(self, trunk: Trunk, height: int, width: int, channels: int = 40) -> None:
         super().__init__()
+        self.contrast = LocalContrast(height, width)
+        self.trunk = trunk
+        self.fourth = nn.Conv2d(24, channels, 1)
+        self.eighth = nn.Conv2d(40, channels, 1)
+        self.sixteenth = nn.Conv2d(80, channels, 1)
+        self.around = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 2, dilation=2, groups=channels),
+            nn.Conv2d(channels, channels, 1),
+            nn.ReLU(),
+        )
+        self.join = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 1, groups=channels), nn.Conv2d(channels, channels, 1), nn.ReLU()
+        )
+        self.heat = nn.Conv2d(channels, 1, 1)
+        nn.init.constant_(self.heat.bias, -3.0)
+        self.drop = nn.Dropout2d(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The heat map before the logistic function."""
+        contrast, inside = self.contrast(x)
+        return self.answer(self.trunk.low(contrast), functional.avg_pool2d(inside, 4))
+
+    def defect(self, x: Tensor) -> Tensor:
+        """How much speaks for a defect, (n,)."""
+        return top(self(x))
+
+    def answer(self, low: Tensor, inside: Tensor) -> Tensor:
+        """Heat from what the trunk's fixed lower part gives, (n, 24, h, w); `inside` (n, 1, h, w) is a share."""
+        # What is the same all over the picture is the material's and the light's, and no defect.
+        area = torch.maximum(inside.mean((2, 3), keepdim=True), torch.tensor(1e-3))
+        low = (low - (low * inside).mean((2, 3), keepdim=True) / area) * inside
+        eighth, sixteenth = self.trunk.high(low)
+        up = functional.interpolate(self.around(self.sixteenth(self.drop(sixteenth))), scale_factor=2.0)
+        up = functional.relu(self.eighth(self.drop(eighth)) + up)
+        joined = self.join(functional.relu(self.fourth(low) + functional.interpolate(up, scale_factor=2.0)))
+        return (self.heat(joined) * inside - OUTSIDE * (1 - inside))[:, 0]
+
+
+class WholeNet(nn.Module):  # type: ignore[misc]  # as above
+    """Pictures (n, 1, h, w) in 0 to 1, stretched to a small square: how much speaks for a defect, (n,)."""
+
+    def __init__(self, trunk: Trunk, stretch: Stretch, width: int = 48) -> None:
+        super().__init__()
+        self.stretch = stretch
         self.trunk = trunk
         self.across = nn.Conv2d(40, width, 1)
         self.down = nn.Conv2d(80, width, 1)
@@ -44,22 +94,89 @@ class TileNet(nn.Module):  # type: ignore[misc]  # as above
         self.heat = nn.Conv2d(width, 1, 1)
         nn.init.constant_(self.heat.bias, -2.0)
         self.drop_channels, self.drop = nn.Dropout2d(0.1), nn.Dropout(0.3)
-        self.last = nn.Linear(2 * 80 + 2, 1)
+        self.last = nn.Linear(FEATURES, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores of (ok, defect) before softmax, and the heat map before the logistic function."""
-        return self.answer(self.trunk.low(x))
+        """How much speaks for a defect, and the features that say so, (n, FEATURES)."""
+        features = self.look(self.trunk.low(standardised(self.stretch(x))))[0]
+        return self.last(features)[:, 0], features
+
+    def defect(self, x: Tensor) -> Tensor:
+        """How much speaks for a defect, (n,)."""
+        return self(x)[0]
 
     def answer(self, low: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from what the trunk's fixed lower part gives."""
+        """From what the trunk's fixed lower part gives; and heat (n, side / 8, side / 8), which it learns by."""
+        features, heat = self.look(low)
+        return self.last(features)[:, 0], heat
+
+    def look(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and heat."""
         eighth, sixteenth = self.trunk.high(low)
         up = functional.interpolate(self.down(self.drop_channels(sixteenth)), scale_factor=2.0)
         joined = functional.relu(self.across(self.drop_channels(eighth)) + up)
         heat = self.heat(self.join(joined))[:, 0]
-        top = heat.flatten(1).topk(8, 1)[0]
+        highest = heat.flatten(1).topk(8, 1)[0]
         pooled = self.drop(torch.cat([sixteenth.mean((2, 3)), sixteenth.amax((2, 3))], 1) * 0.3)
-        defect = self.last(torch.cat([pooled, top.mean(1, keepdim=True), top[:, :1]], 1))
+        return torch.cat([pooled, highest.mean(1, keepdim=True), highest[:, :1]], 1), heat
+
+
+class TileNet(nn.Module):  # type: ignore[misc]  # as above
+    """Both parts: a tile is OK when neither finds anything. Scores (n, 2), and the first part's heat map.
+
+    Each part has its own scale: what is taken off its answer, and what that is divided by, so that the logistic
+    function makes a probability of it. The last layer passes on the odds that one of the two is right; it is there so
+    that gateways can learn it anew (models/federated), from all that the parts saw.
+    """
+
+    def __init__(self, marks: MarkNet, whole: WholeNet, scales: tuple[Scale, Scale]) -> None:
+        super().__init__()
+        self.marks, self.whole, self.scales = marks, whole, scales
+        self.last = nn.Linear(FEATURES + 3, 1)
+        with torch.no_grad():
+            self.last.weight.zero_()[0, -1] = 1.0
+            self.last.bias.zero_()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of (ok, defect) before softmax, and heat before the logistic function."""
+        heat = self.scales[0](self.marks(x))
+        seen, features = self.whole(x)
+        marked, seen = top(heat), self.scales[1](seen)
+        found = torch.stack([marked, seen], 1)
+        neither = functional.softplus(found).sum(1)  # minus the logarithm of its probability
+        odds = neither - (-torch.log(torch.maximum(1 - torch.exp(-neither), torch.tensor(1e-6))))
+        defect = self.last(torch.cat([features, found, odds[:, None]], 1))
         return torch.cat([-0.5 * defect, 0.5 * defect], 1), heat
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From evidence to the logarithm of odds."""
+
+    offset: float
+    unit: float
+
+    def __call__(self, evidence: Tensor) -> Tensor:
+        """Elementwise."""
+        return (evidence - self.offset) / self.unit
+
+
+FEATURES = 2 * 80 + 2  # of the whole tile
+LEAST = 8 / 255  # an even picture is not divided by nothing
+OUTSIDE = 20.0  # how cold it is beside the picture
+TOP = 12  # cells
+
+
+def top(heat: Tensor) -> Tensor:
+    """Mean of the highest cells of each map (n, h, w): shape (n,)."""
+    return heat.flatten(1).topk(TOP, 1)[0].mean(1)
+
+
+def standardised(x: Tensor) -> Tensor:
+    """Pictures to mean 0 and deviation 1, each by itself."""
+    apart = x - x.mean((2, 3), keepdim=True)
+    # Minus the negative: of a sum the quantiser would make eight bits.
+    return apart / (torch.sqrt((apart * apart).mean((2, 3), keepdim=True)) - (-LEAST))
 
 
 class OrderNet(nn.Module):  # type: ignore[misc]  # as above

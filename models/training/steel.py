@@ -24,6 +24,7 @@ from modules.inference.pictures import decode, prepare_pixels
 
 NAME: Final = "steel"
 SIDE: Final = 96
+CALIBRATION: Final = 300  # pictures
 PREPARE: Final = PicturePrepare(
     kind="picture", colour="grey", width=SIDE, height=SIDE, interpolation="quick", standardise=True
 )
@@ -97,10 +98,11 @@ def seen(steel: Steel, work: Path, *, quick: bool) -> NDArray[np.float32]:
 
 
 def fit(
-    steel: Steel, rows: NDArray[np.int64], learnt: NDArray[np.float32], *, number: int = 0, epochs: int = EPOCHS
+    steel: Steel, rows: NDArray[np.int64], learnt: NDArray[np.float32], *, number: int = 0, effort: float = 1.0
 ) -> nn.Module:
-    """Train on these rows."""
+    """Train on these rows. `effort` is a share of the epochs."""
     random = seed(number)
+    epochs = max(2, round(EPOCHS * effort))
     mean = learnt[:, rows].mean(axis=(0, 1))
     deviation = learnt[:, rows].std(axis=(0, 1)) + 0.02
     table = torch.from_numpy((learnt - mean) / deviation)

@@ -1,5 +1,6 @@
 """One ONNX file in ONNX Runtime, as its card describes it: prepared inputs in, probabilities and heat maps out."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +42,7 @@ class Model:
         self._check_names(path.name)
         first = next(each for each in self.session.get_inputs() if each.name == card.input.name).shape[:1]
         self._fixed = first[0] if first and isinstance(first[0], int) else None
-        self.batch = self._fixed or (1 if card.input.constants else sizing.batch)
+        self.batch = self._fixed or (1 if card.input.constants else sizing.items(math.prod(card.input.shape)))
         self._constants = {
             name: np.full(each.shape, each.value, each.dtype) for name, each in card.input.constants.items()
         }

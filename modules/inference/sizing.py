@@ -20,6 +20,7 @@ PREFERRED: Final = (
     CPU,
 )
 LEAST_MB: Final = 384  # ONNX Runtime, OpenCV and small models
+_NUMBERS: Final = 250_000  # in the inputs of one run
 _SHARE: Final = 0.8  # of the container's memory: the rest is the module's own
 _CGROUP: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
@@ -30,8 +31,15 @@ class Sizing:
 
     threads: int = 1
     arena: bool = False  # keeps freed memory for the next run: quicker by a little, larger by the peak
-    batch: int = 16  # items in one run of the network at most
+    batch: int = 16  # items in one run of the network at most; of large ones fewer
     providers: tuple[str, ...] = ()  # in order of preference; none: PREFERRED
+
+    def items(self, numbers: int) -> int:
+        """Items in one run of a network whose input has that many numbers: memory grows with both, and speed does not.
+
+        A small network is quicker with several at once; of a large one each fills the processor by itself.
+        """
+        return max(1, min(self.batch, _NUMBERS // max(1, numbers)))
 
     def document(self) -> dict[str, Any]:
         """As the child is told."""

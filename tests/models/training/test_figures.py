@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.training.figures import at_most, placed
+from models.training.figures import at_most, even_odds, placed
 
 
 @given(total=st.integers(1, 3000), data=st.data())
@@ -38,3 +38,19 @@ def test_a_peak_beside_the_mask_meets_it_and_one_further_off_does_not() -> None:
     heat[2, 3] = 1.0
     assert placed([heat], [mask])["peak_in_mask"]["right"] == 1
     assert placed([np.roll(heat, 1, axis=1)], [mask])["peak_in_mask"]["right"] == 0
+
+
+@given(offset=st.floats(-20, 20), unit=st.floats(0.05, 20), seed=st.integers(0, 2**32 - 1))
+def test_evidence_is_scaled_to_the_odds_it_was_drawn_by(offset: float, unit: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    odds = random.normal(0, 3, 4000)
+    positive = random.random(4000) < 1 / (1 + np.exp(-odds))
+    found = even_odds(offset + unit * odds, positive)
+    assert found[0] == pytest.approx(offset, abs=0.3 * unit)
+    assert found[1] == pytest.approx(unit, rel=0.2, abs=1e-3)
+
+
+def test_evidence_that_parts_the_two_wholly_has_a_scale() -> None:
+    offset, unit = even_odds(np.array([0.0, 1.0, 2.0, 8.0, 9.0]), np.array([False, False, False, True, True]))
+    assert 2 < offset < 8
+    assert 0 < unit < 5

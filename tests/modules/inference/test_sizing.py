@@ -89,3 +89,11 @@ def test_constants_are_part_of_the_card(picture_card: Any) -> None:
     document["input"]["constants"] = {"state": {"shape": [2, 1, 128]}}
     card = Card.model_validate(document)
     assert card.input.constants["state"].dtype == "float32"
+
+
+@given(st.integers(1, 256), st.integers(0, 1 << 22))
+def test_large_inputs_are_not_run_by_many_at_once(batch: int, numbers: int) -> None:
+    items = Sizing(batch=batch).items(numbers)
+    assert 1 <= items <= batch
+    assert items == 1 or items * numbers <= 250_000
+    assert items == batch or (items + 1) * numbers > 250_000

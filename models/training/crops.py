@@ -1,0 +1,127 @@
+"""What the tile network learns from: square pieces of contrast pictures, half of them around a defect.
+
+A defect of five hundred pixels in a picture of a hundred thousand teaches little; a piece that holds it teaches more,
+and costs a third. Kinds of defect are drawn by the root of how many tiles show them, tiles of one kind alike, so that a
+tile with many pictures does not speak louder than the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE: Final = 256  # pixels of a piece
+AROUND: Final = 0.5  # share of pieces around a defect
+ANYWHERE: Final = 0.15  # share of pieces from anywhere on a tile with one
+RENDERED: Final = 0.08  # share of pieces from rendered tiles
+ASIDE: Final = 70.0  # pixels: how far from its middle a piece may hold the defect
+ZOOM: Final = 0.25  # of the logarithm, each way, each side for itself
+STILL: Final = 0.4  # share of pieces that are only flipped, so that sharp ones are seen, too
+SHEAR: Final = 0.05
+MOST: Final = 6.0  # of contrast, each way: what is further off is as good as that
+RELIT: Final = 0.7  # share of pieces under another light
+
+Plane = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One picture, without the letterbox's border: contrast and mask (0 to 255), both (h, w), whose and what it is."""
+
+    contrast: NDArray[np.float16]
+    mask: NDArray[np.uint8]
+    bad: bool
+    label: str
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """(SIDE, SIDE) each: contrast, defect as a share, and where anything is known of it (0 or 1)."""
+
+    contrast: Plane
+    mask: Plane
+    inside: Plane
+    known: bool
+
+
+class Crops:
+    """Draws pieces without end."""
+
+    def __init__(self, sheets: Sequence[Sheet], rendered: Sequence[Sheet], random: np.random.Generator) -> None:
+        self._random = random
+        self._good: dict[int, list[Sheet]] = {}
+        self._bad: dict[str, dict[int, list[Sheet]]] = {}
+        for each in sheets:
+            if not each.bad:
+                self._good.setdefault(each.group, []).append(each)
+            elif each.mask.any():
+                self._bad.setdefault(each.label, {}).setdefault(each.group, []).append(each)
+        self._rendered = {bad: [each for each in rendered if each.bad is bad] for bad in (False, True)}
+        self._kinds = sorted(self._bad)
+        weights = np.sqrt([len(self._bad[kind]) for kind in self._kinds])
+        self._weights = weights / weights.sum()
+
+    def draw(self) -> Piece:
+        """The next one."""
+        random = self._random
+        chance, made = random.random(), random.random() < RENDERED
+        defective = chance < AROUND + ANYWHERE
+        if made and (pool := self._rendered[defective]):
+            sheet = pool[random.integers(len(pool))]
+        elif defective:
+            sheet = self._of(self._bad[str(random.choice(self._kinds, p=self._weights))])
+        else:
+            sheet = self._of(self._good)
+        return self._piece(sheet, self._where(sheet, around=chance < AROUND))
+
+    def _of(self, groups: Mapping[int, Sequence[Sheet]]) -> Sheet:
+        members = groups[int(self._random.choice(sorted(groups)))]
+        return members[self._random.integers(len(members))]
+
+    def _where(self, sheet: Sheet, *, around: bool) -> tuple[float, float]:
+        height, width = sheet.contrast.shape
+        if not around:
+            return self._random.uniform(0, height), self._random.uniform(0, width)
+        rows, columns = np.nonzero(sheet.mask)
+        one = self._random.integers(len(rows))
+        aside = self._random.uniform(-ASIDE, ASIDE, 2)
+        return rows[one] + aside[0], columns[one] + aside[1]
+
+    def _piece(self, sheet: Sheet, where: tuple[float, float]) -> Piece:
+        """Flipped, perhaps zoomed and sheared, perhaps under another light; within the picture where it is larger."""
+        random = self._random
+        still = random.random() < STILL
+        zoom = np.ones(2) if still else np.exp(random.uniform(-ZOOM, ZOOM, 2))
+        shear = np.zeros(2) if still else random.uniform(-SHEAR, SHEAR, 2)
+        centre = [
+            size / 2 if size <= SIDE / by else float(np.clip(at, SIDE / by / 2, size - SIDE / by / 2))
+            for at, size, by in zip(where, sheet.contrast.shape, zoom, strict=True)
+        ]
+        y, x = (round(at) if still else at for at in centre)
+        flip = np.where(random.random(2) < 0.5, -1, 1)
+        matrix = np.array([[zoom[1] * flip[0], shear[0], 0.0], [shear[1], zoom[0] * flip[1], 0.0]])
+        matrix[:, 2] = SIDE / 2 - matrix[:, :2] @ [x, y]
+        size = (SIDE, SIDE)
+        contrast = cv2.warpAffine(sheet.contrast.astype(np.float32), matrix, size, borderValue=0)
+        inside = cv2.warpAffine(np.ones(sheet.contrast.shape, np.float32), matrix, size, borderValue=0) > 0.5
+        mask = cv2.warpAffine(sheet.mask, matrix, size).astype(np.float32) / 255
+        if random.random() < RELIT:
+            contrast = self._relit(contrast)
+        contrast = np.clip(contrast * inside, -MOST, MOST)
+        return Piece(contrast, mask, inside.astype(np.float32), known=not sheet.bad or bool(sheet.mask.any()))
+
+    def _relit(self, contrast: Plane) -> Plane:
+        """More or less contrast, a slow change of light, a bent scale, noise, a lens slightly out of focus."""
+        random = self._random
+        slow = cv2.resize(random.normal(0, 0.3, (3, 3)).astype(np.float32), contrast.shape[::-1])
+        contrast = contrast * random.uniform(0.7, 1.3) + slow
+        contrast = contrast + random.uniform(-0.1, 0.1) * contrast * contrast * (np.abs(contrast) < 3)
+        if random.random() < 0.4:
+            contrast = contrast + random.normal(0, random.uniform(0, 0.3), contrast.shape)
+        if random.random() < 0.2:
+            contrast = cv2.GaussianBlur(np.asarray(contrast, np.float32), (0, 0), random.uniform(0.4, 1.0))
+        return np.asarray(contrast, np.float32)
