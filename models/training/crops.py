@@ -7,7 +7,7 @@ tile with many pictures does not speak louder than the others.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ SHEAR: Final = 0.05
 MOST: Final = 6.0  # of contrast, each way: what is further off is as good as that
 RELIT: Final = 0.7  # share of pieces under another light
 
-Plane = NDArray[np.floating[Any]]
+Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Crops:
         chance, made = random.random(), random.random() < RENDERED
         defective = chance < AROUND + ANYWHERE
         if made and (pool := self._rendered[defective]):
-            sheet = pool[random.integers(len(pool))]
+            sheet = pool[int(random.integers(len(pool)))]
         elif defective:
             sheet = self._of(self._bad[str(random.choice(self._kinds, p=self._weights))])
         else:
@@ -80,7 +80,7 @@ class Crops:
 
     def _of(self, groups: Mapping[int, Sequence[Sheet]]) -> Sheet:
         members = groups[int(self._random.choice(sorted(groups)))]
-        return members[self._random.integers(len(members))]
+        return members[int(self._random.integers(len(members)))]
 
     def _where(self, sheet: Sheet, *, around: bool) -> tuple[float, float]:
         height, width = sheet.contrast.shape
@@ -106,22 +106,25 @@ class Crops:
         matrix = np.array([[zoom[1] * flip[0], shear[0], 0.0], [shear[1], zoom[0] * flip[1], 0.0]])
         matrix[:, 2] = SIDE / 2 - matrix[:, :2] @ [x, y]
         size = (SIDE, SIDE)
-        contrast = cv2.warpAffine(sheet.contrast.astype(np.float32), matrix, size, borderValue=0)
+        contrast = np.asarray(
+            cv2.warpAffine(sheet.contrast.astype(np.float32), matrix, size, borderValue=0), np.float32
+        )
         inside = cv2.warpAffine(np.ones(sheet.contrast.shape, np.float32), matrix, size, borderValue=0) > 0.5
-        mask = cv2.warpAffine(sheet.mask, matrix, size).astype(np.float32) / 255
+        mask = np.asarray(cv2.warpAffine(sheet.mask, matrix, size) / 255, np.float32)
         if random.random() < RELIT:
             contrast = self._relit(contrast)
-        contrast = np.clip(contrast * inside, -MOST, MOST)
+        contrast = np.clip(contrast * inside, -MOST, MOST).astype(np.float32)
         return Piece(contrast, mask, inside.astype(np.float32), known=not sheet.bad or bool(sheet.mask.any()))
 
     def _relit(self, contrast: Plane) -> Plane:
         """More or less contrast, a slow change of light, a bent scale, noise, a lens slightly out of focus."""
         random = self._random
         slow = cv2.resize(random.normal(0, 0.3, (3, 3)).astype(np.float32), contrast.shape[::-1])
-        contrast = contrast * random.uniform(0.7, 1.3) + slow
-        contrast = contrast + random.uniform(-0.1, 0.1) * contrast * contrast * (np.abs(contrast) < 3)
+        relit = contrast * random.uniform(0.7, 1.3) + slow
+        relit = relit + random.uniform(-0.1, 0.1) * relit * relit * (np.abs(relit) < 3)
         if random.random() < 0.4:
-            contrast = contrast + random.normal(0, random.uniform(0, 0.3), contrast.shape)
+            relit = relit + random.normal(0, random.uniform(0, 0.3), relit.shape)
+        contrast = np.asarray(relit, np.float32)
         if random.random() < 0.2:
-            contrast = cv2.GaussianBlur(np.asarray(contrast, np.float32), (0, 0), random.uniform(0.4, 1.0))
-        return np.asarray(contrast, np.float32)
+            contrast = np.asarray(cv2.GaussianBlur(contrast, (0, 0), random.uniform(0.4, 1.0)), np.float32)
+        return contrast

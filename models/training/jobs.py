@@ -169,7 +169,9 @@ def tile_network(job: Job, dataset: tiles.Tiles, work: Path) -> TileNet:
         folds = [result_of(Job(job.package, "honest", fold, part), work) for fold in range(FOLDS)]
         rows, evidence = (np.concatenate([each[key] for each in folds]) for key in ("rows", "defect"))
         scales.append(Scale(*even_odds(evidence, dataset.bad[rows])))
-    return TileNet(parts[0], parts[1], (scales[0], scales[1])).eval()
+    net = TileNet(parts[0], parts[1], (scales[0], scales[1]))
+    net.eval()
+    return net
 
 
 def _int8_scores(

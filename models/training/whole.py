@@ -155,7 +155,8 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> WholeN
             nn.utils.clip_grad_norm_([*trunk, *head], 2.0)
             optimiser.step()
             schedule.step()
-    return net.eval()
+    net.eval()
+    return net
 
 
 def _epoch(tiles: Tiles, rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
