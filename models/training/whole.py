@@ -135,7 +135,8 @@ def _variant(
 def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> WholeNet:
     """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the epochs."""
     random, tiles, epochs = seed(0), learnt.tiles, max(2, round(EPOCHS * effort))
-    net = network(lite.pretrained()).to(memory_format=torch.channels_last)
+    net = network(lite.pretrained())
+    net.to(memory_format=torch.channels_last)
     trunk = [weight for group in net.trunk.groups[2:] for weight in group.parameters()]
     head = [weight for name, weight in net.named_parameters() if not name.startswith("trunk.")]
     parts = [{"params": trunk, "lr": RATE}, {"params": head, "lr": HEAD_RATE}]
