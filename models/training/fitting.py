@@ -24,6 +24,23 @@ def batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield order[start : start + size]
 
 
+def upper_optimiser(net: nn.Module, rate: float, head_rate: float) -> torch.optim.Optimizer:
+    """For a network on a trunk: that learns from stride 4 on, everything else at the head's rate."""
+    trunk = [weight for group in net.trunk.groups[2:] for weight in group.parameters()]
+    head = [weight for name, weight in net.named_parameters() if not name.startswith("trunk.")]
+    parts = [{"params": trunk, "lr": rate}, {"params": head, "lr": head_rate}]
+    return torch.optim.AdamW(parts, weight_decay=0.03)
+
+
+def descend(loss: Tensor, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
+    """One step down; a steep place is not left by a leap."""
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 2.0)
+    optimiser.step()
+    schedule.step()
+
+
 def scores(net: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Scores (n, labels) of prepared inputs."""
     pieces = each_batch(net, inputs, lambda answer: answer[0] if isinstance(answer, tuple) else answer)

@@ -13,13 +13,12 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
 
 from models.training import contrast, crops, lite
 from models.training.contrast import LocalContrast
 from models.training.crops import Crops, Piece, Sheet
-from models.training.fitting import seed
+from models.training.fitting import descend, seed, upper_optimiser
 from models.training.nets import MarkNet, top
 from models.training.tiles import HEIGHT, PREPARE, WIDTH, Tiles, prepared, rendered
 from modules.camera import conveyor
@@ -86,10 +85,7 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> MarkNe
     random = seed(0)
     net = network(lite.pretrained())
     net.to(memory_format=torch.channels_last)
-    trunk = [weight for group in net.trunk.groups[2:] for weight in group.parameters()]
-    head = [weight for name, weight in net.named_parameters() if not name.startswith("trunk.")]
-    parts = [{"params": trunk, "lr": RATE}, {"params": head, "lr": HEAD_RATE}]
-    optimiser = torch.optim.AdamW(parts, weight_decay=0.03)
+    optimiser = upper_optimiser(net, RATE, HEAD_RATE)
     steps = max(4, round(STEPS * effort))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
     crops_ = Crops([learnt.sheets[row] for row in rows], learnt.rendered, random)
@@ -102,11 +98,7 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> MarkNe
             low = net.trunk.low(pixels)
         heat = net.answer(low.float(), inside)
         loss = _loss(heat, *_wanted(pieces, inside))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_([*trunk, *head], 2.0)
-        optimiser.step()
-        schedule.step()
+        descend(loss, optimiser, schedule)
     net.eval()
     return net
 

@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
 
 from models.training import augment, lite, sources, stretch
-from models.training.fitting import batches, seed
+from models.training.fitting import batches, descend, seed, upper_optimiser
 from models.training.nets import WholeNet, standardised
 from models.training.stretch import Stretch
 from models.training.tiles import HEIGHT, PREPARE, WIDTH, Tiles, prepared, rendered, strata
@@ -137,10 +136,7 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> WholeN
     random, tiles, epochs = seed(0), learnt.tiles, max(2, round(EPOCHS * effort))
     net = network(lite.pretrained())
     net.to(memory_format=torch.channels_last)
-    trunk = [weight for group in net.trunk.groups[2:] for weight in group.parameters()]
-    head = [weight for name, weight in net.named_parameters() if not name.startswith("trunk.")]
-    parts = [{"params": trunk, "lr": RATE}, {"params": head, "lr": HEAD_RATE}]
-    optimiser = torch.optim.AdamW(parts, weight_decay=0.03)
+    optimiser = upper_optimiser(net, RATE, HEAD_RATE)
     steps = epochs * (len(_epoch(tiles, rows, random)) // BATCH + 3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [RATE, HEAD_RATE], total_steps=steps, pct_start=0.2)
     net.train()
@@ -151,11 +147,7 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> WholeN
             defect, heat = net.answer(low)
             mask = torch.from_numpy(learnt.masks[variant, batch]).float() / 255
             loss = _loss(defect, heat, mask, torch.from_numpy(learnt.bad[variant, batch]))
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_([*trunk, *head], 2.0)
-            optimiser.step()
-            schedule.step()
+            descend(loss, optimiser, schedule)
     net.eval()
     return net
 
