@@ -8,8 +8,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pytest
 
 from devices.line import free_port
@@ -17,6 +20,7 @@ from modules.camera.frame import Frame
 from modules.camera.reader import Reader
 from modules.camera.settings import Camera
 from modules.camera.sources import Rtsp
+from modules.camera.sources.container import ContainerSource
 from modules.camera.watch import Taken, Watch
 
 SERVER = Path(__file__).with_name("rtsp_server.py")
@@ -148,6 +152,33 @@ def test_a_camera_that_is_killed_loses_no_more_than_the_outage(
     assert len(said) == 2, said
     assert "stopped giving pictures" in said[0]
     assert "gives pictures again" in said[1]
+
+
+def test_what_is_read_here_is_to_the_bit_what_ffmpeg_reads(server: Server) -> None:
+    server.start()
+    url = Rtsp(type="rtsp", url=server.url)
+    ours, theirs = (
+        url.source(),
+        ContainerSource(server.url, url.address, form="rtsp", options={"rtsp_transport": "tcp"}),
+    )
+    came: list[dict[int, Frame]] = [{}, {}]
+
+    def read(source: ContainerSource, seen: dict[int, Frame]) -> None:
+        source.open()
+        while len(came[0].keys() & came[1].keys()) < RATE:
+            frame = source.read()
+            assert frame is not None
+            seen[number(frame)] = replace(frame, luma=frame.look.copy())
+        source.close()
+
+    threads = [Thread(target=read, args=each) for each in zip((ours, theirs), came, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    both = sorted(came[0].keys() & came[1].keys())
+    assert len(both) >= RATE
+    assert all(np.array_equal(came[0][each].look, came[1][each].look) for each in both)
 
 
 def test_a_camera_that_changes_its_resolution_goes_on(server: Server) -> None:

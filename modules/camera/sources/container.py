@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "gray"})
 KEPT_BYTES = 8_000_000  # of packets since the last key frame: ten seconds of a good camera
 SWELL_S = 0.2  # looks at a resting camera that its swollen frames bring about lie at least so far apart
-DUE = 0.8  # of the time between two looks: the key frame that comes a little early is taken, not the one after it
+DUE = 0.8  # of the time between two looks, at least: the key frame nearest to it is taken, if a little early
 BLIND_S = 5.0  # a resting camera whose key frames lie further apart is looked at this often none the less
 BAD_IN_A_ROW = 250  # so many undecodable packets are a dead stream, not a bad moment
 FASTEST_HZ, USUAL_HZ, LONGEST_STEP_S = 240.0, 25.0, 2.0
@@ -68,12 +68,14 @@ class ContainerSource:
         self._may_rest = live or paced
         self._rest_s: float | None = None
         self._container: InputContainer | None = None
+        self._hang_up: Callable[[], None] | None = None  # what ends the reading; None: it is not open
         self._version: tuple[int, int] | None = None
+        self._tick_s: float | None = None
 
     def open(self) -> None:
         """Connect, or open the file, and find its video."""
         self.close()
-        av = _library()
+        av = library()
         self._version = _version(self._name) if self._repeat else None
         try:
             container = av.open(
@@ -84,35 +86,42 @@ class ContainerSource:
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             # The library's own text may hold the address with its password.
-            raise SourceError(f"{self._name} does not open: {_reason(error)}") from None
-        self._container = container
+            raise SourceError(f"{self._name} does not open: {reason(error)}") from None
+        self._container, self._hang_up = container, container.close
         if not container.streams.video:
             self.close()
             raise SourceError(f"{self._name} opens but holds no video")
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}
-        self._begin(stream)
+        container.streams.video[0].thread_type = "NONE"
+        self._bound(container.streams.video[0].codec_context)
+        self._begin_container(container)
 
-    def _begin(self, stream: VideoStream) -> None:
-        assert self._container is not None
-        self._decoder = stream.codec_context
+    def _bound(self, decoder: VideoCodecContext) -> None:
+        """Set up a decoder that has decoded nothing yet."""
+        decoder.thread_count = 1
+        decoder.options = {"max_pixels": str(LARGEST_PIXELS)}
+
+    def _begin_container(self, container: InputContainer) -> None:
+        stream = container.streams.video[0]
+        self._begin(stream.codec_context, container.demux(stream))
+        self._tick_s = None if stream.time_base is None else float(stream.time_base)
+        rate = float(stream.average_rate or 0)
+        self._step_s = 1 / rate if 0 < rate <= FASTEST_HZ else 1 / USUAL_HZ
+
+    def _begin(self, decoder: VideoCodecContext, packets: Iterator[VideoPacket]) -> None:
+        self._decoder = decoder
         self._pixels = _pixels(self._decoder)  # as announced: the decoder forgets what it refuses
-        self._packets: Iterator[VideoPacket] = self._container.demux(stream)
+        self._packets = packets
         self._ready: deque[tuple[VideoFrame, VideoPacket | None]] = deque()
         self._since_key: list[VideoPacket] = []
         self._whole = False  # whether the packets since the last key frame are all kept
         self._kept = self._decoded = 0  # bytes of them; how many of them the decoder has taken, as it stands
         self._begun = self._drained = False
-        self._looked = self._due = float("-inf")
+        self._looked = self._due = self._keyed = float("-inf")
         self._bad = 0
         self._spent = 0
         self._lateness, self._swell = Lateness(), Swell()
         self._stamp: float | None = None
-        self._tick_s = None if stream.time_base is None else float(stream.time_base)
-        rate = float(stream.average_rate or 0)
-        self._step_s = 1 / rate if 0 < rate <= FASTEST_HZ else 1 / USUAL_HZ
+        self._tick_s, self._step_s = None, 1 / USUAL_HZ
 
     def rest(self, rate_hz: float | None) -> None:
         """Decode key frames only, at most at this rate; what is read as fast as it decodes does not rest."""
@@ -124,7 +133,7 @@ class ContainerSource:
     def read(self) -> Frame | None:
         """Wait for the next frame that is to be looked at."""
         while True:
-            if self._container is None:
+            if self._hang_up is None:
                 raise SourceError(f"{self._name} is not open")
             if self._ready:
                 return self._frame(*self._ready.popleft())
@@ -136,14 +145,14 @@ class ContainerSource:
                 return None
 
     def _next(self) -> VideoPacket | None:
-        av = _library()
+        av = library()
         try:
             return next(self._packets, None)
         except (av.FFmpegError, OSError, ValueError) as error:
             if not self.live and isinstance(error, av.InvalidDataError):
                 return None  # a file damaged beyond this point ends here
             self.close()
-            raise SourceError(f"{self._name} stopped giving pictures: {_reason(error)}") from None
+            raise SourceError(f"{self._name} stopped giving pictures: {reason(error)}") from None
 
     def _step(self, packet: VideoPacket) -> float:
         """Seconds from the packet before to this one, by the file's own stamps where those make sense."""
@@ -177,9 +186,9 @@ class ContainerSource:
         """Begin again with what lies there now; the same file is wound, for to open one costs what some frames cost."""
         assert self._container is not None
         if self._version == _version(self._name):
-            with suppress(_library().FFmpegError):  # not every file can be wound
+            with suppress(library().FFmpegError):  # not every file can be wound
                 self._container.seek(0)
-                self._begin(self._container.streams.video[0])
+                self._begin_container(self._container)
                 return
         self.open()
 
@@ -192,6 +201,7 @@ class ContainerSource:
         """Decode the packet when it is due, or keep it for later."""
         self._due = time.monotonic() if self._pace is None else self._pace.due(self._step(packet))
         key = bool(packet.is_keyframe)
+        apart, self._keyed = (self._due - self._keyed, self._due) if key else (0.0, self._keyed)
         if key:
             self._since_key, self._kept, self._decoded = [], 0, 0
             self._whole = self._begun = True
@@ -203,7 +213,7 @@ class ContainerSource:
         rest = self._rest_s if self._whole and self._kept <= KEPT_BYTES else None
         if rest is not None:
             since = self._due - self._looked
-            if since < (DUE * rest if key else SWELL_S if swollen else max(rest, BLIND_S)):
+            if since < (max(DUE * rest, rest - apart / 2) if key else SWELL_S if swollen else max(rest, BLIND_S)):
                 return
         self._wait()
         self._advance()
@@ -212,6 +222,11 @@ class ContainerSource:
             self._decoded = 0
         if self._kept > KEPT_BYTES:  # from here to the next key frame each is decoded as it comes
             self._since_key, self._kept, self._decoded, self._whole = [], 0, 0, False
+
+    def _give_up(self) -> None:
+        """What comes up to the next key frame cannot be decoded: something before it is missing."""
+        self._since_key, self._kept, self._decoded = [], 0, 0
+        self._whole = self._begun = False
 
     def _advance(self) -> None:
         """Decode what has been kept; of several pictures only the newest counts."""
@@ -226,16 +241,16 @@ class ContainerSource:
                 self._ready.popleft()
 
     def _decode(self, packet: VideoPacket | None) -> None:
-        av = _library()
+        av = library()
         try:
             frames = self._decoder.decode(packet)
         except (av.FFmpegError, ValueError) as error:
             self._bad += 1
             if self._bad >= BAD_IN_A_ROW:
                 self.close()
-                raise SourceError(f"{self._name} gives what cannot be decoded: {_reason(error)}") from None
+                raise SourceError(f"{self._name} gives what cannot be decoded: {reason(error)}") from None
             label = "too_large" if max(self._pixels, _pixels(self._decoder)) > LARGEST_PIXELS else "corrupt"
-            raise BadPicture(label, f"a frame does not decode: {_reason(error)}") from None
+            raise BadPicture(label, f"a frame does not decode: {reason(error)}") from None
         if frames:
             self._bad = 0
             self._looked = time.monotonic()
@@ -258,13 +273,13 @@ class ContainerSource:
 
     def close(self) -> None:
         """Hang up."""
-        if self._container is not None:
-            container, self._container = self._container, None
+        if self._hang_up is not None:
+            hang_up, self._hang_up, self._container = self._hang_up, None, None
             self._packets = iter(())
-            container.close()
+            hang_up()
 
 
-def _library() -> ModuleType:
+def library() -> ModuleType:
     """PyAV, 17 MB that a module with neither network camera nor video file does without."""
     import av  # noqa: PLC0415 - as said
 
@@ -280,7 +295,7 @@ def _version(path: str) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """What went wrong without the address that it went wrong at."""
     name = type(error).__name__
     known = {
@@ -291,6 +306,9 @@ def _reason(error: Exception) -> str:
         "HTTPUnauthorizedError": "user and password are asked for, or wrong",
         "HTTPNotFoundError": "there is no such stream",
         "InvalidDataError": "what comes is not a stream of that kind",
+        "ConnectionResetError": "it hangs up",
+        "BrokenPipeError": "it hangs up",
+        "NotRtsp": "what comes is not a stream of that kind",
     }
     return known.get(name, getattr(error, "strerror", None) or name)
 
