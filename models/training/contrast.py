@@ -19,7 +19,10 @@ LEAST: Final = 3 / 255  # of the variation: an even grey is not blown up
 
 
 class LocalContrast(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
-    """Pictures (n, 1, h, w) in 0 to 1 to contrast of the same shape, and to where there is a picture (0 or 1)."""
+    """Pictures (n, 1, h, w) in 0 to 1 to contrast of the same shape, and to where there is a picture (0 or 1).
+
+    Sides are whole cells, up to the height and width it is made for.
+    """
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -29,14 +32,17 @@ class LocalContrast(nn.Module):  # type: ignore[misc]  # torch is not there wher
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Rows and columns that are black from end to end are the letterbox's."""
         # Minima and maxima and no clamping: the quantiser leaves these operators in floating point.
-        inside = (x.amax(3, keepdim=True) > 0).float() * (x.amax(2, keepdim=True) > 0).float()
-        there = torch.maximum(self._around(inside), torch.tensor(1e-6))
-        apart = (x - self._around(x) / there) * inside
-        varies = torch.maximum(torch.sqrt(self._around(apart * apart) / there), torch.tensor(LEAST))
+        rows, columns = (x.amax(3, keepdim=True) > 0).float(), (x.amax(2, keepdim=True) > 0).float()
+        inside = rows * columns
+        height, width = x.shape[2], x.shape[3]
+        # The share of the surroundings that shows the picture is one of rows times one of columns.
+        down, across = self.down[:height, : height // CELL], self.across[: width // CELL, :width]
+        down = down / torch.maximum(down @ functional.avg_pool2d(rows, (CELL, 1)), torch.tensor(1e-6))
+        across = across / torch.maximum(functional.avg_pool2d(columns, (1, CELL)) @ across, torch.tensor(1e-6))
+        apart = (x - down @ functional.avg_pool2d(x, CELL) @ across) * inside
+        around = down @ functional.avg_pool2d(apart * apart, CELL) @ across
+        varies = torch.maximum(torch.sqrt(around), torch.tensor(LEAST))
         return torch.maximum(torch.minimum(apart / varies, torch.tensor(MOST)), torch.tensor(-MOST)), inside
-
-    def _around(self, x: Tensor) -> Tensor:
-        return self.down @ functional.avg_pool2d(x, CELL) @ self.across
 
 
 def _weights(side: int) -> NDArray[np.float32]:

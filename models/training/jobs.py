@@ -25,7 +25,7 @@ from devices import rolling_bearing
 from models.training import bearing, cards, doubt, export, marks, sources, steel, tiles, waves, whole
 from models.training.figures import even_odds
 from models.training.fitting import AT_ONCE, each_batch, scores, seed
-from models.training.lite import Trunk
+from models.training.lite import Trunk, Unfolded
 from models.training.nets import Scale, TileNet
 from modules.inference import orders
 from modules.inference.model import Model
@@ -165,7 +165,9 @@ def tile_network(job: Job, dataset: tiles.Tiles, work: Path) -> TileNet:
     """The parts of a fold, or those fitted on everything, joined with the scales of all folds' scores."""
     parts, scales = [], []
     for part, module in PARTS.items():
-        parts.append(restored(module.network(Trunk()), result_of(Job(job.package, job.split, job.fold, part), work)))
+        net = restored(module.network(Trunk()), result_of(Job(job.package, job.split, job.fold, part), work))
+        net.trunk.stem = Unfolded(net.trunk.stem)
+        parts.append(net)
         folds = [result_of(Job(job.package, "honest", fold, part), work) for fold in range(FOLDS)]
         rows, evidence = (np.concatenate([each[key] for each in folds]) for key in ("rows", "defect"))
         scales.append(Scale(*even_odds(evidence, dataset.bad[rows])))

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from models.training.contrast import LocalContrast
 from models.training.lite import Trunk
+from models.training.shown import Shown, shown
 from models.training.stretch import Stretch
 
 
@@ -62,21 +63,27 @@ class MarkNet(nn.Module):  # type: ignore[misc]  # as above
 
     def forward(self, x: Tensor) -> Tensor:
         """The heat map before the logistic function."""
-        contrast, inside = self.contrast(x)
-        return self.answer(self.trunk.low(contrast), functional.avg_pool2d(inside, 4))
+        picture = shown(x)
+        contrast, inside = self.contrast(picture.of(x))
+        heat = self.answer(self.trunk.low(contrast), functional.avg_pool2d(inside, STRIDE), picture)
+        return picture.put_back(heat, STRIDE, -OUTSIDE)
 
     def defect(self, x: Tensor) -> Tensor:
         """How much speaks for a defect, (n,)."""
         return top(self(x))
 
-    def answer(self, low: Tensor, inside: Tensor) -> Tensor:
-        """Heat from what the trunk's fixed lower part gives, (n, 24, h, w); `inside` (n, 1, h, w) is a share."""
+    def answer(self, low: Tensor, inside: Tensor, picture: Shown | None = None) -> Tensor:
+        """Heat from what the trunk's fixed lower part gives, (n, 24, h, w); `inside` (n, 1, h, w) is a share.
+
+        Where they are cut from a canvas, `picture` says where; the trunk's upper part looks further beside it.
+        """
         # What is the same all over the picture is the material's and the light's, and no defect.
         area = torch.maximum(inside.mean((2, 3), keepdim=True), torch.tensor(1e-3))
         low = (low - (low * inside).mean((2, 3), keepdim=True) / area) * inside
-        eighth, sixteenth = self.trunk.high(low)
+        eighth, sixteenth = self.trunk.high(picture.widened(low, STRIDE) if picture else low)
         up = functional.interpolate(self.around(self.sixteenth(self.drop(sixteenth))), scale_factor=2.0)
         up = functional.relu(self.eighth(self.drop(eighth)) + up)
+        up = picture.narrowed(up, 2 * STRIDE) if picture else up
         joined = self.join(functional.relu(self.fourth(low) + functional.interpolate(up, scale_factor=2.0)))
         return (self.heat(joined) * inside - OUTSIDE * (1 - inside))[:, 0]
 
@@ -98,7 +105,7 @@ class WholeNet(nn.Module):  # type: ignore[misc]  # as above
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """How much speaks for a defect, and the features that say so, (n, FEATURES)."""
-        features = self.look(self.trunk.low(standardised(self.stretch(x))))[0]
+        features = self.look(self.trunk.low(standardised(self.stretch(shown(x).of(x)))))[0]
         return self.last(features)[:, 0], features
 
     def defect(self, x: Tensor) -> Tensor:
@@ -163,6 +170,7 @@ class Scale:
 
 FEATURES = 2 * 80 + 2  # of the whole tile
 LEAST = 8 / 255  # an even picture is not divided by nothing
+STRIDE = 4  # pixels: the side of a cell of heat
 OUTSIDE = 20.0  # how cold it is beside the picture
 TOP = 12  # cells
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class Stretch(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """Pictures (n, 1, h, w), black beside what they show, to (n, 1, side, side).
 
-    Each pixel is a mean of those around its place, weighted by a triangle: between neighbours where the picture is
-    enlarged, over as many as become one where it is made smaller.
+    Sides are up to the height and width it is made for. Each pixel is a mean of those around its place, weighted by a
+    triangle: between neighbours where the picture is enlarged, over as many as become one where it is made smaller.
     """
 
     def __init__(self, height: int, width: int, side: int) -> None:
@@ -17,7 +17,8 @@ class Stretch(nn.Module):  # type: ignore[misc]  # torch is not there where type
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows and columns that are black from end to end, up to the first that is not, are the letterbox's."""
-        return self.down(x.amax(3)) @ x @ self.across(x.amax(2)).transpose(2, 3)
+        rows, columns = x.amax(3, keepdim=True), x.amax(2, keepdim=True)
+        return self.down(rows[..., 0]) @ x @ self.across(columns[:, :, 0]).transpose(2, 3)
 
 
 class _Axis(nn.Module):  # type: ignore[misc]  # as above
@@ -33,12 +34,13 @@ class _Axis(nn.Module):  # type: ignore[misc]  # as above
 
     def forward(self, brightest: Tensor) -> Tensor:
         """No sums in here: the quantiser would make them of eight bits."""
-        shown = (brightest > 0).float()
-        begin = self.behind[0] - (shown * self.behind).amax(2, keepdim=True)
-        size = torch.maximum((shown * self.until).amax(2, keepdim=True) - begin, torch.tensor(1.0))
+        pixels = brightest.shape[2]
+        shown, middle = (brightest > 0).float(), self.middle[:pixels]
+        begin = self.behind[0] - (shown * self.behind[:pixels]).amax(2, keepdim=True)
+        size = torch.maximum((shown * self.until[:pixels]).amax(2, keepdim=True) - begin, torch.tensor(1.0))
         begin, size = begin[..., None], size[..., None]
-        within = (self.middle > begin).float() * (self.middle - size < begin).float()
+        within = (middle > begin).float() * (middle - size < begin).float()
         reach = torch.maximum(size / self.side, torch.tensor(1.0))
-        apart = torch.abs(self.middle - begin - self.steps * size) / reach
+        apart = torch.abs(middle - begin - self.steps * size) / reach
         weights = torch.maximum(1 - apart, torch.tensor(0.0)) * within
         return weights / torch.maximum(weights.sum(3, keepdim=True), torch.tensor(1e-6))

@@ -28,6 +28,10 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 _PAGE: Final = os.sysconf("SC_PAGESIZE")
 _ENDING_S: Final = 1.0  # for a child whose pipe has ended to end itself
 _TIMES: Final = 1000  # judgements that the latency is told of
+# What a run of a network works in is kept for the next one: given back after each picture, as the containers' own
+# setting has it for the sake of modules that seldom need much, it comes back page by page, which takes longer than
+# many a network. Of what is kept the threshold is the bound, in bytes.
+_KEEPING: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 _BODY: Final = "body"  # of an answer, beside the fields of its head
 
 Items = Sequence[tuple[bytes, Mapping[str, float]]]  # bodies as they came, and facts
@@ -242,6 +246,7 @@ class Engine:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 cwd=ROOT,
+                env=os.environ | _KEEPING,
             )
         process = self._process
         assert process is not None

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
-from modules.inference.engine import Answer, Engine
+from modules.camera.frame import encode
+from modules.inference.engine import ROOT, Answer, Engine
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError
 
 MakePackage = Callable[..., Path]
@@ -48,6 +50,32 @@ def test_several_pictures_of_one_message_are_one_batch(make_package: MakePackage
             assert second[0] > 0.99
 
     run(part)
+
+
+def test_what_one_run_worked_in_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # as in the containers
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "131072")
+    pixels = np.random.default_rng(1).integers(60, 200, (384, 576, 3), dtype=np.uint8)
+    body = encode(pixels, quality=80)[0]
+
+    async def part() -> None:
+        async with engine() as models:
+            await models.load("tile", ROOT / "models" / "tile")
+            for _ in range(3):
+                await probabilities(models, "tile", body)
+            assert models._process is not None
+            pid = models._process.pid
+            before = _pages(pid)
+            for _ in range(4):
+                await probabilities(models, "tile", body)
+            assert _pages(pid) - before < 4 * 1000  # thousands each where memory is given back
+
+    run(part)
+
+
+def _pages(pid: int) -> int:
+    """How often a process had to ask for a page of memory."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
 
 
 def test_a_model_that_hangs_costs_a_restart_and_the_others_go_on(
