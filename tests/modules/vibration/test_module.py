@@ -12,10 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from devices.rolling_bearing import Bearing, Machine
 from modules.common.messages import (
     PACKED,
-    SENML,
     Alert,
     Message,
     Reading,
@@ -24,52 +22,10 @@ from modules.common.messages import (
     json_message,
     new_id,
     packed,
-    senml,
 )
-from modules.common.snapshot import Snapshot
-from modules.vibration.state import State
+from tests.modules.vibration.made import START, Ticking, blocks, readings
 
-START = 1_700_000_040.0  # on a minute
 Run = Callable[..., Any]
-
-
-def readings(values: list[float], *, at: float = START, seq: int = 0, name: str = "press1/temperature") -> Message:
-    records = [Reading(name, value, at + number * 0.01, "Cel") for number, value in enumerate(values)]
-    return Message(
-        body=senml.encode(records),
-        kind="readings",
-        source="plant",
-        seq=seq,
-        time=datetime.fromtimestamp(at, UTC),
-        message_id=new_id(),
-        content_type=SENML,
-    )
-
-
-def blocks(*, defect: Any = None, seconds: int = 4, name: str = "motor1", at: float = START) -> list[Message]:
-    bearing = Bearing(Machine(rpm=1772.0), defect=defect, seed=1)
-    return [
-        Waveform(
-            samples=bearing.block(4096, severity=12).astype("<f4").tobytes(),
-            rate_hz=12_000,
-            unit="m/s2",
-            time=datetime.fromtimestamp(at + seq * 4096 / 12_000, UTC),
-            source=name,
-            seq=seq,
-            rpm=1772.0,
-        ).message()
-        for seq in range(seconds * 12_000 // 4096 + 1)
-    ]
-
-
-class Ticking:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_reading_over_its_limit_becomes_an_alert_with_an_id_of_its_message(run_module: Run) -> None:
@@ -215,85 +171,6 @@ def test_health_says_whose_clock_is_wrong(run_module: Run) -> None:
     assert told[0]["facts"]["clock"] in {"synced", "unsynced"}
 
 
-def test_windows_go_up_many_sensors_in_one_message_and_quiet_ones_only_once(run_module: Run) -> None:
-    clock = Ticking()
-    rng = np.random.default_rng(1)
-
-    async def part(hub: Any, _edge: Any) -> None:
-        for second in range(0, 301, 2):
-            clock.now = START + second
-            records = [Reading(f"s{n}", float(rng.normal(20, 1)), clock.now, "Cel") for n in range(50)]
-            message = readings([], seq=second)
-            message = Message(**{**{k: getattr(message, k) for k in message.__slots__}, "body": senml.encode(records)})
-            await hub.deliver("readings", message)
-
-    hub = run_module(part, clock=clock)
-    windows = [each["columns"] for each in hub.documents("windows") if each.get("of") == "readings"]
-    assert len(windows[0]["sensor"]) == 50
-    assert windows[0]["unit"] == "Cel"
-    assert windows[0]["count"] == 30
-    assert (windows[0]["start"], windows[0]["end"]) == (START, START + 60)
-    assert sum(len(each["sensor"]) for each in windows[1:]) <= 5
-    assert sum(message.wire_size() for message in hub.outputs("windows")) < 12_000
-
-
-def test_flags_become_one_compact_record_and_no_alert(run_module: Run) -> None:
-    clock = Ticking()
-    rng = np.random.default_rng(2)
-
-    async def part(hub: Any, _edge: Any) -> None:
-        for second in range(150):
-            clock.now = START + second
-            values = [float(rng.normal(20, 1))] if second != 130 else [29.0]
-            await hub.deliver("readings", readings(values, at=clock.now, seq=second, name="a"))
-
-    hub = run_module(part, clock=clock, reporting={"anomalies": 145})
-    (record,) = [document for document in hub.documents("windows") if "flags" in document]
-    assert hub.outputs("alerts") == []
-    assert (record["flags"], record["count"]) == (1, 146)
-    assert record["columns"] == {
-        "sensor": ["a"],
-        "flags": [1],
-        "z": [pytest.approx(9.5, abs=1)],
-        "value": [29.0],
-        "time": [START + 130],
-    }
-
-
-def test_unusual_waveforms_go_to_inference_with_their_facts(run_module: Run) -> None:
-    parents = blocks(defect="outer")
-
-    async def part(hub: Any, _edge: Any) -> None:
-        await hub.deliver("waveforms", *parents)
-
-    hub = run_module(part, clock=Ticking())
-    alerts = [Alert.parse(document) for document in hub.documents("alerts")]
-    assert next(alert.label for alert in alerts if alert.rule == "bearing") == "outer race"
-    waves = [Waveform.of(message) for message in hub.outputs("waveforms")]
-    assert all((wave.count, wave.rate_hz, wave.unit, wave.rpm) == (12_000, 12_000, "m/s2", 1772) for wave in waves)
-    assert [round((wave.time.timestamp() - START) * 2) for wave in waves] == list(range(len(waves)))
-    assert len(waves) == 7
-    assert {message.properties["reason"] for message in hub.outputs("waveforms")} == {"unusual"}
-    assert len({message.message_id for message in hub.outputs("waveforms")}) == 7
-
-
-def test_a_silent_waveform_sensor_is_summed_up(run_module: Run) -> None:
-    clock = Ticking()
-
-    async def part(hub: Any, _edge: Any) -> None:
-        await hub.deliver("waveforms", *blocks(seconds=3))
-        clock.now += 5
-        async with asyncio.timeout(60):
-            while not hub.outputs("windows"):  # noqa: ASYNC110 - the module ticks once a second
-                await asyncio.sleep(0.02)
-
-    hub = run_module(part, clock=clock)
-    (summary,) = hub.documents("windows")[0]["sensors"]
-    assert (summary["sensor"], summary["count"], summary["partial"]) == ("motor1", 5, True)
-    assert summary["rms"] == pytest.approx(0.67, abs=0.05)
-    assert len(summary["bands"]) == 6
-
-
 def test_a_twin_change_alters_what_is_judged(run_module: Run) -> None:
     async def part(hub: Any, edge: Any) -> None:
         await hub.deliver("readings", readings([30.0]))
@@ -311,60 +188,6 @@ def test_a_twin_change_alters_what_is_judged(run_module: Run) -> None:
     hub = run_module(part, clock=Ticking())
     assert [(alert["severity"], alert["limit"]) for alert in hub.documents("alerts")] == [("critical", 35.0)]
     assert "limit" in hub.reported[-1]["settings"]["error"]
-
-
-async def until_kept(folder: Path, message_id: str) -> None:
-    """Wait until a snapshot has what a message said."""
-
-    def there() -> bool:
-        body = Snapshot(folder / "vibration.snapshot").load()
-        return body is not None and message_id in State.decode(body).handled
-
-    async with asyncio.timeout(60):
-        while not there():  # noqa: ASYNC110 - the module writes by its own clock
-            await asyncio.sleep(0.05)
-
-
-@pytest.mark.parametrize("kill", [False, True])
-def test_after_a_restart_it_is_not_blind_and_the_interrupted_window_is_partial(
-    run_module: Run, tmp_path: Path, *, kill: bool
-) -> None:
-    clock = Ticking()
-    rng = np.random.default_rng(3)
-
-    async def before(hub: Any, _edge: Any) -> None:
-        for second in range(150):
-            clock.now = START + second
-            message = readings([float(rng.normal(20, 1))], at=clock.now, seq=second, name="a")
-            await hub.deliver("readings", message)
-        if kill:
-            await until_kept(tmp_path, message.message_id)
-
-    async def after(hub: Any, _edge: Any) -> None:
-        for second in range(152, 250):
-            clock.now = START + second
-            value = 40.0 if second < 165 else 20.0
-            await hub.deliver("readings", readings([value], at=clock.now, seq=second, name="a"))
-
-    run_module(before, clock=clock, snapshot_every=0.5, kill=kill)
-    hub = run_module(after, clock=clock, snapshot_every=0.5, reporting={"every": 1})
-    assert [document["rule"] for document in hub.documents("alerts")][:1] == ["deviation"]
-    assert hub.documents("alerts")[0]["sampled"].startswith("2023-11-14T22:16:36")  # five flagged readings suffice
-    windows = [document["columns"] for document in hub.documents("windows") if "of" in document]
-    assert [(each["start"] - START, each["partial"], each["gaps"]) for each in windows] == [
-        (120, True, 2),
-        (180, False, 0),
-    ]
-
-
-def test_a_damaged_snapshot_costs_a_warm_up_and_no_more(run_module: Run, tmp_path: Any) -> None:
-    async def part(hub: Any, _edge: Any) -> None:
-        await hub.deliver("readings", readings([30.0]))
-
-    run_module(part, clock=Ticking())
-    (tmp_path / "vibration.snapshot").write_bytes(b"rubbish")
-    hub = run_module(part, clock=Ticking())
-    assert len(hub.acknowledged) == 1
 
 
 def test_the_page_can_look_at_sensors(run_module: Run) -> None:
