@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, Protocol
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modules.status.desk import Caller
@@ -33,16 +33,21 @@ NEAR: Final = "millwatch.near"
 LARGEST_BODY: Final = 16_384
 LARGEST_HEAD: Final = 16_384
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cache-Control": "no-store",
-}
+_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+            b" connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    (b"cache-control", b"no-store"),
+)
 
 
 class Rates(Protocol):
@@ -105,9 +110,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 if acts and message["status"] >= 400:
                     self._note(scope, caller, message["status"])
-                found = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    found.setdefault(name, value)
+                own = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(each for each in _HEADERS if each[0] not in own)]
                 await asyncio.sleep(0)
             await send(message)
 
@@ -120,6 +124,8 @@ class Guard:
         settings, now = self._settings(), time.monotonic()
         if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEAD:
             return problem(431, "Too large", f"all headers have at most {LARGEST_HEAD} bytes"), nobody
+        if len(headers.getlist("host")) > 1:
+            return problem(400, "Two hosts", "a request names one host"), nobody
         if host_name(headers.get("host", "")) not in settings.hosts:
             return problem(421, "Unknown host", "this name is not on the list of host names (setting hosts)"), nobody
         seconds = self._limits.wait(client, now, per_s=settings.requests_per_s, all_per_s=settings.requests_per_s_all)

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -14,10 +15,15 @@ class Near:
 
     def by(self, client: str) -> bool:
         """Whether an address is of this machine."""
-        try:
-            return client == self._gateway or ip_address(client).is_loopback
-        except ValueError:
-            return False
+        return client == self._gateway or _is_loopback(client)
+
+
+@lru_cache(256)
+def _is_loopback(client: str) -> bool:
+    try:
+        return ip_address(client).is_loopback
+    except ValueError:
+        return False
 
 
 def default_gateway(table: Path = Path("/proc/net/route")) -> str | None:

@@ -1,15 +1,15 @@
 """How long a client may take: uvicorn's HTTP protocol with an end to waiting.
 
 uvicorn waits for ever for a head or a body that trickles in, and for a client that does not read its answer: a hundred
-such clients would keep everybody else out.
+such clients would keep everybody else out. It also keeps a head of any length, and all that is asked before the first
+answer has gone out.
 """
 
 import asyncio
 from collections import Counter
 from typing import Any, ClassVar, Final
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS: Final = 10.0
 """From the first moment of a connection, or the answer before, until the whole request is there."""
@@ -19,10 +19,18 @@ WIRE: Final = "millwatch.wire"
 """Where the state of a request's scope holds its PatientProtocol."""
 CONNECTIONS_EACH: Final = 128
 """Of one client: its pictures, streams and requests, and what it has left open."""
+LARGEST_HEAD: Final = 65_536
+"""Bytes before it is known what is asked. Of whole heads the guard takes smaller ones only, and says so."""
+AHEAD: Final = 8
+"""Requests that may wait for the answer to the one before."""
 
 
-class PatientProtocol(H11Protocol):
-    """Ends the connection of a client that is too slow, or has too many."""
+class RefusedError(ValueError):
+    """What a client sends is not answered by the application."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Ends the connection of a client that is too slow, sends too much, or has too many."""
 
     by_client: ClassVar[Counter[str]] = Counter()
 
@@ -30,6 +38,8 @@ class PatientProtocol(H11Protocol):
         super().__init__(*arguments, **more)
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._whole = False  # whether all of the newest request has come
+        self._heading: int | None = 0  # bytes of a head that is not whole
         self._counted = ""
         self.app_state = {**self.app_state, WIRE: self}
 
@@ -68,16 +78,40 @@ class PatientProtocol(H11Protocol):
             self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came; the wait is over when the request is whole."""
+        """Bytes came."""
+        if self._heading is not None:
+            self._heading += len(data)
         super().data_received(data)
-        if self._late is not None and self.conn.their_state in (h11.DONE, h11.MUST_CLOSE, h11.ERROR, h11.CLOSED):
+        if self._heading is not None and self._heading > LARGEST_HEAD:
+            self.send_400_response("The head has no end.")
+
+    def on_message_begin(self) -> None:
+        """A request begins. Raises RefusedError, which the parser makes a refusal of."""
+        if len(self.pipeline) >= AHEAD:
+            raise RefusedError("too many requests ahead of their answers")
+        self._whole = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole. Raises RefusedError for a target that names another host than the guard would look at."""
+        self._heading = None
+        if not self.url.startswith(b"/"):
+            raise RefusedError("a request's target is a path")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is there: the wait is over."""
+        super().on_message_complete()
+        self._whole, self._heading = True, 0
+        if self._late is not None:
             self._late.cancel()
             self._late = None
 
     def on_response_complete(self) -> None:
         """An answer went out; the next request may come."""
+        more = bool(self.pipeline)
         super().on_response_complete()
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not (more and self._whole):
             self._wait_for_request()
 
     def pause_writing(self) -> None:
@@ -100,5 +134,4 @@ class PatientProtocol(H11Protocol):
 
     def _end(self) -> None:
         self._late = None
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
-            self.transport.abort()
+        self.transport.abort()

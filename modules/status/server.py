@@ -52,7 +52,7 @@ class StatusServer:
         app = make_app(module)
         app.state.tokens = tokens
         guarded = Guard(
-            Quick(app, module.screen),
+            Quick(app, app.state.understood),
             tokens=tokens,
             settings=lambda: module.edge.settings,
             near=Near(in_container=everywhere),
@@ -75,7 +75,6 @@ class StatusServer:
             lifespan="off",
             timeout_graceful_shutdown=1,
             limit_concurrency=256,
-            h11_max_incomplete_event_size=16_384,
         )
         self._server = _Server(self._config)
         self._module = module

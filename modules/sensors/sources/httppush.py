@@ -106,6 +106,7 @@ class HttpSource:
             log_config=None,
             access_log=False,
             server_header=False,
+            http="h11",  # its bound on heads is the one below
             ws="none",
             lifespan="off",
             limit_concurrency=64,

@@ -15,6 +15,7 @@ from modules.common.version import VERSION
 from modules.status import problems
 from modules.status.api import alarms, alerts, cameras, events, gateway, sensors, session, state
 from modules.status.api.document import described
+from modules.status.api.quick import Understood
 from modules.status.module import StatusModule
 from modules.status.views import ViewError, ViewQueryError
 
@@ -51,6 +52,7 @@ def make_app(module: StatusModule | None) -> FastAPI:
         },
     )
     app.state.module = module
+    app.state.understood = Understood()
     parts = (state, gateway, alerts, alarms, sensors, cameras, session, events)
     app.state.routes = [route for part in parts for route in part.router.routes]
     for part in parts:

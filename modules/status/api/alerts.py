@@ -1,9 +1,9 @@
 """Alerts: find them, take care of them, say whether they were right."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
 from modules.status.api import answers
@@ -24,6 +24,7 @@ from modules.status.api.asks import (
     milliseconds,
     paged,
 )
+from modules.status.api.quick import again
 from modules.status.kept import Filter
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
@@ -32,6 +33,7 @@ Flag = Annotated[bool | None, Query()]
 
 @router.get("", summary="Alerts, the newest first", response_model=answers.Alerts)
 async def alerts(
+    request: Request,
     module: Module,
     source: Annotated[str | None, Query(max_length=200, description="Begins with")] = None,
     severity: Severity | None = None,
@@ -61,11 +63,15 @@ async def alerts(
         before=cursor,
         limit=limit,
     )
-    found = []
-    for part in module.alerts.find(wanted):
-        found += part
-        await asyncio.sleep(0)  # an alert that comes in waits neither for a long search nor for a page of a thousand
-    return answer(paged("alerts", found, limit))
+
+    async def read() -> dict[str, Any]:
+        found = []
+        for part in module.alerts.find(wanted):
+            found += part
+            await asyncio.sleep(0)  # an alert that comes in waits neither for a long search nor a long page
+        return paged("alerts", found, limit)
+
+    return await again(request, read)
 
 
 @router.get("/{alert_id}", summary="One alert", response_model=answers.Alert)

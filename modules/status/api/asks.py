@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -133,7 +132,6 @@ TheDesk = Annotated[Desk, Depends(the_desk)]
 TheCaller = Annotated[Caller, Depends(the_caller)]
 Severity = Literal["info", "warning", "critical"]
 State = Literal["raised", "updated", "cleared"]
-Read = Callable[[], Any]
 
 
 def answer(value: object, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from modules.status.api.answers import Problem
 
 _WHY: Final = {
-    "400": "The body cannot be read",
+    "400": "The request, or its body, cannot be read",
     "401": "A token is needed, or the one given is wrong",
     "403": "The role, or the page it comes from, does not allow it",
     "404": "No such thing",
@@ -20,10 +20,12 @@ _WHY: Final = {
     "422": "A field is not as it should be",
     "429": "Too many requests; Retry-After says when to come back",
     "503": "The module that knows does not answer now",
+    "505": "HTTP/1.0 knows no answers that go on",
 }
+_STREAMS: Final = ("/api/v1/events",)
 _NAMES_IN_BODY: Final = ("/api/v1/alarms/test",)  # where it is the body that names a thing
-_ALWAYS: Final = ("401", "403", "421", "422", "429", "503")
-_ACTING: Final = ("400", "411", "413", "415")
+_ALWAYS: Final = ("400", "401", "403", "421", "422", "429", "503")
+_ACTING: Final = ("411", "413", "415")
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -56,6 +58,11 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 def _errors(responses: dict[str, Any], path: str, *, acts: bool) -> None:
     responses.pop("422", None)
-    for status in (*_ALWAYS, *(_ACTING if acts else ()), *(("404",) if "{" in path or path in _NAMES_IN_BODY else ())):
+    found = [*_ALWAYS, *(_ACTING if acts else ())]
+    if "{" in path or path in _NAMES_IN_BODY:
+        found.append("404")
+    if path in _STREAMS:
+        found.append("505")
+    for status in found:
         responses[status] = {"$ref": f"#/components/responses/{status}"}
     responses.update(sorted(responses.items()))

@@ -20,15 +20,12 @@ class _Events(StreamingResponse):
     Through all layers an event costs each listener three times as much, and an alert is told to all of them.
     """
 
-    def __init__(self, stream: AsyncIterator[bytes], wire: PatientProtocol | None) -> None:
+    def __init__(self, stream: AsyncIterator[bytes], wire: PatientProtocol) -> None:
         super().__init__(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         self._stream = stream
         self._wire = wire
 
     async def stream_response(self, send: Send) -> None:
-        if self._wire is None:
-            await super().stream_response(send)
-            return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for text in self._stream:
             await self._wire.write_chunk(text)
@@ -45,9 +42,10 @@ async def events(
     module: Module, request: Request, last_event_id: Annotated[str | None, Header(max_length=40)] = None
 ) -> StreamingResponse:
     """A listener that comes back with Last-Event-ID gets what it missed, or `reset`."""
+    if request.scope["http_version"] != "1.1":
+        raise HTTPException(505, "events come in chunks, which HTTP/1.0 does not know")
     try:
         stream = module.events.listen(last_event_id, [("overview", module.screen.overview())])
     except TooManyListenersError:
         raise HTTPException(503, "too many listeners", {"Retry-After": "5"}) from None
-    chunked = request.scope["http_version"] == "1.1"  # 1.0 knows none
-    return _Events(stream, request.scope.get("state", {}).get(WIRE) if chunked else None)
+    return _Events(stream, request.scope["state"][WIRE])

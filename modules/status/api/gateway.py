@@ -1,8 +1,8 @@
 """The gateway: the line, its modules, queue, links, models, settings and audit trail."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
 from modules.common.verbs import CLEAR, SET
@@ -19,52 +19,58 @@ from modules.status.api.asks import (
     answer,
     paged,
 )
+from modules.status.api.quick import again
 from modules.status.times import now_ms
 
 router = APIRouter(prefix="/api/v1", tags=["gateway"])
 
 
 @router.get("/summary", summary="All that a first screen shows", response_model=answers.Summary)
-async def summary(screen: TheScreen) -> Response:
+async def summary(request: Request, screen: TheScreen) -> Response:
     """As the event `overview`."""
-    return answer(screen.overview())
+    return await again(request, screen.overview)
 
 
 @router.get("/line", summary="Is the line all right?", response_model=answers.Line)
-async def line(screen: TheScreen) -> Response:
+async def line(request: Request, screen: TheScreen) -> Response:
     """One word, one sentence, and why."""
-    return answer(screen.line())
+    return await again(request, screen.line)
 
 
 @router.get("/modules", summary="Modules, from their heartbeats and edgeAgent", response_model=answers.Modules)
-async def modules(screen: TheScreen) -> Response:
+async def modules(request: Request, screen: TheScreen) -> Response:
     """All that were heard of."""
-    return answer(screen.members())
+    return await again(request, screen.members)
 
 
 @router.get("/queue", summary="The queue between the modules and the cloud", response_model=answers.Queue)
-async def queue(screen: TheScreen) -> Response:
+async def queue(request: Request, screen: TheScreen) -> Response:
     """As the cache describes it."""
-    return answer(screen.queue())
+    return await again(request, screen.queue)
 
 
 @router.get("/links", summary="When cloud and edgeHub were there", response_model=answers.Links)
 async def links(
+    request: Request,
     module: Module,
     link: Annotated[Literal["cloud", "edgeHub"] | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Stretches of one state, the newest first."""
-    now = now_ms()
-    rows = module.links.find(link=link, before=cursor, limit=limit, now_ms=now)
-    return answer({"now": module.links.now(now), **paged("links", rows, limit)})
+
+    def read() -> dict[str, Any]:
+        now = now_ms()
+        rows = module.links.find(link=link, before=cursor, limit=limit, now_ms=now)
+        return {"now": module.links.now(now), **paged("links", rows, limit)}
+
+    return await again(request, read)
 
 
 @router.get("/latency", summary="From the deciding sample to the alert here, ms", response_model=answers.Latency)
-async def latency(screen: TheScreen) -> Response:
+async def latency(request: Request, screen: TheScreen) -> Response:
     """Over the newest alerts."""
-    return answer(screen.latency())
+    return await again(request, screen.latency)
 
 
 @router.get("/models", summary="Models and how they do", response_model=answers.Models)

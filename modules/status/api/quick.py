@@ -1,41 +1,80 @@
-"""What pages and programs ask for again and again, answered past FastAPI: its routing costs more than these answers.
+"""A question that its route has understood is answered past FastAPI when it is asked again in the same words.
 
-The routes in gateway.py describe the same answers, and give them where a request is not plain.
+Pages and programs ask for the same few things again and again, and to route and parse such a request costs more than
+most of the answers do.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any, Final
 
+from fastapi import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modules.status.api.asks import answer
-from modules.status.screen import Screen
 
-READS: Final[Mapping[str, Callable[[Screen], dict[str, Any]]]] = {
-    "/api/v1/summary": Screen.overview,
-    "/api/v1/line": Screen.line,
-    "/api/v1/modules": Screen.members,
-    "/api/v1/queue": Screen.queue,
-    "/api/v1/latency": Screen.latency,
-}
+MOST: Final = 200
+LONGEST: Final = 200  # bytes of a query
+Read = Callable[[], Any | Awaitable[Any]]
+"""What is there now, as JSON; the whole answer to one path and query, whoever asks."""
+
+
+class Understood:
+    """At most MOST questions; of more, those that were not asked for longest are forgotten."""
+
+    def __init__(self) -> None:
+        self._reads: dict[tuple[str, bytes], Read] = {}
+
+    def __len__(self) -> int:
+        return len(self._reads)
+
+    def find(self, scope: Scope) -> Read | None:
+        """How to answer; None for what was not asked before."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return None
+        key = scope["path"], scope["query_string"]
+        if (read := self._reads.pop(key, None)) is not None:
+            self._reads[key] = read  # the one asked last stands last
+        return read
+
+    def keep(self, scope: Scope, read: Read) -> None:
+        """For the next time."""
+        if len(scope["query_string"]) <= LONGEST:
+            self._reads[scope["path"], scope["query_string"]] = read
+            if len(self._reads) > MOST:
+                del self._reads[next(iter(self._reads))]
+
+
+async def again(request: Request, read: Read) -> Response:
+    """The answer of a route of GET, which is given past FastAPI from now on."""
+    response = await _answered(read)
+    understood = request.app.state.understood
+    assert isinstance(understood, Understood)
+    understood.keep(request.scope, read)
+    return response
+
+
+async def _answered(read: Read) -> Response:
+    value = read()
+    return answer(await value if isawaitable(value) else value)
 
 
 class Quick:
-    """ASGI: answers plain GETs of READS from `screen`, and passes everything else on to `app`."""
+    """ASGI: answers what `understood` has, and passes everything else on to `app`."""
 
-    def __init__(self, app: ASGIApp, screen: Screen) -> None:
+    def __init__(self, app: ASGIApp, understood: Understood) -> None:
         self._app = app
-        self._screen = screen
+        self._understood = understood
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        read = READS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-        if read is None or scope["query_string"]:
+        if (read := self._understood.find(scope)) is None:
             await self._app(scope, receive, send)
             return
         try:
-            response = answer(read(self._screen))
+            response = await _answered(read)
         except sqlite3.Error:  # the routes say it as a problem
             await self._app(scope, receive, send)
             return

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import orjson
@@ -185,7 +186,7 @@ class Alerts:
         self._counts.subtract(row[0] for row in gone)
 
     def find(self, wanted: Filter) -> Iterator[list[dict[str, Any]]]:
-        """The newest first, in parts of at most 20; a part may be empty.
+        """The newest first, in parts of at most 20; a part may be empty. Only to be read: others get the same.
 
         Each part takes about a millisecond at most, however many are kept and however few are wanted: who asks for
         many lets others go first in between.
@@ -202,7 +203,7 @@ class Alerts:
             )
             yield []
             for begin in range(0, len(rows), _MADE):
-                yield [shown(row) for row in rows[begin : begin + _MADE]]
+                yield [_shown(row) for row in rows[begin : begin + _MADE]]
             left -= len(rows)
             top -= _SEARCHED
 
@@ -288,6 +289,9 @@ def shown(row: sqlite3.Row) -> dict[str, Any]:
         "resolved": _said(row, "resolved"),
         "verdict": None if judged is None else {"verdict": row["verdict"], **judged},
     }
+
+
+_shown = lru_cache(200)(shown)  # pages ask for the newest again and again
 
 
 def _said(row: sqlite3.Row, what: str) -> dict[str, str] | None:

@@ -1,6 +1,7 @@
 """What a stranger can try, on raw sockets against the real server: right codes, nothing leaks, nobody is kept out."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ STRANGERS: list[tuple[int, dict[str, str]]] = [
     (403, {"Sec_Fetch_Site": "cross-site"}),
     (403, {"Sec_Fetch_Site": "same-site"}),
     (403, {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}),
-    (413, {"Content_Length": "99999999999999999999"}),
+    (413, {"Content_Length": "9999999999999999999"}),
     (415, {"Content_Type": "text/plain"}),
     (415, {"Content_Type": "application/x-www-form-urlencoded"}),
     (415, {"Content_Type": "application/json; charset=utf-16"}),
@@ -140,9 +141,14 @@ CLOSE = b"\r\nHost: localhost\r\nConnection: close\r\n"
 NO_HTTP = [
     (400, b"GET\r\n\r\n"),
     (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40 + b"\r\n\r\n"),
-    (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
-    (400, b"GET / HTTP/1.1\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+    (421, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+    (400, b"POST / HTTP/1.1" + CLOSE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
     (400, b"GET /\xff HTTP/1.1" + CLOSE + b"\r\n"),
+    (400, b"POST / HTTP/1.1" + CLOSE + b"Content-Length: 99999999999999999999\r\n\r\n"),
+    (400, b"GET http://evil.example/ HTTP/1.1" + CLOSE + b"\r\n"),
+    (400, b"OPTIONS * HTTP/1.1" + CLOSE + b"\r\n"),
     (421, b"GET / HTTP/1.0\r\n\r\n"),
     (431, b"GET / HTTP/1.1" + CLOSE + b"X: " + b"y" * 70_000 + b"\r\n\r\n"),
     (431, b"GET / HTTP/1.1" + CLOSE + b"X: y\r\n" * 9000 + b"\r\n"),
@@ -171,7 +177,6 @@ def test_odd_paths_lead_nowhere(play_line: Play) -> None:
             "/api/v1/alerts/%00",
             "/api/v1/alerts/%ff%fe",
             "/api/v1/sensors/..%2f..%2fmetrics",
-            "http://evil.example/",
         ):
             head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
             answer = await raw(line, head.encode())
@@ -207,6 +212,57 @@ def test_slow_clients_are_let_go_and_keep_nobody_out(play_line: Play, monkeypatc
             assert (await line.get("/healthz"))["status"] == "pass"
             results = await asyncio.gather(*slow, return_exceptions=True)
         assert all(each is None or isinstance(each, OSError) for each in results)
+
+    play_line(part)
+
+
+def test_a_head_without_an_end_is_not_kept(play_line: Play) -> None:
+    async def part(line: "Line") -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(line.url).port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with contextlib.suppress(OSError):  # it is shown the door while it goes on
+            for _ in range(1000):
+                writer.write(b"y" * 4096)
+                await writer.drain()
+        async with asyncio.timeout(60):
+            with contextlib.suppress(ConnectionResetError):
+                assert status(await reader.read()) == 400
+        writer.close()
+        assert patience.PatientProtocol.by_client.total() <= 2
+
+    play_line(part)
+
+
+def test_what_is_asked_ahead_of_answers_is_bounded(play_line: Play) -> None:
+    async def part(line: "Line") -> None:
+        port = httpx.URL(line.url).port
+        one = b"GET /api/v1/queue HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        last = one.replace(b"localhost\r\n", b"localhost\r\nConnection: close\r\n")
+        answer = await raw(line, one * patience.AHEAD + last)
+        assert answer.count(b"HTTP/1.1 200 OK") == patience.AHEAD + 1
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(one * 3000)
+        async with asyncio.timeout(60):
+            with contextlib.suppress(ConnectionResetError):
+                assert (await reader.read()).count(b"HTTP/1.1 ") < 1000  # also of refusals
+        writer.close()
+
+    play_line(part)
+
+
+def test_a_request_behind_another_one_has_its_time_too(play_line: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.3)
+
+    async def part(line: "Line") -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(line.url).port)
+        queue = b"GET /api/v1/queue HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        writer.write(queue + b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"event: overview")
+        await asyncio.sleep(1.0)  # a stream under way is no request that does not come
+        line.alert()
+        async with asyncio.timeout(60):
+            await reader.readuntil(b"event: alert")
+        writer.close()
 
     play_line(part)
 

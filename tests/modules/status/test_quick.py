@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import FastAPI
 
-from modules.status.api.quick import READS
+from modules.status.api.quick import MOST, Understood
 
 if TYPE_CHECKING:
     from tests.modules.status.conftest import Line
@@ -14,9 +15,17 @@ if TYPE_CHECKING:
 Play = Callable[[Callable[["Line"], Awaitable[None]]], None]
 
 
-@pytest.mark.parametrize("path", sorted(READS))
-def test_what_is_answered_quickly_is_what_the_routes_answer(play_line: Play, path: str) -> None:
-    moving = {"time", "heard_s", "age_s", "seconds"}  # they say when it was asked
+ASKED = [
+    *("summary", "line", "modules", "queue", "latency", "links", "alerts"),
+    *("links?link=cloud&limit=1", "alerts?limit=1", "alerts?severity=critical&acknowledged=false&limit=20"),
+]
+
+
+@pytest.mark.parametrize("target", ASKED)
+def test_what_is_asked_again_is_answered_as_its_route_would(
+    play_line: Play, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    moving = {"time", "heard_s", "age_s", "seconds", "now"}  # they say when it was asked
 
     def still(value: Any) -> Any:
         if isinstance(value, dict):
@@ -24,30 +33,67 @@ def test_what_is_answered_quickly_is_what_the_routes_answer(play_line: Play, pat
         return [still(each) for each in value] if isinstance(value, list) else value
 
     async def part(line: "Line") -> None:
+        path = f"/api/v1/{target}"
         line.heartbeat()
         line.alert()
         await line.settled()
-        quick = await line.client.get(path)
-        routed = await line.client.get(path, params={"plain": "no"})
-        assert quick.status_code == routed.status_code == 200
-        assert quick.headers.keys() == routed.headers.keys()
-        assert quick.headers["content-type"] == routed.headers["content-type"]
-        assert still(quick.json()) == still(routed.json())
+        assert (await line.client.get(path)).status_code == 200
+        line.alert()
+        await line.settled()
+        with monkeypatch.context() as without:
+
+            async def nobody(*_: object) -> None:
+                raise AssertionError("this went to FastAPI")
+
+            without.setattr(FastAPI, "__call__", nobody)
+            quick = await line.client.get(path)
+        other = await line.client.get(f"{path}{'&' if '?' in path else '?'}asked=otherwise")
+        assert quick.status_code == other.status_code == 200
+        assert quick.headers.keys() == other.headers.keys()
+        assert quick.headers["content-type"] == other.headers["content-type"]
+        assert still(quick.json()) == still(other.json())
         assert (await line.client.post(path, headers=line.acting)).status_code == 405
 
     play_line(part)
 
 
-def test_events_reach_a_client_that_knows_no_chunks(play_line: Play) -> None:
+def test_what_was_refused_is_refused_again(play_line: Play) -> None:
+    async def part(line: "Line") -> None:
+        for _ in range(2):
+            assert (await line.client.get("/api/v1/alerts?limit=0")).status_code == 422
+            assert (await line.client.get("/api/v1/links?link=moon")).status_code == 422
+
+    play_line(part)
+
+
+async def _nothing() -> None:
+    """What is never read here."""
+
+
+def test_questions_are_bounded_and_those_asked_again_stay() -> None:
+    def scope(query: bytes, method: str = "GET") -> dict[str, Any]:
+        return {"type": "http", "method": method, "path": "/p", "query_string": query}
+
+    understood = Understood()
+    understood.keep(scope(b"often"), _nothing)
+    for number in range(1000):
+        understood.keep(scope(b"%d" % number), _nothing)
+        assert understood.find(scope(b"often")) is _nothing
+    understood.keep(scope(b"x" * 1000), _nothing)
+    assert len(understood) == MOST
+    assert understood.find(scope(b"0")) is understood.find(scope(b"x" * 1000)) is None
+    assert understood.find(scope(b"often", "POST")) is None
+
+
+def test_a_client_that_knows_no_chunks_is_told_so(play_line: Play) -> None:
     async def part(line: "Line") -> None:
         reader, writer = await asyncio.open_connection(line.client.base_url.host, line.client.base_url.port)
-        try:
-            writer.write(b"GET /api/v1/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert b"chunked" not in head
-            assert await reader.readuntil(b"\n\n") == b"retry: 1000\n\n"
-        finally:
-            writer.close()
+        writer.write(b"GET /api/v1/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 505 ")
+        assert b"chunked" not in answer
+        assert not len(line.module.events)
+        writer.close()
 
     play_line(part)
 
