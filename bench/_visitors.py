@@ -27,11 +27,13 @@ _CONNECTIONS = 10
 
 
 def stand_back() -> None:
-    """Let the line go first: a tenth of its weight, in this process' session and of the session.
+    """Let the line go first: whatever of it wakes up has the processor at once.
 
-    Linux shares by session (autogroup) where that is on, and there a process' own niceness counts within it only.
+    Linux shares by session (autogroup) where that is on, so that the session stands back, too.
     """
     os.nice(10)
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text("10", encoding="ascii")
 
