@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def test_stopping_finishes_the_message_at_hand_commits_and_says_goodbye(
     make_edge: Make, reading: Reading, transport: PlayedTransport, play: Play, until: Until
 ) -> None:
-    edge, story = make_edge(), []
+    edge, story, stopping = make_edge(), [], asyncio.Event()
 
     async def handler(_message: Message) -> None:
         story.append("begun")
-        await asyncio.sleep(0.02)
+        await stopping.wait()
         story.append("handled")
 
     async def commit() -> None:
@@ -31,6 +31,8 @@ def test_stopping_finishes_the_message_at_hand_commits_and_says_goodbye(
         transport.deliver("readings", reading(0))
         transport.deliver("readings", reading(1))
         await until(lambda: story)
+        edge.stop()
+        stopping.set()
 
     edge.on_input("readings", handler)
     edge.on_stop(commit)

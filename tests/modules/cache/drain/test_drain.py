@@ -67,9 +67,9 @@ def test_edgehub_restarts(cache_of: CacheOf, hub: PlayedHub, make_message: Make,
 
     async def play(cache: Cache) -> None:
         await cache.keep(*messages)
-        async with cache.running():
+        async with cache.running() as drain:
             await until(lambda: len(hub.queues[0]) == len(hub.queues[1]) == WINDOW)
-            await asyncio.sleep(0.02)  # so that the instance is known
+            await until(lambda: all(drain._lanes[priority].flight.instance for priority in (0, 1)))
             hub.restart(lose=lose)
             await until(lambda: len(hub.queues[0]) == len(hub.queues[1]) == WINDOW)
             hub.link = True
