@@ -1,7 +1,8 @@
 """Who looks at the page in `bench/status.py`: listeners of its events, and programs that ask its REST interface.
 
 A process of its own, on bare sockets, and one that stands back: visitors are other machines, and what they compute is
-not the gateway's.
+not the gateway's. So listeners are woken for many events at a time: the kernel takes them as it takes those that come
+from a network card, and nobody else computes for it.
 `python -m bench._visitors PORT LISTENERS REQUESTS_PER_S SECONDS` prints how many answers and events came.
 """
 
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import random
+import socket
 import sys
 import time
 from pathlib import Path
@@ -24,6 +26,7 @@ PATHS = (
     "alerts?severity=critical&limit=20",
 )
 _CONNECTIONS = 10
+_WOKEN_FOR = 128 << 10  # bytes of events
 
 
 def stand_back() -> None:
@@ -40,13 +43,20 @@ def stand_back() -> None:
 
 async def listen(port: int, counts: dict[str, int]) -> None:
     """Read the stream of events."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    try:
-        while chunk := await reader.read(65536):
-            counts["events"] += chunk.count(b"event: alert")
-    finally:
-        writer.close()
+    loop = asyncio.get_running_loop()
+    with socket.socket() as connection:
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * _WOKEN_FOR)
+        await loop.sock_connect(connection, ("127.0.0.1", port))
+        await loop.sock_sendall(connection, b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _WOKEN_FOR)
+        try:
+            while chunk := await loop.sock_recv(connection, 2 * _WOKEN_FOR):
+                counts["events"] += chunk.count(b"event: alert")
+        finally:  # what waits to be read has come, too
+            with contextlib.suppress(BlockingIOError):
+                while chunk := connection.recv(2 * _WOKEN_FOR):
+                    counts["events"] += chunk.count(b"event: alert")
 
 
 async def ask(port: int, per_s: float, turn: int, counts: dict[str, int]) -> None:
