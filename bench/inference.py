@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from bench.claim import Claim
 from bench.latency import p99_ms
 from modules.inference.golden import read_golden
+from modules.inference.prepare import prepare
 from modules.inference.runner import FILES, Runner
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -83,16 +84,18 @@ def _cost(package: str, rounds: int) -> Costs:
     folder = MODELS / package
     runners = {precision: Runner(folder, precision=precision) for precision in FILES}
     bodies = _bodies(package)
-    name = runners["fp32"].card.input.name
-    inputs = np.random.default_rng(1).normal(size=(1, *runners["fp32"].card.input.shape)).astype(np.float32)
+    card = runners["fp32"].card
+    name = card.input.name
+    # Prepared once: a network may look at less of a small picture than of a large one.
+    inputs = [np.asarray(runners["fp32"].inputs([prepare(body, {}, card)]), np.float32) for body in bodies]
     # Each network several times in a row: one run after another way's would find cold caches.
     sessions = {precision: _bare_session(folder / file) for precision, file in FILES.items()}
-    rival = _opencv(folder / FILES["fp32"], inputs)
+    rival = _opencv(folder / FILES["fp32"], inputs[0])
 
     def bare() -> None:
-        for body in bodies:
+        for body, each in zip(bodies, inputs, strict=True):
             cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_GRAYSCALE)
-            sessions["int8"].run(None, {name: inputs})
+            sessions["int8"].run(None, {name: each})
 
     def ours() -> None:
         for body in bodies:
@@ -102,12 +105,12 @@ def _cost(package: str, rounds: int) -> Costs:
         for body in bodies:
             pixels = np.asarray(cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_GRAYSCALE))
             assert rival is not None
-            rival.setInput(cv2.dnn.blobFromImage(pixels, 1 / 255, inputs.shape[:1:-1]))
+            rival.setInput(cv2.dnn.blobFromImage(pixels, 1 / 255, card.input.shape[:0:-1]))
             rival.forward()
 
     def alone(precision: str) -> None:
-        for _ in bodies:
-            sessions[precision].run(None, {name: inputs})
+        for each in inputs:
+            sessions[precision].run(None, {name: each})
 
     ways: list[Callable[[], object]] = [bare, ours, lambda: alone("int8"), lambda: alone("fp32")]
     ways += [opencv] if rival is not None else []
