@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -142,7 +143,9 @@ def test_page_and_hub_are_on_no_public_interface(line: Line, engine: Engine) -> 
         for binding in bindings or ()
     }
     assert ports == {("127.0.0.1", str(line.page_port))}
-    gateway = engine.api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
+    # An engine on its very first start does not name the gateway; it is the subnet's first address.
+    subnet = engine.api.inspect_network("bridge")["IPAM"]["Config"][0]["Subnet"]
+    gateway = str(ipaddress.ip_network(subnet, strict=False)[1])
     for port in (line.page_port, 8883):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((gateway, port), 60)
