@@ -203,8 +203,8 @@ class ContainerSource:
         key = bool(packet.is_keyframe)
         apart, self._keyed = (self._due - self._keyed, self._due) if key else (0.0, self._keyed)
         if key:
-            self._since_key, self._kept, self._decoded = [], 0, 0
-            self._whole = self._begun = True
+            self._forget(whole=True)
+            self._begun = True
         elif not self._begun:
             return  # nothing can be made of it without its key frame
         swollen = not key and self._swell.see(packet.size)
@@ -221,12 +221,17 @@ class ContainerSource:
             self._decode(None)
             self._decoded = 0
         if self._kept > KEPT_BYTES:  # from here to the next key frame each is decoded as it comes
-            self._since_key, self._kept, self._decoded, self._whole = [], 0, 0, False
+            self._forget(whole=False)
+
+    def _forget(self, *, whole: bool) -> None:
+        """The packets since the last key frame; `whole` says that those from here on are all there."""
+        self._since_key, self._kept, self._decoded = [], 0, 0
+        self._whole = whole
 
     def _give_up(self) -> None:
         """What comes up to the next key frame cannot be decoded: something before it is missing."""
-        self._since_key, self._kept, self._decoded = [], 0, 0
-        self._whole = self._begun = False
+        self._forget(whole=False)
+        self._begun = False
 
     def _advance(self) -> None:
         """Decode what has been kept; of several pictures only the newest counts."""
