@@ -35,6 +35,7 @@ SECONDS_OF_FILM = 8
 SETTLE_S = 4
 REST_HZ = 1
 PYTHON = "/usr/bin/python3"  # Debian's own: GStreamer's bindings are nowhere else
+CAMERA = Path(__file__).resolve().parents[1] / "devices" / "rtsp_camera.py"
 
 
 def _belt(*, moving: bool) -> Iterator[Picture]:
@@ -86,7 +87,7 @@ def _repeated(film: Path, path: Path, seconds: float) -> None:
 def _camera(film: Path) -> Iterator[str | None]:
     """A network camera that plays the film to each who asks; its address, or None where GStreamer's server is not."""
     port = free_port()
-    command = [PYTHON, str(Path(__file__).with_name("_rtsp_server.py")), str(port), str(film)]
+    command = [PYTHON, str(CAMERA), str(port), "--film", str(film)]
     if not Path(PYTHON).exists():
         yield None
         return

@@ -23,7 +23,7 @@ from modules.camera.sources import Rtsp
 from modules.camera.sources.container import ContainerSource
 from modules.camera.watch import Taken, Watch
 
-SERVER = Path(__file__).with_name("rtsp_server.py")
+SERVER = Path(__file__).resolve().parents[2] / "devices" / "rtsp_camera.py"
 PYTHON = "/usr/bin/python3"  # Debian's own: gi is nowhere else
 RATE = 20
 BITS = 24

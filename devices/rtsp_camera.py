@@ -1,10 +1,13 @@
-"""A real RTSP camera for tests: `/usr/bin/python3 rtsp_server.py PORT`, and see its options.
+"""A real RTSP camera: `/usr/bin/python3 rtsp_camera.py PORT`, and see its options.
 
-GStreamer's own server on 127.0.0.1, H.264 by x264. Every frame is a still, noisy scene with its number drawn along its
-top, a bit a block: whoever decodes it can tell what was lost and what came twice. A frame's number is the system's
-monotonic clock times the rate, so that numbers go on across a restart; its blocks differ less than a gate minds. A
-bright square crosses the scene while the file named by --moving exists. Needs Debian's gir1.2-gst-rtsp-server-1.0 and
-gstreamer1.0-plugins-*, and the system's own Python, which has `gi`. Prints one line when it listens.
+GStreamer's own server on 127.0.0.1; rtsp://127.0.0.1:PORT/cam. With --film it sends the H.264 of an MP4 at its own
+pace, from the beginning for each who asks. Without, it paints, and encodes by x264: every frame is a still, noisy scene
+with its number drawn along its top, a bit a block, so that whoever decodes it can tell what was lost and what came
+twice. A frame's number is the system's monotonic clock times the rate, so that numbers go on across a restart; its
+blocks differ less than a gate minds. A bright square crosses the scene while the file named by --moving exists.
+
+Needs Debian's gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-*, and the system's own Python, which has `gi`.
+Prints one line when it listens.
 """
 
 import argparse
@@ -19,7 +22,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - the versions are asked for first
 
 BITS = 24
 TICK_MS = 4
@@ -34,7 +37,7 @@ class Scene:
         ramp = bytes(60 + 100 * x // width for x in range(width))
         rows = range(height - self.band)
         self.still = b"".join(ramp[y % 64 :] + ramp[: y % 64] for y in rows)
-        self.noise = random.Random(1)
+        self.noise = random.Random(1)  # noqa: S311 - no secret
 
     def frame(self, number: int) -> bytes:
         """The picture of this number."""
@@ -51,7 +54,7 @@ class Scene:
         return bytes(scene)
 
 
-class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has no types
+class Painted(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has no types
     """One pipeline for all who watch, fed by hand."""
 
     def __init__(self, wanted: argparse.Namespace) -> None:
@@ -70,9 +73,11 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has n
         self.connect("media-configure", self.configured)
 
     def due(self) -> int:
+        """Number of the frame that is shown now."""
         return int(time.monotonic() * self.rate)
 
     def configured(self, _factory: Any, media: Any) -> None:
+        """Feed the pipeline until nobody watches."""
         source = media.get_element().get_child_by_name("source")
         sent = self.due()
 
@@ -85,6 +90,15 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has n
 
         timer = GLib.timeout_add(TICK_MS, push)
         media.connect("unprepared", lambda _media: GLib.source_remove(timer))
+
+
+def shown(film: str) -> Any:
+    """A pipeline of a film for each who watches."""
+    factory = GstRtspServer.RTSPMediaFactory.new()
+    factory.set_launch(
+        f"( filesrc location={film} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )"
+    )
+    return factory
 
 
 def locked(server: Any, factory: Any, login: str) -> None:
@@ -111,12 +125,13 @@ def main() -> None:
     parser.add_argument("--key-every", type=int, default=20)
     parser.add_argument("--login")
     parser.add_argument("--moving")
+    parser.add_argument("--film")
     wanted = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer.new()
     server.set_address("127.0.0.1")
     server.set_service(str(wanted.port))
-    factory = Factory(wanted)
+    factory = shown(wanted.film) if wanted.film else Painted(wanted)
     if wanted.login:
         locked(server, factory, wanted.login)
     server.get_mount_points().add_factory("/cam", factory)
