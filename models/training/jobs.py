@@ -36,7 +36,8 @@ EASY_FOLDS: Final = {"steel": 1, "tile": 0}  # of the easy split: one shows the 
 SIZES: Final = (7, 14, 21)
 QUICK: Final = 0.02  # share of the steps, to see that everything runs
 PICTURES: Final[Mapping[str, ModuleType]] = {tiles.NAME: tiles, steel.NAME: steel}
-PARTS: Final[Mapping[str, ModuleType]] = {"marks": marks, "whole": whole}  # of the tile network
+# Of the tile network: what fits each part, and the order in which it learns.
+PARTS: Final[Mapping[str, tuple[ModuleType, int]]] = {"marks": (marks, 0), "whole": (whole, 0), "twin": (whole, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick:
     if any(job.package == steel.NAME for job in missing):
         steel.seen(steel.load(data), work, quick=quick)
     for part in {job.part for job in missing} & PARTS.keys():
-        PARTS[part].seen(tiles.load(data), work, quick=quick)
+        PARTS[part][0].seen(tiles.load(data), work, quick=quick)
     joining = [job for job in missing if job.package == tiles.NAME and not job.part]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -141,9 +142,9 @@ def _steel(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
 
 def _part(job: Job, data: Path, work: Path, *, quick: bool) -> dict[str, Any]:
     """One part of the tile network, and what it makes of the pictures that it has not seen."""
-    dataset, module = tiles.load(data), PARTS[job.part]
+    dataset, (module, number) = tiles.load(data), PARTS[job.part]
     rows, held = _rows(job, dataset)
-    net = module.fit(rows, module.seen(dataset, work, quick=quick), effort=QUICK if quick else 1.0)
+    net = module.fit(rows, module.seen(dataset, work, quick=quick), number=number, effort=QUICK if quick else 1.0)
     kept = _kept(net)
     if len(held):
         pieces = each_batch(net.defect, tiles.inputs(dataset, held), lambda defect: defect)
@@ -163,17 +164,23 @@ def _joined(job: Job, data: Path, work: Path) -> dict[str, Any]:
 
 def tile_network(job: Job, dataset: tiles.Tiles, work: Path) -> TileNet:
     """The parts of a fold, or those fitted on everything, joined with the scales of all folds' scores."""
-    parts, scales = [], []
-    for part, module in PARTS.items():
-        net = restored(module.network(Trunk()), result_of(Job(job.package, job.split, job.fold, part), work))
+    nets = []
+    for part, (module, _) in PARTS.items():
+        net = restored(module.network(Trunk), result_of(Job(job.package, job.split, job.fold, part), work))
         net.trunk.stem = Unfolded(net.trunk.stem)
-        parts.append(net)
-        folds = [result_of(Job(job.package, "honest", fold, part), work) for fold in range(FOLDS)]
-        rows, evidence = (np.concatenate([each[key] for each in folds]) for key in ("rows", "defect"))
-        scales.append(Scale(*even_odds(evidence, dataset.bad[rows])))
-    net = TileNet(parts[0], parts[1], (scales[0], scales[1]))
+        nets.append(net)
+    first, *others = PARTS
+    net = TileNet(nets[0], nets[1:], (_scale((first,), dataset, work), _scale(others, dataset, work)))
     net.eval()
     return net
+
+
+def _scale(parts: Sequence[str], dataset: tiles.Tiles, work: Path) -> Scale:
+    """Of the mean of what some parts answered to all pictures, none of which they had learnt from."""
+    folds = [[result_of(Job(tiles.NAME, "honest", fold, part), work) for part in parts] for fold in range(FOLDS)]
+    rows = np.concatenate([each[0]["rows"] for each in folds])
+    evidence = np.concatenate([np.mean([part["defect"] for part in each], axis=0) for each in folds])
+    return Scale(*even_odds(evidence, dataset.bad[rows]))
 
 
 def _int8_scores(

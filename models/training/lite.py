@@ -44,13 +44,17 @@ class Block(nn.Module):  # type: ignore[misc]  # torch is not there where types 
 
 
 class Trunk(nn.Module):  # type: ignore[misc]  # as above
-    """Standardised grey pictures (n, 1, h, w) to the outputs of four groups, at strides 2, 4, 8 and 16."""
+    """Standardised grey pictures (n, 1, h, w) to the outputs of four groups, at strides 2, 4, 8 and 16.
 
-    def __init__(self) -> None:
+    Of the last group it has as many blocks as `last` says, at most three.
+    """
+
+    def __init__(self, last: int = GROUPS[-1][-1]) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, STEM, 3, 2, 1), nn.ReLU6())
         groups, width = [], STEM
-        for expand, side, stride, after, count in GROUPS:
+        counts = [*(most for *_, most in GROUPS[:-1]), last]
+        for (expand, side, stride, after, _), count in zip(GROUPS, counts, strict=True):
             widths = [width] + [after] * (count - 1)
             blocks = (Block(w, expand, side, stride if k == 0 else 1, after) for k, w in enumerate(widths))
             groups.append(nn.Sequential(*blocks))
@@ -67,10 +71,10 @@ class Trunk(nn.Module):  # type: ignore[misc]  # as above
         return eighth, self.groups[3](eighth)
 
 
-def pretrained() -> Trunk:
+def pretrained(last: int = GROUPS[-1][-1]) -> Trunk:
     """The trunk with the weights of the package; the three colours of the stem are one grey."""
     state = torch.load(weights_file(), map_location="cpu", weights_only=True)
-    trunk = Trunk()
+    trunk = Trunk(last)
     _fill(trunk.stem[0], state["_conv_stem.weight"].sum(1, keepdim=True) * STANDARDISED, _norm(state, "_bn0"))
     for number, block in enumerate(block for group in trunk.groups for block in group):
         convolutions = [layer for layer in block.layers if isinstance(layer, nn.Conv2d)]

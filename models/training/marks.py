@@ -5,7 +5,7 @@ A network of ImageNet's textures is fitted from stride 4 on, in pieces of pictur
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ BATCH: Final = 12
 RATE: Final = 8e-4  # of the trunk
 HEAD_RATE: Final = 2e-3
 RISE: Final = 0.1  # share of the steps until rates stand at their highest
+HEARD: Final = 12  # of a piece's cells, for how defective it is: more learn by it than speak for the whole picture
 MADE: Final = 160  # rendered tiles to learn from, half of them defective
 RENDERED_GROUP: Final = -1
 
@@ -75,15 +76,15 @@ def _contrast(pixels: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.float16]]:
         yield whole[top_ : top_ + each.shape[0], left : left + each.shape[1]].numpy().astype(np.float16)
 
 
-def network(trunk: lite.Trunk) -> MarkNet:
+def network(trunk: Callable[[], lite.Trunk]) -> MarkNet:
     """Not yet fitted."""
-    return MarkNet(trunk, HEIGHT, WIDTH)
+    return MarkNet(trunk(), HEIGHT, WIDTH)
 
 
-def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> MarkNet:
+def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int = 0, effort: float = 1.0) -> MarkNet:
     """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the steps."""
-    random = seed(0)
-    net = network(lite.pretrained())
+    random = seed(number)
+    net = network(lite.pretrained)
     net.to(memory_format=torch.channels_last)
     optimiser = upper_optimiser(net, RATE, HEAD_RATE)
     steps = max(4, round(STEPS * effort))
@@ -132,5 +133,5 @@ def _loss(heat: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> tor
     found = torch.sigmoid(heat) * weight
     dice = 1 - (2 * (found * wanted).sum((1, 2)) + 1) / ((found + wanted * weight).sum((1, 2)) + 1)
     marred = (area > 0).float()
-    whole = functional.binary_cross_entropy_with_logits(top(heat), marred, reduction="none")
+    whole = functional.binary_cross_entropy_with_logits(top(heat, HEARD), marred, reduction="none")
     return 4 * cells.mean() + 0.5 * (dice * marred).mean() + 0.5 * (whole * (weight.sum((1, 2)) > 100)).mean()

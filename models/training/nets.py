@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -105,15 +106,23 @@ class WholeNet(nn.Module):  # type: ignore[misc]  # as above
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """How much speaks for a defect, and the features that say so, (n, FEATURES)."""
-        features = self.look(self.trunk.low(standardised(self.stretch(shown(x).of(x)))))[0]
-        return self.last(features)[:, 0], features
+        return self.judge(self.low(x))
+
+    def low(self, x: Tensor) -> Tensor:
+        """What the trunk's fixed lower part gives: the same for all networks of this kind."""
+        return self.trunk.low(standardised(self.stretch(shown(x).of(x))))
 
     def defect(self, x: Tensor) -> Tensor:
         """How much speaks for a defect, (n,)."""
         return self(x)[0]
 
+    def judge(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        """From what the trunk's fixed lower part gives."""
+        features = self.look(low)[0]
+        return self.last(features)[:, 0], features
+
     def answer(self, low: Tensor) -> tuple[Tensor, Tensor]:
-        """From what the trunk's fixed lower part gives; and heat (n, side / 8, side / 8), which it learns by."""
+        """The same while it learns: and heat (n, side / 8, side / 8) in place of the features."""
         features, heat = self.look(low)
         return self.last(features)[:, 0], heat
 
@@ -131,15 +140,16 @@ class WholeNet(nn.Module):  # type: ignore[misc]  # as above
 class TileNet(nn.Module):  # type: ignore[misc]  # as above
     """Both parts: a tile is OK when neither finds anything. Scores (n, 2), and the first part's heat map.
 
-    Each part has its own scale: what is taken off its answer, and what that is divided by, so that the logistic
-    function makes a probability of it. The last layer passes on the odds that one of the two is right; it is there so
-    that gateways can learn it anew (models/federated), from all that the parts saw.
+    The second part is several networks that began alike and learnt in other orders; the mean of them counts. Each part
+    has its own scale: what is taken off its answer, and what that is divided by, so that the logistic function makes a
+    probability of it. The last layer passes on the odds that one of the two is right; it is there so that gateways can
+    learn it anew (models/federated), from all that the parts saw.
     """
 
-    def __init__(self, marks: MarkNet, whole: WholeNet, scales: tuple[Scale, Scale]) -> None:
+    def __init__(self, marks: MarkNet, wholes: Sequence[WholeNet], scales: tuple[Scale, Scale]) -> None:
         super().__init__()
-        self.marks, self.whole, self.scales = marks, whole, scales
-        self.last = nn.Linear(FEATURES + 3, 1)
+        self.marks, self.wholes, self.scales = marks, nn.ModuleList(wholes), scales
+        self.last = nn.Linear(len(wholes) * FEATURES + 3, 1)
         with torch.no_grad():
             self.last.weight.zero_()[0, -1] = 1.0
             self.last.bias.zero_()
@@ -147,12 +157,13 @@ class TileNet(nn.Module):  # type: ignore[misc]  # as above
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of (ok, defect) before softmax, and heat before the logistic function."""
         heat = self.scales[0](self.marks(x))
-        seen, features = self.whole(x)
-        marked, seen = top(heat), self.scales[1](seen)
-        found = torch.stack([marked, seen], 1)
+        low = self.wholes[0].low(x)
+        answers, features = zip(*(whole.judge(low) for whole in self.wholes), strict=True)
+        seen = self.scales[1](torch.stack(answers).mean(0))
+        found = torch.stack([top(heat), seen], 1)
         neither = functional.softplus(found).sum(1)  # minus the logarithm of its probability
         odds = neither - (-torch.log(torch.maximum(1 - torch.exp(-neither), torch.tensor(1e-6))))
-        defect = self.last(torch.cat([features, found, odds[:, None]], 1))
+        defect = self.last(torch.cat([*features, found, odds[:, None]], 1))
         return torch.cat([-0.5 * defect, 0.5 * defect], 1), heat
 
 
@@ -172,12 +183,12 @@ FEATURES = 2 * 80 + 2  # of the whole tile
 LEAST = 8 / 255  # an even picture is not divided by nothing
 STRIDE = 4  # pixels: the side of a cell of heat
 OUTSIDE = 20.0  # how cold it is beside the picture
-TOP = 12  # cells
+TOP = 4  # cells: a blowhole has no more
 
 
-def top(heat: Tensor) -> Tensor:
+def top(heat: Tensor, cells: int = TOP) -> Tensor:
     """Mean of the highest cells of each map (n, h, w): shape (n,)."""
-    return heat.flatten(1).topk(TOP, 1)[0].mean(1)
+    return heat.flatten(1).topk(cells, 1)[0].mean(1)
 
 
 def standardised(x: Tensor) -> Tensor:

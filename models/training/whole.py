@@ -6,7 +6,7 @@ several times varied. That is what makes the fits affordable on a small machine.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,8 +27,9 @@ from modules.inference import pictures
 
 SIDE: Final = 192
 STRIDE: Final = 8  # of the heat it learns by, in its own pixels
+BLOCKS: Final = 2  # of the trunk's last group: there are two networks, and both are to fit into a megabyte
 VARIANTS: Final = 8  # of each picture, the first one is the picture itself
-EPOCHS: Final = 9
+EPOCHS: Final = 24
 BATCH: Final = 16
 RATE: Final = 1e-3  # of the trunk
 HEAD_RATE: Final = 2e-3
@@ -51,9 +52,9 @@ class Seen:
     tiles: Tiles
 
 
-def network(trunk: lite.Trunk) -> WholeNet:
-    """Not yet fitted."""
-    return WholeNet(trunk, Stretch(HEIGHT, WIDTH, SIDE))
+def network(trunk: Callable[[int], lite.Trunk]) -> WholeNet:
+    """Not yet fitted; `trunk` makes one with so many blocks in its last group."""
+    return WholeNet(trunk(BLOCKS), Stretch(HEIGHT, WIDTH, SIDE))
 
 
 def seen(tiles: Tiles, work: Path, *, quick: bool) -> Seen:
@@ -131,10 +132,13 @@ def _variant(
     return pixels, mask, bool(unmasked or (mask > 80).sum() >= 3)
 
 
-def fit(rows: NDArray[np.int64], learnt: Seen, *, effort: float = 1.0) -> WholeNet:
-    """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the epochs."""
-    random, tiles, epochs = seed(0), learnt.tiles, max(2, round(EPOCHS * effort))
-    net = network(lite.pretrained())
+def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int = 0, effort: float = 1.0) -> WholeNet:
+    """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the epochs.
+
+    Each `number` learns in another order.
+    """
+    random, tiles, epochs = seed(number), learnt.tiles, max(2, round(EPOCHS * effort))
+    net = network(lite.pretrained)
     net.to(memory_format=torch.channels_last)
     optimiser = upper_optimiser(net, RATE, HEAD_RATE)
     steps = epochs * (len(_epoch(tiles, rows, random)) // BATCH + 3)

@@ -18,7 +18,7 @@ from modules.inference.runner import Runner
 MODELS = Path(__file__).resolve().parents[3] / "models"
 
 
-@pytest.mark.parametrize(("name", "labels", "features"), [("bearing", 4, 24), ("steel", 6, 240), ("tile", 2, 165)])
+@pytest.mark.parametrize(("name", "labels", "features"), [("bearing", 4, 24), ("steel", 6, 240), ("tile", 2, 327)])
 def test_the_packages_that_ship_have_a_head_and_it_says_nearly_what_they_say(
     name: str, labels: int, features: int
 ) -> None:
