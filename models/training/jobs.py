@@ -75,8 +75,8 @@ def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick:
         bearing_windows(data, work, quick=quick)
     if any(job.package == steel.NAME for job in missing):
         steel.seen(steel.load(data), work, quick=quick)
-    for part in {job.part for job in missing} & PARTS.keys():
-        PARTS[part][0].seen(tiles.load(data), work, quick=quick)
+    for module in {PARTS[job.part][0] for job in missing if job.part}:  # twins see the same
+        module.seen(tiles.load(data), work, quick=quick)
     joining = [job for job in missing if job.package == tiles.NAME and not job.part]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:

@@ -81,8 +81,11 @@ def network(trunk: Callable[[], lite.Trunk]) -> MarkNet:
     return MarkNet(trunk(), HEIGHT, WIDTH)
 
 
-def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int = 0, effort: float = 1.0) -> MarkNet:
-    """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the steps."""
+def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int, effort: float = 1.0) -> MarkNet:
+    """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the steps.
+
+    Each `number` learns in another order.
+    """
     random = seed(number)
     net = network(lite.pretrained)
     net.to(memory_format=torch.channels_last)

@@ -132,7 +132,7 @@ def _variant(
     return pixels, mask, bool(unmasked or (mask > 80).sum() >= 3)
 
 
-def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int = 0, effort: float = 1.0) -> WholeNet:
+def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int, effort: float = 1.0) -> WholeNet:
     """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the epochs.
 
     Each `number` learns in another order.

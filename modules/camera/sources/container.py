@@ -112,9 +112,7 @@ class ContainerSource:
         self._pixels = _pixels(self._decoder)  # as announced: the decoder forgets what it refuses
         self._packets = packets
         self._ready: deque[tuple[VideoFrame, VideoPacket | None]] = deque()
-        self._since_key: list[VideoPacket] = []
-        self._whole = False  # whether the packets since the last key frame are all kept
-        self._kept = self._decoded = 0  # bytes of them; how many of them the decoder has taken, as it stands
+        self._forget(whole=False)
         self._begun = self._drained = False
         self._looked = self._due = self._keyed = float("-inf")
         self._bad = 0
@@ -122,6 +120,13 @@ class ContainerSource:
         self._lateness, self._swell = Lateness(), Swell()
         self._stamp: float | None = None
         self._tick_s, self._step_s = None, 1 / USUAL_HZ
+
+    def _forget(self, *, whole: bool) -> None:
+        """The packets since the last key frame; `whole` says that those from here on are all there."""
+        self._since_key: list[VideoPacket] = []
+        self._kept = 0  # bytes of them
+        self._decoded = 0  # how many of them the decoder has taken, as it stands
+        self._whole = whole
 
     def rest(self, rate_hz: float | None) -> None:
         """Decode key frames only, at most at this rate; what is read as fast as it decodes does not rest."""
@@ -222,11 +227,6 @@ class ContainerSource:
             self._decoded = 0
         if self._kept > KEPT_BYTES:  # from here to the next key frame each is decoded as it comes
             self._forget(whole=False)
-
-    def _forget(self, *, whole: bool) -> None:
-        """The packets since the last key frame; `whole` says that those from here on are all there."""
-        self._since_key, self._kept, self._decoded = [], 0, 0
-        self._whole = whole
 
     def _give_up(self) -> None:
         """What comes up to the next key frame cannot be decoded: something before it is missing."""
