@@ -3,7 +3,8 @@
 A thing counts when it was seen in `steady` frames in a row and moved as things do: an insect at the lens, a drop or a
 spark is gone by then, or somewhere else. The best frame is one in which the thing is wholly in view: the first, or of
 the first N the sharpest or the one that changed most. A thing that never is wholly in view (too large, or leaving as it
-comes) gives the frame in which most of it was seen, when it is gone or has been followed for too long.
+comes) gives the frame in which most of it was seen, when it is gone or has been followed for too long; unless it was
+there when the gate had just learnt the view, for nobody knows how much of it was missed.
 """
 
 from __future__ import annotations
@@ -48,9 +49,13 @@ class EventRules:
 
 @dataclass(slots=True)
 class _Track:
-    """One thing on its way; `way` is how far it went from one frame to the next, in pixels."""
+    """One thing on its way; `way` is how far it went from one frame to the next, in pixels.
+
+    `came` is whether it was seen coming, and was not there already when the gate began to see.
+    """
 
     thing: Thing
+    came: bool
     seen: int = 1
     missed: int = 0
     length: int = 1
@@ -81,6 +86,7 @@ class Event:
         self._rules: Final = rules
         self._tracks: list[_Track] = []
         self._last: datetime | None = None
+        self._blind = False
         self.cooled = 0
         """Things whose frame was not sent because another was sent just before."""
 
@@ -93,12 +99,13 @@ class Event:
         """One that holds no picture; what was sent already is not sent again."""
         emptied = Event(self._rules)
         emptied._tracks = [track for track in self._tracks if track.done]  # they have let go of theirs
-        emptied._last, emptied.cooled = self._last, self.cooled
+        emptied._last, emptied._blind, emptied.cooled = self._last, self._blind, self.cooled
         return emptied
 
     def follow(self, frame: Frame, motion: Motion) -> list[Shot]:
         """The shots to send now, if this frame decides any: those of one moment belong together."""
         seen = self._match(frame, motion.things)
+        self._blind = motion.blind
         decided: list[Shot] = []
         for track in list(self._tracks):
             if id(track) in seen:
@@ -134,7 +141,7 @@ class Event:
             elif any(track.done and _within(thing.region, track.thing.region) for track in self._tracks):
                 continue  # a piece of something that was sent already
             else:
-                track = _Track(thing)
+                track = _Track(thing, came=not self._blind)
                 self._tracks.append(track)
             seen.add(id(track))
         return seen
@@ -149,9 +156,10 @@ class Event:
         if track.grew:
             track.whole.clear()  # it was not whole then, it is still coming into view
         track.largest = max(track.largest, track.thing.area)
-        if track.thing.whole and not track.grew and track.thing.area >= _MOST_OF * track.largest:
+        settled = not track.grew and (track.came or track.seen > 1)
+        if track.thing.whole and settled and track.thing.area >= _MOST_OF * track.largest:
             track.whole.append((self._worth(shot), shot))
-        elif track.partial is None or track.thing.area > track.partial[0]:
+        elif track.came and (track.partial is None or track.thing.area > track.partial[0]):
             track.partial = (track.thing.area, shot)
         if track.seen < rules.steady:
             return None

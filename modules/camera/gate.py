@@ -24,9 +24,10 @@ from modules.camera.background import Background, Compared, Grey, Mask
 from modules.camera.edges import Enclosed
 from modules.camera.frame import Picture
 from modules.camera.light import DARK, logarithm
-from modules.camera.motion import STILL, USUAL, Figures, GateRules, Look, Motion, Region, Thing
+from modules.camera.motion import BLIND, USUAL, Figures, GateRules, Look, Motion, Region, Thing
 from modules.camera.patches import FEWEST, Patch, edge_width, marks, patches
 from modules.camera.pose import HOME, guesses
+from modules.camera.settling import Settling
 from modules.camera.shapes import Point, inside
 
 _SAME_PLACE: Final = 0.7
@@ -69,7 +70,7 @@ class Gate:
         self._regions, self._ignored = regions, ignored
         self._background: Background | None = None
         self._enclosed = Enclosed(2, 2)
-        self._settling = self._settled_for = 0
+        self._settling: Settling | None = None
         self._changes = self._lost = 0
         self._anew = False
         self._pose, self._stood_for, self._unsteady = HOME, 0, 0
@@ -100,7 +101,7 @@ class Gate:
         known = self._background
         if known is None:
             return Figures(self.rules.threshold or 0.0, 0.0, 0.0, calibrated=False, settling=True, scene_changes=0)
-        settling = self._settling > 0
+        settling = self._settling is not None
         return Figures(known.threshold, known.level, known.flicker, known.calibrated, settling, self._changes)
 
     def watch(self, picture: Picture) -> Motion:
@@ -111,14 +112,14 @@ class Gate:
         # The first frame, or the camera changed its size, or somebody asked for it.
         if known is None or known.mean.shape != small.shape or self._anew:
             self._begin(small, logs)
-            return STILL
+            return BLIND
         seen = known.compare(small, logs, self._pose)
-        if self._settling:
-            return self._settle(known, small, logs, seen)
+        if self._settling is not None:
+            return self._settle(known, self._settling, small, logs, seen)
         seen = self._steadied(known, small, logs, seen)
         if self._is_lost(known, seen):
             self._look(small, seen.mask, [])
-            return STILL
+            return BLIND
         change = self._change(known, small, logs, seen, known.threshold)
         things = self._things(known, small, logs, change)
         learnt = change
@@ -141,7 +142,7 @@ class Gate:
         )
         self._enclosed = Enclosed(rows, columns)
         self._pose = HOME
-        self._settling, self._settled_for = rules.settle, 0
+        self._settling = self._unsettled()
         self._anew, self._lost, self._standing = False, 0, []
         self._look(small, np.zeros(small.shape, np.uint8), [])
 
@@ -192,7 +193,7 @@ class Gate:
         if self._lost >= rules.patience:
             self._changes += 1
             self._lost, self._pose = 0, HOME
-            self._settling, self._settled_for = rules.settle, 0
+            self._settling = self._unsettled()
         return True
 
     @staticmethod
@@ -204,23 +205,34 @@ class Gate:
         watched = cv2.resize(known.watched.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
         return float(np.count_nonzero(changed & watched)) / max(1, int(np.count_nonzero(watched)))
 
-    def _settle(self, known: Background, small: Grey, logs: Grey, seen: Compared) -> Motion:
-        """Learn the scene anew until it stands still: at the start, and when nearly everything has changed."""
+    def _unsettled(self) -> Settling:
         rules = self.rules
-        if self._settled_for == 0:
+        return Settling(rules.settle, rules.settle_moving, rules.longest_settle)
+
+    def _settle(self, known: Background, settling: Settling, small: Grey, logs: Grey, seen: Compared) -> Motion:
+        """Learn the scene anew: at the start, and when nearly everything has changed."""
+        if not settling.frames:
             known.replace(logs)
-        self._settled_for += 1
-        if seen.count < 2 * rules.min_area * small.size or self._settled_for > rules.longest_settle:
-            self._settling -= 1
+        settling.add(small, still=seen.count < 2 * self.rules.min_area * small.size)
         known.follow_light(seen, small)
-        known.follow(logs, 0.5 if self._settled_for <= 5 else 0.2)
+        known.follow(logs, 0.5 if len(settling.frames) <= 5 else 0.2)
         known.learn_first_noise(seen.height)
         known.things[:] = 0
         self._standing = []
-        if not self._settling:
-            known.renew()
+        if settling.due:
+            known.replace(logarithm(settling.view()))
+            if settling.stands or self._agreed(known, settling):
+                self._settling = None
+            else:
+                settling.longer()
         self._look(small, seen.mask, [])
-        return STILL
+        return BLIND
+
+    def _agreed(self, known: Background, settling: Settling) -> bool:
+        """Whether what was learnt was seen bare, nearly everywhere and most of the time."""
+        masks = [known.compare(small, logarithm(small)).mask for small in settling.frames]
+        doubtful = int(np.count_nonzero(np.mean(masks, axis=0) >= self.rules.doubtful))
+        return doubtful < self.rules.min_area * masks[0].size
 
     def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared, threshold: float) -> _Change:
         """What sharp edges enclose, with the light as it is beside that."""

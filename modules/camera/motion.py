@@ -19,8 +19,9 @@ class GateRules:
     ``noise_factor`` is how many standard deviations of its own noise a pixel must differ by in any case. ``softest`` is
     how wide the edges of a thing may be, as standard deviation in pixels of the small picture: after its blur those of
     things are 1.0 to 1.6 wide, those of shadows 1.8 and more. Areas and other shares are fractions, rates per frame;
-    ``settle``, ``longest_settle``, ``absorb``, ``hold`` (a pose that the camera stays in), ``patience`` (a scene that
-    has changed) and ``unsteady`` (after a move) are frames.
+    ``settle`` (frames in which nothing moves), ``settle_moving`` (of any; more while the view that they have in common
+    is not seen in a share ``doubtful`` of them), ``longest_settle``, ``absorb``, ``hold`` (a pose that the camera stays
+    in), ``patience`` (a scene that has changed) and ``unsteady`` (after a move) are frames.
     """
 
     width: int = 160
@@ -41,7 +42,9 @@ class GateRules:
     patience: int = 5
     unsteady: int = 50
     settle: int = 8
-    longest_settle: int = 20
+    settle_moving: int = 28
+    longest_settle: int = 112
+    doubtful: float = 0.45
     same_texture: float = 0.8
     softest: float = 1.7
     gone: float = 2.0
@@ -67,10 +70,14 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What changed in one frame: ``area`` is the changed fraction of the picture (0 to 1); the largest thing first."""
+    """What changed in one frame: ``area`` is the changed fraction of the picture (0 to 1); the largest thing first.
+
+    ``blind`` where nobody can say: the view is being learnt, or has changed nearly everywhere.
+    """
 
     area: float
     things: tuple[Thing, ...] = ()
+    blind: bool = False
 
     @property
     def moving(self) -> bool:
@@ -78,7 +85,7 @@ class Motion:
         return bool(self.things)
 
 
-STILL = Motion(0.0)
+BLIND = Motion(0.0, blind=True)
 USUAL = GateRules()
 
 

@@ -10,7 +10,7 @@ from modules.camera.conveyor import PITCH, Belt, part
 from modules.camera.event import Event, EventRules, Shot
 from modules.camera.frame import Frame, Lazy, Picture
 from modules.camera.gate import Gate
-from modules.camera.motion import STILL, Motion, Region, Thing
+from modules.camera.motion import Motion, Region, Thing
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -42,6 +42,24 @@ def test_the_first_whole_view_is_sent_once_it_was_seen_in_three_frames() -> None
 def test_what_is_never_whole_gives_its_largest_view_at_the_end() -> None:
     steps = [(thing(0, area, whole=False),) for area in (0.1, 0.4, 0.2)]
     assert follow(Event(), [*steps, (), (), ()]) == [(4, "1")]
+
+
+BLIND = Motion(0.0, blind=True)
+
+
+def test_what_was_there_before_the_gate_saw_is_sent_whole_or_not_at_all() -> None:
+    for whole, sent in ((False, []), (True, ["1"])):
+        event = Event()
+        event.follow(frame("blind"), BLIND)
+        leaving = [(thing(20 * index, 0.3 - 0.05 * index, whole=whole),) for index in range(5)]
+        assert [item for _, item in follow(event, [*leaving, (), ()])] == sent
+
+
+def test_what_comes_after_the_gate_sees_again_is_sent_though_it_is_never_whole() -> None:
+    event = Event()
+    event.follow(frame("blind"), BLIND)
+    event.follow(frame("bare"), Motion(0.0))
+    assert follow(event, [(thing(0, area, whole=False),) for area in (0.1, 0.4, 0.2)] + [(), ()]) == [(4, "1")]
 
 
 def test_what_leaves_before_so_many_whole_views_gives_the_best_of_them() -> None:
@@ -90,7 +108,7 @@ def test_no_frame_is_turned_into_colour_before_it_is_sent() -> None:
     event, shots = Event(EventRules(best_of=4)), list[Shot]()
     for index in range(12):
         seen = Frame(Lazy(colour), NOW + timedelta(seconds=index / 10), luma=np.zeros((100, 400), np.uint8))
-        shots += event.follow(seen, Motion(0.1, (thing(20 * index),)) if 2 <= index < 8 else STILL)
+        shots += event.follow(seen, Motion(0.1, (thing(20 * index),)) if 2 <= index < 8 else Motion(0.0))
     assert len(shots) == 1
     assert not made
 
@@ -119,7 +137,7 @@ def test_whatever_is_seen_each_track_sends_at_most_once_and_ends(seen: list[list
     sent = follow(event, [*steps, (), ()])
     assert len(sent) <= sum(map(len, seen))
     assert not event.going_on
-    assert event.follow(frame("end"), STILL) == []
+    assert event.follow(frame("end"), Motion(0.0)) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

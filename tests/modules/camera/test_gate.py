@@ -10,7 +10,7 @@ from modules.camera.conveyor import Belt
 from modules.camera.event import Event
 from modules.camera.frame import Frame
 from modules.camera.gate import Gate
-from modules.camera.motion import STILL, GateRules
+from modules.camera.motion import BLIND, GateRules
 from tests.modules.camera.still import HEIGHT, START, WIDTH, noisy, scene, settled
 
 
@@ -67,7 +67,7 @@ def test_a_part_that_stops_is_absorbed() -> None:
 def test_a_camera_that_changes_its_size_starts_over() -> None:
     gate = Gate()
     settled(gate, scene())
-    assert gate.watch(np.zeros((100, 300, 3), np.uint8)) == STILL
+    assert gate.watch(np.zeros((100, 300, 3), np.uint8)) == BLIND
 
 
 def test_grey_pictures_are_taken_too() -> None:
