@@ -1,6 +1,6 @@
 """``python -m models.training [PACKAGE ...]``: fit, judge and write the model packages of this repository.
 
-Every fit is kept in the work folder; run again, and only what is missing is fitted.
+Every fit is kept in the work folder; run again, and only what is missing is fitted, or what has another recipe now.
 """
 
 import argparse
@@ -34,6 +34,8 @@ def main() -> None:
         parser.error(f"no package {', '.join(sorted(unknown))}; there are {', '.join(PACKAGES)}")
     if not options.data.is_dir():
         parser.error(f"no data in {options.data}: say --data or MILLWATCH_DATA")
+    if options.quick:
+        options.work /= "quick"  # hardly fitted: never to be taken for a fit
     todo = [job for name in names for job in jobs.jobs_of(name)]
     jobs.run_all(todo, options.data, options.work, options.workers, quick=options.quick)
     for name in names:

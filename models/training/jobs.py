@@ -1,5 +1,7 @@
 """The fits, each in a process of its own and each remembered, so that an interrupted `make train` goes on where it was.
 
+What another recipe left behind is not taken over (recipe.py).
+
 A job is a package, a split and a fold: split `honest` or `easy` trains on the other folds and scores this one; split
 `final` trains on everything and keeps the network. Where a network has parts, each is fitted by itself; they are joined
 when all folds are there, for the scales of the parts are of all folds' scores.
@@ -22,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from devices import rolling_bearing
-from models.training import bearing, cards, doubt, export, marks, sources, steel, tiles, waves, whole
+from models.training import bearing, cards, doubt, export, marks, recipe, sources, steel, tiles, waves, whole
 from models.training.figures import even_odds
 from models.training.fitting import AT_ONCE, each_batch, scores, seed
 from models.training.lite import Trunk, Unfolded
@@ -51,8 +53,9 @@ class Job:
 
     @property
     def file(self) -> str:
-        """Name of its result in the work folder."""
-        return "-".join((self.package, *([self.part] if self.part else []), self.split, f"{self.fold}.npz"))
+        """Name of its result in the work folder: another one when the code has changed that fits."""
+        name = (self.package, *([self.part] if self.part else []), self.split, f"{self.fold}", f"{recipe.today()}.npz")
+        return "-".join(name)
 
 
 def jobs_of(package: str) -> list[Job]:
