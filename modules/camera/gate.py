@@ -142,7 +142,7 @@ class Gate:
         )
         self._enclosed = Enclosed(rows, columns)
         self._pose = HOME
-        self._settling = self._unsettled()
+        self._settling = Settling(rules)
         self._anew, self._lost, self._standing = False, 0, []
         self._look(small, np.zeros(small.shape, np.uint8), [])
 
@@ -193,7 +193,7 @@ class Gate:
         if self._lost >= rules.patience:
             self._changes += 1
             self._lost, self._pose = 0, HOME
-            self._settling = self._unsettled()
+            self._settling = Settling(rules)
         return True
 
     @staticmethod
@@ -205,34 +205,13 @@ class Gate:
         watched = cv2.resize(known.watched.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
         return float(np.count_nonzero(changed & watched)) / max(1, int(np.count_nonzero(watched)))
 
-    def _unsettled(self) -> Settling:
-        rules = self.rules
-        return Settling(rules.settle, rules.settle_moving, rules.longest_settle)
-
     def _settle(self, known: Background, settling: Settling, small: Grey, logs: Grey, seen: Compared) -> Motion:
         """Learn the scene anew: at the start, and when nearly everything has changed."""
-        if not settling.frames:
-            known.replace(logs)
-        settling.add(small, still=seen.count < 2 * self.rules.min_area * small.size)
-        known.follow_light(seen, small)
-        known.follow(logs, 0.5 if len(settling.frames) <= 5 else 0.2)
-        known.learn_first_noise(seen.height)
-        known.things[:] = 0
         self._standing = []
-        if settling.due:
-            known.replace(logarithm(settling.view()))
-            if settling.stands or self._agreed(known, settling):
-                self._settling = None
-            else:
-                settling.longer()
+        if settling.learn(known, small, logs, seen):
+            self._settling = None
         self._look(small, seen.mask, [])
         return BLIND
-
-    def _agreed(self, known: Background, settling: Settling) -> bool:
-        """Whether what was learnt was seen bare, nearly everywhere and most of the time."""
-        masks = [known.compare(small, logarithm(small)).mask for small in settling.frames]
-        doubtful = int(np.count_nonzero(np.mean(masks, axis=0) >= self.rules.doubtful))
-        return doubtful < self.rules.min_area * masks[0].size
 
     def _change(self, known: Background, small: Grey, logs: Grey, seen: Compared, threshold: float) -> _Change:
         """What sharp edges enclose, with the light as it is beside that."""

@@ -9,6 +9,7 @@ from modules.camera.conveyor import Belt
 from modules.camera.event import Event
 from modules.camera.frame import Frame
 from modules.camera.gate import Gate
+from modules.camera.motion import USUAL
 from modules.camera.settling import Settling
 from tests.modules.camera.still import HEIGHT, START, WIDTH, noisy, scene
 
@@ -34,7 +35,7 @@ def small(index: int, step: int, pitch: int, part: int, random: np.random.Genera
     seed=st.integers(0, 99),
 )
 def test_parts_that_pass_leave_nothing(step: int, pitch: int, covered: float, count: int, seed: int) -> None:
-    random, settling, part = np.random.default_rng(seed), Settling(8, 28, 112), int(covered * pitch)
+    random, settling, part = np.random.default_rng(seed), Settling(USUAL), int(covered * pitch)
     frames = [small(index, step, pitch, part, random) for index in range(count)]
     for frame in frames:
         settling.add(frame, still=False)
@@ -44,7 +45,7 @@ def test_parts_that_pass_leave_nothing(step: int, pitch: int, covered: float, co
 
 
 def test_frames_in_which_nothing_moves_are_enough_by_themselves() -> None:
-    settling = Settling(8, 28, 112)
+    settling = Settling(USUAL)
     for index in range(20):
         settling.add(BELT if index % 3 == 1 else BELT + 90, still=index % 3 == 1)
         assert not settling.due
@@ -55,7 +56,7 @@ def test_frames_in_which_nothing_moves_are_enough_by_themselves() -> None:
 
 
 def test_it_asks_after_28_frames_and_twice_as_many_each_time_and_ends_after_112() -> None:
-    settling, asked = Settling(8, 28, 112), []
+    settling, asked = Settling(USUAL), []
     while not settling.stands:
         settling.add(BELT, still=False)
         if settling.due:
