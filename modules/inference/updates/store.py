@@ -7,6 +7,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -74,8 +75,11 @@ class Store:
 
     def targets(self) -> list[str]:
         """All that are marked, the oldest first."""
-        marks = sorted(self._folder.glob(f"*/*/*{_MARK}"), key=lambda each: each.stat().st_mtime)
-        return [str(each.relative_to(self._folder)).removesuffix(_MARK) for each in marks]
+        marked = []
+        for mark in self._folder.glob(f"*/*/*{_MARK}"):
+            with suppress(FileNotFoundError):  # removed meanwhile: one process brings packages, another lets them go
+                marked.append((mark.stat().st_mtime, str(mark.relative_to(self._folder)).removesuffix(_MARK)))
+        return [target for _, target in sorted(marked)]
 
     def bound(self, used: Collection[str], spare: int) -> list[str]:
         """Remove the oldest that are not used until `spare` of those are left; which ones went."""

@@ -158,3 +158,11 @@ def test_the_oldest_that_nothing_needs_go_first(
     assert store.bound({targets[0]}, 2) == [targets[1], targets[2]]
     assert store.targets() == [targets[0], targets[3], targets[4]]
     assert store.find(targets[1]) is None
+
+
+def test_one_that_is_removed_while_they_are_listed_is_not_there(packed: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    folder = store.install(TARGET, packed, MB)
+    folder.with_name("0.9.0.verified").symlink_to(tmp_path / "gone")  # listed, and not there when it is looked at
+    assert store.targets() == [TARGET]
+    assert store.bound(set(), 0) == [TARGET]
