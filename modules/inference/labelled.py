@@ -5,6 +5,7 @@ A file `ALERT.labelled` is the sample message as a member of a batch (docs/forma
 first out. Whoever teaches reads the folder; this writes it. Blocks: call it from a thread. Raises OSError.
 """
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,21 +21,27 @@ class Labelled:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()  # verdicts, tidying and forgetting come from threads of their own
         self._count = len(self._files())
 
     def judge(self, alert: str, verdict: str, sample: Message | None, *, megabytes: float) -> None:
         """Keep a sample with what a person says; without one the verdict on what is kept already changes."""
         path = self._folder / f"{alert}{SUFFIX}"
-        if megabytes > 0 and verdict != UNSURE:
-            kept = sample or self._read(path)
-            if kept is not None:
-                self._write(path, replace(kept, properties={**kept.properties, "verdict": verdict}))
-        elif verdict == UNSURE:
-            path.unlink(missing_ok=True)
-        self.bound(megabytes)
+        with self._lock:
+            if megabytes > 0 and verdict != UNSURE:
+                kept = sample or self._read(path)
+                if kept is not None:
+                    self._write(path, replace(kept, properties={**kept.properties, "verdict": verdict}))
+            elif verdict == UNSURE:
+                path.unlink(missing_ok=True)
+            self._bound(megabytes)
 
     def bound(self, megabytes: float) -> None:
         """Let the oldest go until the rest has room."""
+        with self._lock:
+            self._bound(megabytes)
+
+    def _bound(self, megabytes: float) -> None:
         found = sorted(((path.stat().st_mtime, path) for path in self._files()), reverse=True)
         total, self._count = 0, len(found)
         for _, path in found:
@@ -45,11 +52,12 @@ class Labelled:
 
     def forget(self) -> int:
         """Delete everything; how many samples there were."""
-        files = self._files()
-        for path in files:
-            path.unlink(missing_ok=True)
-        self._count = 0
-        return len(files)
+        with self._lock:
+            files = self._files()
+            for path in files:
+                path.unlink(missing_ok=True)
+            self._count = 0
+            return len(files)
 
     def __len__(self) -> int:
         """How many samples there are. Does not block: health asks in the event loop."""

@@ -1,7 +1,9 @@
 """What people judged stays here to be learnt from: where it is wanted, under the last verdict, bounded, deleted."""
 
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,35 @@ def test_the_oldest_make_room_and_no_room_keeps_none(tmp_path: Path, frame: Fram
     assert labelled.forget() == 8
     labelled.judge("a", "true", frame(b"x"), megabytes=0)
     assert len(labelled) == 0
+
+
+def test_verdicts_tidying_and_forgetting_at_once_do_not_trip_over_each_other(
+    tmp_path: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = Labelled(tmp_path)
+    at_once = labelled._files
+
+    def slowly() -> list[Path]:
+        found = at_once()
+        time.sleep(0.001)  # as on a slow disk
+        return found
+
+    monkeypatch.setattr(labelled, "_files", slowly)
+
+    def judge(name: str) -> None:
+        for number in range(100):
+            labelled.judge(f"{name}{number % 7}", ("true", "unsure")[number % 2], frame(b"x" * 1000), megabytes=1)
+
+    def tidy(what: Callable[[], object]) -> None:
+        while not all(each.done() for each in judging):
+            what()
+
+    with ThreadPoolExecutor(4) as pool:
+        judging = [pool.submit(judge, name) for name in "ab"]
+        others = [pool.submit(tidy, what) for what in (lambda: labelled.bound(0.005), labelled.forget)]
+        for each in (*judging, *others):
+            each.result()
+    assert len(labelled) == len(files(tmp_path))
 
 
 @pytest.mark.parametrize("wanted", [0.0, 4.0])
