@@ -163,7 +163,8 @@ def test_views_and_health_tell_of_the_gate(
         assert kind == "image/jpeg" and body.startswith(b"\xff\xd8")
         with pytest.raises(LookupError):
             module._view_gate({"source": "nobody"})
-        assert module._cameras()["line"]["gate"] == module._watches["line"].tuner.figures()
+        # The gate learns on meanwhile.
+        await until(lambda: module._cameras()["line"]["gate"] == module._watches["line"].tuner.figures())
 
     play(edge, part)
 
