@@ -1,6 +1,8 @@
-"""Local contrast: a picture's brightness against that of its surroundings, in units of how much it varies there.
+"""Local contrast: a picture's logarithm of brightness against that of its surroundings, in units of how much it varies.
 
-Within the network, so that whoever runs the package need not know of it. A letterbox's black border takes no part.
+A hole swallows a share of the light, be it in a dark edge or in a bright one: that is what the logarithm is for. The
+unit is one for the whole picture, for what is local to a defect beside an edge is the edge. Within the network, so that
+whoever runs the package need not know of it. A letterbox's black border takes no part.
 """
 
 from typing import Final
@@ -15,7 +17,9 @@ from models.training.crops import MOST
 
 CELL: Final = 16  # pixels; means of cells are what the surroundings are made of
 REACH: Final = 40.0  # pixels: deviation of the Gaussian that weighs the surroundings
-LEAST: Final = 3 / 255  # of the variation: an even grey is not blown up
+SOFT: Final = 10 / 255  # is added to all brightness: what is darker is a sensor's noise
+MORE: Final = 1.2  # times as much as its usual cell varies the whole picture, edges and all
+LEAST: Final = 0.04  # of the variation: an even grey is not blown up
 
 
 class LocalContrast(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
@@ -39,10 +43,20 @@ class LocalContrast(nn.Module):  # type: ignore[misc]  # torch is not there wher
         down, across = self.down[:height, : height // CELL], self.across[: width // CELL, :width]
         down = down / torch.maximum(down @ functional.avg_pool2d(rows, (CELL, 1)), torch.tensor(1e-6))
         across = across / torch.maximum(functional.avg_pool2d(columns, (1, CELL)) @ across, torch.tensor(1e-6))
-        apart = (x - down @ functional.avg_pool2d(x, CELL) @ across) * inside
-        around = down @ functional.avg_pool2d(apart * apart, CELL) @ across
-        varies = torch.maximum(torch.sqrt(around), torch.tensor(LEAST))
-        return torch.maximum(torch.minimum(apart / varies, torch.tensor(MOST)), torch.tensor(-MOST)), inside
+        # Minus the negative: of a sum the quantiser would make eight bits.
+        light = torch.log(x - (-SOFT)) * inside
+        apart = (light - down @ functional.avg_pool2d(light, CELL) @ across) * inside
+        apart = apart / _variation(apart, inside)
+        return torch.maximum(torch.minimum(apart, torch.tensor(MOST)), torch.tensor(-MOST)), inside
+
+
+def _variation(apart: Tensor, inside: Tensor) -> Tensor:
+    """What is usual in the cells of each picture, (n, 1, 1, 1): a geometric mean, which an edge hardly moves."""
+    shown = functional.avg_pool2d(inside, CELL)
+    squares = functional.avg_pool2d(apart * apart, CELL) / torch.maximum(shown, torch.tensor(1e-6))
+    deviation = torch.maximum(torch.sqrt(squares), torch.tensor(LEAST))
+    area = torch.maximum(shown.sum((2, 3), keepdim=True), torch.tensor(1e-6))
+    return MORE * torch.exp((torch.log(deviation) * shown).sum((2, 3), keepdim=True) / area)
 
 
 def _weights(side: int) -> NDArray[np.float32]:

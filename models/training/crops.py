@@ -23,6 +23,7 @@ STILL: Final = 0.4  # share of pieces that are only flipped, so that sharp ones 
 SHEAR: Final = 0.05
 MOST: Final = 6.0  # of contrast, each way: what is further off is as good as that
 RELIT: Final = 0.7  # share of pieces under another light
+BEVELLED: Final = 0.2  # share of pieces with a strip that is brighter or darker, as the bevel of an edge is
 
 Plane = NDArray[np.float32]
 
@@ -113,6 +114,8 @@ class Crops:
         mask = np.asarray(cv2.warpAffine(sheet.mask, matrix, size) / 255, np.float32)
         if random.random() < RELIT:
             contrast = self._relit(contrast)
+        if random.random() < BEVELLED:
+            contrast = contrast + self._bevel()
         contrast = np.clip(contrast * inside, -MOST, MOST).astype(np.float32)
         return Piece(contrast, mask, inside.astype(np.float32), known=not sheet.bad or bool(sheet.mask.any()))
 
@@ -128,3 +131,10 @@ class Crops:
         if random.random() < 0.2:
             contrast = np.asarray(cv2.GaussianBlur(contrast, (0, 0), random.uniform(0.4, 1.0)), np.float32)
         return contrast
+
+    def _bevel(self) -> Plane:
+        """A strip along the grinding, from top to bottom: how much brighter it is, (1, SIDE)."""
+        random = self._random
+        middle, width, soft = random.uniform(0, SIDE), random.uniform(10, 60), np.exp(random.uniform(-1, 1.5))
+        within = width / 2 - np.abs(np.arange(SIDE) - middle)
+        return np.asarray(random.uniform(-3, 3) / (1 + np.exp(-within / soft))[None], np.float32)

@@ -1,9 +1,12 @@
 """Pieces of pictures to learn from: where they lie, and that the mask goes with the picture."""
 
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.training import crops as recipe
 from models.training.crops import ANYWHERE, AROUND, MOST, SIDE, Crops, Sheet
 
 
@@ -29,15 +32,32 @@ def test_the_mask_lies_over_the_defect_and_both_within_the_picture(
     seed: int, shape: tuple[int, int], at: float
 ) -> None:
     crops = Crops([sheet((300, 300)), sheet(shape, label="crack", group=1, at=at)], [], np.random.default_rng(seed))
-    for _ in range(2):
-        piece = crops.draw()
+    for bevelled in (0.0, 1.0):
+        with patch.object(recipe, "BEVELLED", bevelled):
+            piece = crops.draw()
         assert piece.contrast.shape == piece.mask.shape == piece.inside.shape == (SIDE, SIDE)
         assert np.abs(piece.contrast).max() <= MOST
         assert not piece.contrast[piece.inside == 0].any()
         assert piece.known
         surely = piece.mask == 1
-        if surely.any():  # stands out, under whatever light
+        if surely.any() and not bevelled:  # stands out, under whatever light
             assert piece.contrast[surely].mean() > np.median(piece.contrast[piece.inside == 1]) + 1.5
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1))
+def test_a_bevel_is_a_strip_from_top_to_bottom_and_no_defect(seed: int) -> None:
+    crops = Crops([sheet((400, 400))], [], np.random.default_rng(seed))
+    with patch.multiple(recipe, BEVELLED=1.0, RELIT=0.0, AROUND=0.0, ANYWHERE=0.0):
+        pieces = [crops.draw() for _ in range(20)]
+    for piece in pieces:
+        shown = piece.inside * piece.inside[SIDE // 2] == 1
+        assert np.abs(piece.contrast - piece.contrast[SIDE // 2])[shown].max() < 1e-6
+        assert not piece.mask.any()
+    across = np.abs([piece.contrast[SIDE // 2] for piece in pieces])
+    assert 1 < across.max() <= 3
+    # Narrow: most of a piece is as it was.
+    assert np.median(np.mean(across > 0.2, axis=1)) < 0.3
 
 
 def test_half_of_the_pieces_hold_a_defect_and_some_of_the_others_are_of_the_same_tiles() -> None:
