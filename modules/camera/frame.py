@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -30,20 +31,26 @@ class BadPicture(ValueError):
 
 
 class Lazy:
-    """A picture that is made when somebody first wants it: most frames are looked at in grey and never sent."""
+    """A picture that is made when somebody first wants it: most frames are looked at in grey and never sent.
 
-    __slots__ = ("_made", "_make")
+    It is made once, whoever wants it at the same time: of two threads that have FFmpeg convert one frame, one may never
+    come back.
+    """
+
+    __slots__ = ("_lock", "_made", "_make")
 
     def __init__(self, make: Callable[[], Picture]) -> None:
+        self._lock = Lock()
         self._make: Callable[[], Picture] | None = make
         self._made: Picture | None = None
 
     def get(self) -> Picture:
         """The picture; raises what `make` raises."""
-        if self._made is None:
-            assert self._make is not None
-            self._made, self._make = self._make(), None
-        return self._made
+        with self._lock:
+            if self._made is None:
+                assert self._make is not None
+                self._made, self._make = self._make(), None
+            return self._made
 
 
 @dataclass(frozen=True, slots=True, eq=False)

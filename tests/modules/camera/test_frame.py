@@ -1,14 +1,36 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.camera.frame import BadPicture, _jpeg, decode, encode
+from modules.camera.frame import BadPicture, Lazy, Picture, _jpeg, decode, encode
 
 
 def jpeg(height: int, width: int) -> bytes:
     return cv2.imencode(".jpg", np.zeros((height, width, 3), np.uint8))[1].tobytes()
+
+
+def test_two_who_want_a_picture_at_once_have_it_made_once() -> None:
+    begun, another = Event(), Event()
+
+    def make() -> Picture:
+        if begun.is_set():
+            another.set()
+        begun.set()
+        another.wait(0.5)  # time for the other one to begin, too
+        return np.zeros((4, 4, 3), np.uint8)
+
+    lazy = Lazy(make)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(lazy.get)
+        assert begun.wait(30)
+        second = threads.submit(lazy.get)
+        assert first.result() is second.result()
+    assert not another.is_set()
 
 
 def test_a_picture_comes_back_in_its_size() -> None:
