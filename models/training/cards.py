@@ -65,9 +65,10 @@ def tile_card() -> Card:
             "that either part suffices was decided on folds 0, 1 and 3. That the four highest cells speak for a "
             "picture and not twelve, that `whole` learns 24 epochs and not 9, and is two, was decided on all five, and "
             "so was what `marks` sees, the logarithm of brightness with bevels in a fifth of the pieces, of four "
-            "kinds; any four of the folds would have chosen that one. With cells and scales of the folds that are not "
-            "judged the AUROC is 0.968. Chance: `marks` fitted once more, learning in another order, has 0.973 with "
-            "the same `whole` (docs/decisions/tile-limits.md)",
+            "kinds; any four of the folds would have chosen that one by the mean of its fits, but brightness by the "
+            "first fits alone in four of five. With cells and scales of the folds that are not judged the AUROC is "
+            "0.968. Chance: `marks` fitted once more, learning in another order, has 0.973 with the same `whole` "
+            "(docs/decisions/tile-limits.md)",
             "limits": "50 tiles show all the defects and 7 of them cracks; 15 of the 43 pictures of cracks are of one "
             "tile. A single tile moves the figures of its fold by up to a tenth. Three tiles have pictures of both "
             "labels that show the same defect.",

@@ -33,8 +33,8 @@ class BadPicture(ValueError):
 class Lazy:
     """A picture that is made when somebody first wants it: most frames are looked at in grey and never sent.
 
-    It is made once, whoever wants it at the same time: of two threads that have FFmpeg convert one frame, one may never
-    come back.
+    It is made once, whoever wants it at the same time: two threads that have FFmpeg convert one frame hang or
+    crash.
     """
 
     __slots__ = ("_lock", "_made", "_make")

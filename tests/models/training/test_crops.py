@@ -32,7 +32,7 @@ def test_the_mask_lies_over_the_defect_and_both_within_the_picture(
     seed: int, shape: tuple[int, int], at: float
 ) -> None:
     crops = Crops([sheet((300, 300)), sheet(shape, label="crack", group=1, at=at)], [], np.random.default_rng(seed))
-    for bevelled in (0.0, 1.0):
+    for bevelled in (0.0, 0.0, 1.0):
         with patch.object(recipe, "BEVELLED", bevelled):
             piece = crops.draw()
         assert piece.contrast.shape == piece.mask.shape == piece.inside.shape == (SIDE, SIDE)
