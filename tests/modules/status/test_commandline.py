@@ -113,12 +113,16 @@ def test_a_bundle_of_a_module_that_is_down_has_what_is_on_disk(play_line: Play, 
         await line.settled()
 
     play_line(part)
+    (tmp_path / "gone").symlink_to("nowhere")  # as a file that goes between the listing and the look at it
     out = tmp_path / "b.zip"
     arguments = ["bundle", "--url", "http://127.0.0.1:9", "--state", str(tmp_path), "--out", str(out)]
     assert commandline.main(arguments) == 0
     files = dict(contents(out.read_bytes()))
     kept = orjson.loads(files["kept.json"])
     assert (kept["check"], kept["alerts"][0]["source"]) == ("ok", "press3/vibration-velocity")
+    sizes = orjson.loads(files["system.json"])["state"]
+    assert "gone" not in sizes
+    assert any(sizes.values())
     assert "alerts.json: http://127.0.0.1:9 does not answer" in files["README.txt"]
 
 
