@@ -109,6 +109,9 @@ mutants: $(VENV)/.dev ## one-line sabotages: a named test must fail for each
 	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+# Else the C library gives back to the system what a step has used, and asks for it anew at the next one.
+train: export MALLOC_MMAP_MAX_ = 0
+train: export MALLOC_TRIM_THRESHOLD_ = 8000000000
 train: .venv-train/.train ## the model packages again, from the real data (DATA=dir, default ../shared/data)
 	.venv-train/bin/python -m models.training $(if $(DATA),--data "$(DATA)")
 

@@ -23,6 +23,8 @@ STILL: Final = 0.4  # share of pieces that are only flipped, so that sharp ones 
 SHEAR: Final = 0.05
 MOST: Final = 6.0  # of contrast, each way: what is further off is as good as that
 RELIT: Final = 0.7  # share of pieces under another light
+CUT: Final = 0.3  # share of pieces in which the picture ends sooner, if it can beside the defect
+BESIDE: Final = 30.0  # pixels at most between a place of the defect, or any place, and such an end
 BEVELLED: Final = 0.2  # share of pieces with a strip that is brighter or darker, as the bevel of an edge is
 
 Plane = NDArray[np.float32]
@@ -112,6 +114,9 @@ class Crops:
         )
         inside = cv2.warpAffine(np.ones(sheet.contrast.shape, np.float32), matrix, size, borderValue=0) > 0.5
         mask = np.asarray(cv2.warpAffine(sheet.mask, matrix, size) / 255, np.float32)
+        if random.random() < CUT:
+            inside &= self._nearer(mask)
+            mask = mask * inside
         if random.random() < RELIT:
             contrast = self._relit(contrast)
         if random.random() < BEVELLED:
@@ -131,6 +136,16 @@ class Crops:
         if random.random() < 0.2:
             contrast = np.asarray(cv2.GaussianBlur(contrast, (0, 0), random.uniform(0.4, 1.0)), np.float32)
         return contrast
+
+    def _nearer(self, mask: Plane) -> NDArray[np.bool_]:
+        """Where a picture is that ends beside a defect: it may lie at the very edge, and edges may lie anywhere."""
+        random, axis = self._random, int(self._random.integers(2))
+        places = np.flatnonzero(mask.max(1 - axis) > 0)
+        place = float(random.choice(places)) if len(places) else random.uniform(0, SIDE)
+        beside = random.uniform(1, BESIDE)
+        line = np.arange(SIDE)
+        within = line < place + beside if place > SIDE / 2 else line > place - beside  # the larger part stays
+        return np.broadcast_to(within[:, None] if axis == 0 else within[None], (SIDE, SIDE))
 
     def _bevel(self) -> Plane:
         """A strip along the grinding, from top to bottom: how much brighter it is, (1, SIDE)."""

@@ -24,9 +24,11 @@ def batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield order[start : start + size]
 
 
-def upper_optimiser(net: nn.Module, rate: float, head_rate: float) -> torch.optim.Optimizer:
-    """For a network on a trunk: that learns from stride 4 on, everything else at the head's rate."""
-    trunk = [weight for group in net.trunk.groups[2:] for weight in group.parameters()]
+def upper_optimiser(net: nn.Module, fixed: int, rate: float, head_rate: float) -> torch.optim.Optimizer:
+    """For a network on a trunk whose first groups are fixed: the others learn, and all else at the head's rate."""
+    net.trunk.requires_grad_(requires_grad=False)
+    net.trunk.groups[fixed:].requires_grad_()
+    trunk = list(net.trunk.groups[fixed:].parameters())
     head = [weight for name, weight in net.named_parameters() if not name.startswith("trunk.")]
     parts = [{"params": trunk, "lr": rate}, {"params": head, "lr": head_rate}]
     return torch.optim.AdamW(parts, weight_decay=0.03)

@@ -4,7 +4,7 @@ What another recipe left behind is not taken over (recipe.py).
 
 A job is a package, a split and a fold: split `honest` or `easy` trains on the other folds and scores this one; split
 `final` trains on everything and keeps the network. Where a network has parts, each is fitted by itself; they are joined
-when all folds are there, for the scales of the parts are of all folds' scores.
+when all folds are there, for the scales of the parts are of other folds' scores.
 """
 
 import hashlib
@@ -38,8 +38,13 @@ EASY_FOLDS: Final = {"steel": 1, "tile": 0}  # of the easy split: one shows the 
 SIZES: Final = (7, 14, 21)
 QUICK: Final = 0.02  # share of the steps, to see that everything runs
 PICTURES: Final[Mapping[str, ModuleType]] = {tiles.NAME: tiles, steel.NAME: steel}
-# Of the tile network: what fits each part, and the order in which it learns.
-PARTS: Final[Mapping[str, tuple[ModuleType, int]]] = {"marks": (marks, 0), "whole": (whole, 0), "twin": (whole, 1)}
+MARKS: Final = ("marks 0", "marks 1")
+WHOLES: Final = ("whole 0", "whole 1")
+# Of the tile network's parts: what fits each, and the order in which it learns.
+PARTS: Final[Mapping[str, tuple[ModuleType, int]]] = {
+    **{name: (marks, number) for number, name in enumerate(MARKS)},
+    **{name: (whole, number) for number, name in enumerate(WHOLES)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def run_all(jobs: Sequence[Job], data: Path, work: Path, workers: int, *, quick:
         bearing_windows(data, work, quick=quick)
     if any(job.package == steel.NAME for job in missing):
         steel.seen(steel.load(data), work, quick=quick)
-    for module in {PARTS[job.part][0] for job in missing if job.part}:  # twins see the same
+    for module in {PARTS[job.part][0] for job in missing if job.part}:  # those of one kind see the same
         module.seen(tiles.load(data), work, quick=quick)
     joining = [job for job in missing if job.package == tiles.NAME and not job.part]
     context = multiprocessing.get_context("spawn")
@@ -166,23 +171,23 @@ def _joined(job: Job, data: Path, work: Path) -> dict[str, Any]:
 
 
 def tile_network(job: Job, dataset: tiles.Tiles, work: Path) -> TileNet:
-    """The parts of a fold, or those fitted on everything, joined with the scales of all folds' scores."""
-    nets = []
+    """The parts of a fold, joined with the scales of the other folds' scores; or all, with those of all folds."""
+    nets: dict[str, Any] = {}
     for part, (module, _) in PARTS.items():
-        net = restored(module.network(Trunk), result_of(Job(job.package, job.split, job.fold, part), work))
-        net.trunk.stem = Unfolded(net.trunk.stem)
-        nets.append(net)
-    first, *others = PARTS
-    net = TileNet(nets[0], nets[1:], (_scale((first,), dataset, work), _scale(others, dataset, work)))
+        nets[part] = restored(module.network(Trunk), result_of(Job(job.package, job.split, job.fold, part), work))
+        nets[part].trunk.stem = Unfolded(nets[part].trunk.stem)
+    folds = [fold for fold in range(FOLDS) if job.split == "final" or fold != job.fold]
+    scales = (_scale(MARKS, folds, dataset, work), _scale(WHOLES, folds, dataset, work))
+    net = TileNet([nets[part] for part in MARKS], [nets[part] for part in WHOLES], scales)
     net.eval()
     return net
 
 
-def _scale(parts: Sequence[str], dataset: tiles.Tiles, work: Path) -> Scale:
-    """Of the mean of what some parts answered to all pictures, none of which they had learnt from."""
-    folds = [[result_of(Job(tiles.NAME, "honest", fold, part), work) for part in parts] for fold in range(FOLDS)]
-    rows = np.concatenate([each[0]["rows"] for each in folds])
-    evidence = np.concatenate([np.mean([part["defect"] for part in each], axis=0) for each in folds])
+def _scale(parts: Sequence[str], folds: Sequence[int], dataset: tiles.Tiles, work: Path) -> Scale:
+    """Of the mean of what some parts answered to the pictures of these folds, none of which they had learnt from."""
+    answers = [[result_of(Job(tiles.NAME, "honest", fold, part), work) for part in parts] for fold in folds]
+    rows = np.concatenate([each[0]["rows"] for each in answers])
+    evidence = np.concatenate([np.mean([part["defect"] for part in each], axis=0) for each in answers])
     return Scale(*even_odds(evidence, dataset.bad[rows]))
 
 

