@@ -11,14 +11,14 @@ import os
 import platform
 import shutil
 import sqlite3
-import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from modules.common.folder import sizes
 from modules.common.version import VERSION
 from modules.status.client import Client, UnreachableError
 from modules.status.redact import redacted, text
@@ -137,18 +137,9 @@ def _system(state: Path) -> dict[str, object]:
         "sqlite": sqlite3.sqlite_version,
         "edge": {name: os.environ.get(f"IOTEDGE_{name}", "") for name in ("DEVICEID", "MODULEID", "APIVERSION")},
         "environment": {name: value for name, value in os.environ.items() if name.startswith("MILLWATCH_")},
-        "state": dict(_sizes(state)),
+        "state": sizes(state),
         "disk": None if disk is None else {"total": disk.total, "free": disk.free},
     }
-
-
-def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
-    """Of the files in a folder that a module works in: what goes before it is looked at is left out."""
-    for each in sorted(folder.glob("*")):
-        with suppress(FileNotFoundError):
-            found = each.stat()
-            if stat.S_ISREG(found.st_mode):
-                yield each.name, found.st_size
 
 
 def _readme(now: datetime, missing: list[str]) -> str:

@@ -20,6 +20,7 @@ from modules.cache.store.opening import DATABASE
 from modules.cache.store.salvage import Salvage
 from modules.cache.store.state import Limits
 from modules.cache.store.store import Append, Appended, Store
+from modules.common.folder import sizes
 
 T = TypeVar("T")
 
@@ -135,8 +136,7 @@ class House:
         found = []
         for folder in sorted(self.root.glob("set-aside-*")):
             reason = folder.name.rsplit("-", 1)[-1]
-            size = sum(item.stat().st_size for item in folder.iterdir() if item.is_file())
-            found.append(SetAside(folder, reason, size, ADVICE.get(reason, "")))
+            found.append(SetAside(folder, reason, sum(sizes(folder).values()), ADVICE.get(reason, "")))
         return found
 
     def _settle(self) -> None:
