@@ -24,11 +24,12 @@ def batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield order[start : start + size]
 
 
-def upper_optimiser(net: nn.Module, fixed: int, rate: float, head_rate: float) -> torch.optim.Optimizer:
-    """For a network on a trunk whose first groups are fixed: the others learn, and all else at the head's rate."""
+def upper_optimiser(net: nn.Module, rate: float, head_rate: float) -> torch.optim.Optimizer:
+    """For a network that leaves `FIXED` groups of its trunk as they are: the others learn, and the head at its rate."""
+    learning = net.trunk.groups[net.FIXED :]
     net.trunk.requires_grad_(requires_grad=False)
-    net.trunk.groups[fixed:].requires_grad_()
-    trunk = list(net.trunk.groups[fixed:].parameters())
+    learning.requires_grad_()
+    trunk = list(learning.parameters())
     head = [weight for name, weight in net.named_parameters() if not name.startswith("trunk.")]
     parts = [{"params": trunk, "lr": rate}, {"params": head, "lr": head_rate}]
     return torch.optim.AdamW(parts, weight_decay=0.03)

@@ -24,7 +24,6 @@ from models.training.tiles import HEIGHT, PREPARE, WIDTH, Tiles, prepared, rende
 from modules.camera import conveyor
 from modules.inference import pictures
 
-FIXED: Final = 3  # of the trunk's groups; it learns from stride 8 on
 STEPS: Final = 1100
 BATCH: Final = 12
 RATE: Final = 8e-4  # of the trunk
@@ -90,7 +89,7 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int, effort: float = 1
     random = seed(number)
     net = network(lite.pretrained)
     net.to(memory_format=torch.channels_last)
-    optimiser = upper_optimiser(net, FIXED, RATE, HEAD_RATE)
+    optimiser = upper_optimiser(net, RATE, HEAD_RATE)
     fixed = lite.Fixed(net.fixed, [torch.zeros(1, 1, crops.SIDE // by, crops.SIDE // by) for by in (1, STRIDE)])
     steps = max(4, round(STEPS * effort))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))

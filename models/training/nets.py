@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,8 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 class MarkNet(nn.Module):  # type: ignore[misc]  # as above
     """Pictures (n, 1, h, w) in 0 to 1 to a heat map (n, h / 4, w / 4): where the defect is."""
+
+    FIXED: Final = 3  # of the trunk's groups; it learns from stride 8 on
 
     def __init__(self, trunk: Trunk, channels: int = 40) -> None:
         super().__init__()
@@ -100,6 +103,8 @@ class MarkNet(nn.Module):  # type: ignore[misc]  # as above
 
 class WholeNet(nn.Module):  # type: ignore[misc]  # as above
     """Pictures (n, 1, h, w) in 0 to 1, stretched to a small square: how much speaks for a defect, (n,)."""
+
+    FIXED: Final = 2  # of the trunk's groups; it learns from stride 4 on
 
     def __init__(self, trunk: Trunk, stretch: Stretch, width: int = 48) -> None:
         super().__init__()

@@ -28,7 +28,6 @@ from modules.inference import pictures
 SIDE: Final = 192
 STRIDE: Final = 8  # of the heat it learns by, in its own pixels
 BLOCKS: Final = 2  # of the trunk's last group: there are two networks, and both are to fit into a megabyte
-FIXED: Final = 2  # of the trunk's groups; it learns from stride 4 on
 VARIANTS: Final = 8  # of each picture, the first one is the picture itself
 EPOCHS: Final = 24
 BATCH: Final = 16
@@ -141,7 +140,7 @@ def fit(rows: NDArray[np.int64], learnt: Seen, *, number: int, effort: float = 1
     random, tiles, epochs = seed(number), learnt.tiles, max(2, round(EPOCHS * effort))
     net = network(lite.pretrained)
     net.to(memory_format=torch.channels_last)
-    optimiser = upper_optimiser(net, FIXED, RATE, HEAD_RATE)
+    optimiser = upper_optimiser(net, RATE, HEAD_RATE)
     steps = epochs * (len(_epoch(tiles, rows, random)) // BATCH + 3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [RATE, HEAD_RATE], total_steps=steps, pct_start=0.2)
     net.train()
