@@ -20,6 +20,7 @@ import orjson
 
 from modules.inference import pipe
 from modules.inference.errors import BadInputError, ChildGoneError, ModelError
+from modules.inference.process import ended, kill
 from modules.inference.sizing import Sizing
 
 log = logging.getLogger(__name__)
@@ -285,10 +286,8 @@ class Engine:
         if grace_s:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
-                    await self._process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+                    await ended(self._process)
+        await kill(self._process)
 
 
 async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> dict[str, Any]:

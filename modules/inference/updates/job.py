@@ -1,7 +1,6 @@
 """What the fetching process is told, and how the module follows it."""
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any, Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict
+
+from modules.inference.process import kill
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 _COMMAND: Final = (sys.executable, "-m", "modules.inference.updates")
@@ -52,9 +53,7 @@ async def follow(job: Job, said: Callable[[Mapping[str, Any]], None]) -> Mapping
         await process.wait()
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await kill(process)
     if "installed" in last or "refused" in last:
         return last
     return {"refused": "crashed", "text": f"the fetching process ended with {process.returncode}"}

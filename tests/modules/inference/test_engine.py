@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_a_model_that_hangs_costs_a_restart_and_the_others_go_on(
             assert (await probabilities(models, "bad", dark))[0] == DARK_OK
             assert models.restarts == 1
             assert models.pid != hung
+
+    run(part)
+
+
+def test_a_child_that_never_stops_talking_is_ended_at_the_deadline(make_package: MakePackage) -> None:
+    talking = "import sys, time\nsys.stdout.buffer.write(bytes([2, 0, 0, 0, 0, 0, 0, 3]) + b'{}')\n"
+    talking += "while True: sys.stdout.buffer.write(bytes(1000)); sys.stdout.flush(); time.sleep(0.0002)"
+
+    async def part() -> None:
+        async with engine(load_s=1.0) as models:
+            models.command = (sys.executable, "-c", talking)
+            with pytest.raises(ModelError, match="no answer within 1 s to load good"):
+                await models.load("good", make_package())
+            assert models.pid is None
 
     run(part)
 
