@@ -98,7 +98,7 @@ fuzz: $(VENV)/.dev ## what a client may send, for SECONDS (60): by coverage wher
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 soak: $(VENV)/.dev .venv-federated/.federated ## the long proofs
-	$(BIN)/python -m pytest -q -m soak --timeout 7200
+	$(BIN)/python -m pytest -q -m soak --timeout 7200 -o faulthandler_timeout=7230 -o ending_timeout=600
 
 mutants: $(VENV)/.dev ## one-line sabotages: a named test must fail for each
 	$(BIN)/python -m tests.mutants
