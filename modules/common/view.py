@@ -76,8 +76,10 @@ class ViewServer:
             if len(self._open) <= _CONNECTIONS:
                 while await self._one(reader, writer):
                     pass
-        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            pass  # the one who asked went away, was too slow, or we stop: nobody is left to tell
+        except (TimeoutError, asyncio.CancelledError):
+            writer.transport.abort()  # the one who asked is too slow, or we stop: what is unsent would hold us up
+        except (OSError, EOFError, asyncio.LimitOverrunError):
+            pass  # the one who asked went away, or asks for too much: nobody is left to tell
         finally:
             self._open.discard(task)
             writer.close()
@@ -86,7 +88,8 @@ class ViewServer:
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection may be used again."""
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _SECONDS)
+        async with asyncio.timeout(_SECONDS):
+            head = await reader.readuntil(b"\r\n\r\n")
         keep = False
         try:
             method, target, headers = _parse(head)
@@ -101,7 +104,8 @@ class ViewServer:
             f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n".encode()
         )
         writer.write(body)
-        await asyncio.wait_for(writer.drain(), _SECONDS)
+        async with asyncio.timeout(_SECONDS):
+            await writer.drain()
         return keep
 
     async def _answer(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
