@@ -97,7 +97,8 @@ async def _measure(state: State, port: int, count: int, identities: Identities |
     async def work(each: int) -> float:
         began = time.perf_counter()
         flows = [receiver.receive(each) for receiver in receivers] + [sender.send(each) for sender in senders]
-        await asyncio.wait_for(asyncio.gather(*flows), 300)
+        async with asyncio.timeout(300):
+            await asyncio.gather(*flows)
         return pairs * each / (time.perf_counter() - began)
 
     await work(WARM_UP)

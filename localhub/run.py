@@ -102,7 +102,8 @@ async def _show_until_stopped(supervisor: Supervisor, gateways: Gateways, screen
                 _explain_failures(supervisor, screen, status, failed)
                 screen.show(overview(status))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(supervisor.stopping.wait(), screen.every_s)
+                    async with asyncio.timeout(screen.every_s):
+                        await supervisor.stopping.wait()
         finally:
             for task in filter(None, (watching, resuming)):
                 task.cancel()

@@ -164,7 +164,8 @@ class Keeper:
             self._say_end(code, f"starts again in {following.pause_s:g} s")
             self._become(Runtime.BACKOFF)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), following.pause_s)
+                async with asyncio.timeout(following.pause_s):
+                    await self._stopping.wait()
             if self._stopping.is_set():
                 self._become(Runtime.STOPPED)
                 return

@@ -84,7 +84,8 @@ class LinkServer:
         device, module = identity.device, identity.module
         hub.send(link.Call(number, device, module, name, payload, response_timeout_s, connect_timeout_s))
         try:
-            return await asyncio.wait_for(answer, response_timeout_s + connect_timeout_s + ANSWER_GRACE_S)
+            async with asyncio.timeout(response_timeout_s + connect_timeout_s + ANSWER_GRACE_S):
+                return await answer
         finally:
             del self._calls[number]
 

@@ -78,7 +78,8 @@ class Commits:
         """Commit what is open and end the thread; a disk that cannot be written is given up on."""
         self._start()
         try:
-            await asyncio.wait_for(self._idle.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await self._idle.wait()
         except TimeoutError:
             log.warning("the last messages could not be written; they were not acknowledged")
         self._jobs.put(None)

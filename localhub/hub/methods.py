@@ -121,7 +121,8 @@ class Methods:
         try:
             payload = request.payload or (b"null" if self._manners.fills_payload else b"")
             client.publish(f"{TOPIC}{request.name}/?$rid={number}", payload, 0)
-            return await asyncio.wait_for(answer, request.response_timeout_s)
+            async with asyncio.timeout(request.response_timeout_s):
+                return await answer
         except TimeoutError:
             waited = f"{identity} did not answer {request.name} within {request.response_timeout_s:g} s"
             raise MethodError(504, waited) from None
@@ -152,7 +153,8 @@ class Methods:
         waiters = self._waiting.setdefault(identity, set())
         waiters.add(waiting)
         try:
-            await asyncio.wait_for(waiting, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await waiting
             await asyncio.sleep(self._manners.settle)
         except TimeoutError:
             pass  # told below, like a client that came and went

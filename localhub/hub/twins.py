@@ -80,7 +80,8 @@ class HubTwins:
         """The twin as far as it is known here; waits a little for the cloud when nothing is."""
         if self._twins.get(identity) is None and not self._synced.is_set() and not self._uplink.is_set_down:
             try:
-                await asyncio.wait_for(self._synced.wait(), FIRST_SYNC_S)
+                async with asyncio.timeout(FIRST_SYNC_S):
+                    await self._synced.wait()
             except TimeoutError:
                 log.warning("the twin of %s is empty so far: the cloud has never been reached", identity)
         return self._twins.get(identity) or NEW

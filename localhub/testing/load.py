@@ -199,4 +199,5 @@ async def connected(clients: list[Client], host: str, port: int, context: ssl.SS
     loop = asyncio.get_running_loop()
     for client in clients:
         await loop.create_connection(lambda client=client: client, host, port, ssl=context, server_hostname=host)  # type: ignore[misc]
-    await asyncio.wait_for(asyncio.gather(*(client.ready for client in clients)), 10)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(client.ready for client in clients))

@@ -73,7 +73,9 @@ class Carrier:
         """End, and leave nothing open."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=_CLOSE_S)
+            _, late = await asyncio.wait([self._task], timeout=_CLOSE_S)
+            if late:
+                log.warning("output %s has not ended within %g s", self.name, _CLOSE_S)
         await self._close()
 
     @property

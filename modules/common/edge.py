@@ -36,6 +36,7 @@ S = TypeVar("S", bound=Settings)
 _FINISH_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 3.0
 _DRAIN_SECONDS: Final = 1.5
+_CANCEL_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 1.5
 
 
@@ -324,9 +325,12 @@ class Edge(Generic[S]):
             await _within(_COMMIT_SECONDS, handler(), "the last commit")
         if self.connected:
             await _within(_DRAIN_SECONDS, self._sender.drain(), "the last messages")
-        for task in (*tasks, *self._errands):
-            task.cancel()
-        await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
+        if left := {*tasks, *self._errands}:
+            for task in left:
+                task.cancel()
+            _, late = await asyncio.wait(left, timeout=_CANCEL_SECONDS)
+            for task in late:
+                log.warning("%s has not ended within %.1f s and was left", task.get_name(), _CANCEL_SECONDS)
         await _within(_CLOSE_SECONDS, self._connection.transport.close(), "closing the connection")
         await self._views.stop()
 

@@ -81,7 +81,9 @@ class Watch:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_S)
+            _, late = await asyncio.wait(self._tasks, timeout=_STOP_S)
+            if late:
+                log.warning("source %s has not ended within %g s", self.name, _STOP_S)
 
     async def read_now(self, within: float) -> bool:
         """Have everything read now; False where nothing answered `within` seconds. True for what cannot be asked."""

@@ -8,7 +8,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse
 
 from modules.alarms.outputs.base import OutputError, SwitchSettings
-from modules.common.field.modbus import Client, Line, RtuLine, TcpLine, refusal
+from modules.common.field.modbus import Client, Line, RtuLine, TcpLine, answer_to, refusal
 
 _ADDRESS: Final = re.compile(r"^(coil|holding)/(\d{1,5})$")
 
@@ -59,9 +59,9 @@ class ModbusSwitch:
         client = await self._connected()
         try:
             if self._coil:
-                answer = await client.write_coil(self._number, bool(level), device_id=settings.device)
+                answer = await answer_to(client.write_coil(self._number, bool(level), device_id=settings.device))
             else:
-                answer = await client.write_register(self._number, level, device_id=settings.device)
+                answer = await answer_to(client.write_register(self._number, level, device_id=settings.device))
         except ModbusException as error:
             raise OutputError(f"{settings.where}: no answer within {settings.timeout_s:g} s") from error
         if isinstance(answer, ExceptionResponse):
@@ -74,7 +74,7 @@ class ModbusSwitch:
         client = await self._connected()
         read = client.read_coils if self._coil else client.read_holding_registers
         try:
-            answer = await read(self._number, count=1, device_id=settings.device)
+            answer = await answer_to(read(self._number, count=1, device_id=settings.device))
         except ModbusException as error:
             raise OutputError(f"{settings.where}: no answer within {settings.timeout_s:g} s") from error
         if isinstance(answer, ExceptionResponse):
@@ -96,7 +96,7 @@ class ModbusSwitch:
         await self.close()
         self._client = self._settings.client()
         try:
-            if not await self._client.connect():
+            if not await answer_to(self._client.connect()):
                 raise OutputError(f"no connection to {self._settings.where}")
         except (ModbusException, OSError) as error:
             raise OutputError(f"no connection to {self._settings.where}: {error}") from error

@@ -1,8 +1,10 @@
 """A Modbus line: a device or gateway on the network, or a serial bus (pymodbus)."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import Field
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -13,6 +15,7 @@ from modules.common.settings import Part
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
 Client = AsyncModbusTcpClient | AsyncModbusSerialClient
+T = TypeVar("T")
 
 # Modbus Application Protocol V1.1b3, 7.
 _REFUSALS: Final = {1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 6: "busy"}
@@ -21,6 +24,20 @@ _REFUSALS: Final = {1: "illegal function", 2: "illegal address", 3: "illegal val
 def refusal(code: int) -> str:
     """What a device says with an exception code, in words."""
     return _REFUSALS.get(code, f"exception {code}")
+
+
+async def answer_to(question: Awaitable[T]) -> T:
+    """What a client answers; whoever is cancelled meanwhile is cancelled, whenever that comes.
+
+    Before Python 3.12 `asyncio.wait_for`, in which pymodbus waits, drops a cancellation that comes together with the
+    answer (CPython issue 86296): what was stopped would go on asking.
+    """
+    try:
+        return await question
+    finally:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
 
 
 class Line(Part):

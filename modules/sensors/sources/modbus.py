@@ -9,7 +9,7 @@ from pydantic import Field
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from modules.common.field.modbus import Client, Line, RtuLine, TcpLine, refusal
+from modules.common.field.modbus import Client, Line, RtuLine, TcpLine, answer_to, refusal
 from modules.sensors.point import Point
 from modules.sensors.registers import ModbusPoint, Span, plan
 from modules.sensors.sources.base import Feed, SourceError, SourceSettings
@@ -78,7 +78,7 @@ class ModbusSource:
             raise SourceError("no points are set")
         client = self._settings.client()
         try:
-            if not await client.connect():
+            if not await answer_to(client.connect()):
                 raise SourceError(f"no connection to {self._settings.where}")
             await self._poll(client, feed)
         except (ModbusException, OSError) as error:
@@ -150,7 +150,7 @@ class ModbusSource:
         }[span.table]
         found: list[int] = []
         for start, count in span.requests:
-            answer: ModbusPDU = await ask(start, count=count, device_id=span.device)
+            answer: ModbusPDU = await answer_to(ask(start, count=count, device_id=span.device))
             if isinstance(answer, ExceptionResponse):
                 return answer
             found += (answer.bits if span.table in ("coil", "discrete") else answer.registers)[:count]

@@ -137,6 +137,18 @@ def test_read_now_does_not_wait_for_the_interval(plc: Plc, live: Live) -> None:
     live(part)
 
 
+def test_one_that_is_stopped_while_it_asks_has_ended(plc: Plc, live: Live) -> None:
+    async def part(source: Source) -> None:
+        for number in range(60):
+            running = source(plc.settings(interval_s=0.01))
+            await running.phase("ok")
+            await asyncio.sleep(number / 6000)  # at any moment of its round
+            await running.watch.stop()
+            assert all(task.done() for task in running.watch._tasks)
+
+    live(part)
+
+
 @pytest.mark.parametrize("how", ["kill", "hang"])
 def test_a_server_that_dies_or_hangs_is_reported_and_comes_back(live: Live, how: str) -> None:
     plc = Plc()
