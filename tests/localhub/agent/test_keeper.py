@@ -63,7 +63,9 @@ ProgramFixture = Callable[..., Planned]
 
 
 async def test_a_crash_is_started_again_until_it_is_given_up(keep: KeepFixture, program: ProgramFixture) -> None:
-    keeper = keep(program("crash", "print('here')\nraise SystemExit(3)\n", policy=Policy.ON_FAILURE))
+    # The kernel counts hundredths of a second.
+    busy = "import time\nwhile time.process_time() < 0.05: pass\nraise SystemExit(3)\n"
+    keeper = keep(program("crash", busy, policy=Policy.ON_FAILURE))
     await keeper.start()
     await keeper.ended()
     assert (keeper.state, keeper.restarts, keeper.starts, keeper.exit_code) == (Runtime.FAILED, 4, 5, 3)
