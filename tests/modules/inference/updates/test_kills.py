@@ -36,6 +36,7 @@ class Life:
         )
         self.lines: list[str] = []
         self._guard = threading.Timer(LONGEST_S, self.process.kill)
+        self._guard.daemon = True  # a test that has failed may leave it behind
         self._guard.start()
 
     def until(self, stop: Callable[[str], bool]) -> bool:
