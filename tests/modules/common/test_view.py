@@ -1,9 +1,14 @@
 import asyncio
+from collections.abc import Callable
+
+import pytest
+import uvloop
 
 from modules.common.view import ViewServer
 
 
-def test_whoever_asks_and_does_not_read_holds_up_no_stop() -> None:
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_whoever_asks_and_does_not_read_holds_up_no_stop(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def part() -> None:
         server = ViewServer(lambda: bytes(50_000_000), host="127.0.0.1", port=0, name="view")
         await server.start()
@@ -14,4 +19,5 @@ def test_whoever_asks_and_does_not_read_holds_up_no_stop() -> None:
             await server.stop()
         writer.close()
 
-    asyncio.run(part())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(part())
