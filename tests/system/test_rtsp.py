@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from devices.line import free_port
-from modules.camera.frame import Frame
+from modules.camera.frame import BadPicture, Frame
 from modules.camera.reader import Reader
 from modules.camera.settings import Camera
-from modules.camera.sources import Rtsp
+from modules.camera.sources import Rtsp, SourceError
 from modules.camera.sources.container import ContainerSource
 from modules.camera.watch import Taken, Watch
 
@@ -163,19 +163,28 @@ def test_what_is_read_here_is_to_the_bit_what_ffmpeg_reads(server: Server) -> No
     )
     came: list[dict[int, Frame]] = [{}, {}]
 
+    until = time.monotonic() + 60
+
+    def enough() -> bool:
+        return len(came[0].keys() & came[1].keys()) >= RATE or time.monotonic() > until
+
     def read(source: ContainerSource, seen: dict[int, Frame]) -> None:
-        source.open()
-        while len(came[0].keys() & came[1].keys()) < RATE:
-            frame = source.read()
-            assert frame is not None
-            seen[number(frame)] = replace(frame, luma=frame.look.copy())
-        source.close()
+        """As a camera is read: again where this server, which two at once are too many for, has sent one away."""
+        while not enough():
+            with suppress(SourceError):
+                source.open()
+                while not enough():
+                    with suppress(BadPicture):
+                        frame = source.read()
+                        assert frame is not None
+                        seen[number(frame)] = replace(frame, luma=frame.look.copy())
+            source.close()
 
     threads = [Thread(target=read, args=each) for each in zip((ours, theirs), came, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     both = sorted(came[0].keys() & came[1].keys())
     assert len(both) >= RATE
     assert all(np.array_equal(came[0][each].look, came[1][each].look) for each in both)
