@@ -25,6 +25,7 @@ from modules.alarms.store import Queued
 from modules.common.backoff import backoff
 from modules.common.field.reach import FieldError
 from modules.common.messages import rfc3339
+from modules.common.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +73,7 @@ class Carrier:
     async def stop(self) -> None:
         """End, and leave nothing open."""
         if self._task is not None:
-            self._task.cancel()
-            _, late = await asyncio.wait([self._task], timeout=_CLOSE_S)
-            if late:
-                log.warning("output %s has not ended within %g s", self.name, _CLOSE_S)
+            await end([self._task], _CLOSE_S)
         await self._close()
 
     @property

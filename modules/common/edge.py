@@ -22,6 +22,7 @@ from modules.common.metrics import Metrics
 from modules.common.sdk import SdkTransport
 from modules.common.sender import Sender
 from modules.common.settings import Settings
+from modules.common.tasks import end
 from modules.common.transport import Delivery, MethodCall, ReportRefusedError, Transport, TransportDownError
 from modules.common.twin import SettingsHandler, Twin, TwinSettings
 from modules.common.verbs import COMMANDS, LocalVerbs
@@ -36,7 +37,6 @@ S = TypeVar("S", bound=Settings)
 _FINISH_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 3.0
 _DRAIN_SECONDS: Final = 1.5
-_CANCEL_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 1.5
 
 
@@ -325,12 +325,7 @@ class Edge(Generic[S]):
             await _within(_COMMIT_SECONDS, handler(), "the last commit")
         if self.connected:
             await _within(_DRAIN_SECONDS, self._sender.drain(), "the last messages")
-        if left := {*tasks, *self._errands}:
-            for task in left:
-                task.cancel()
-            _, late = await asyncio.wait(left, timeout=_CANCEL_SECONDS)
-            for task in late:
-                log.warning("%s has not ended within %.1f s and was left", task.get_name(), _CANCEL_SECONDS)
+        await end({*tasks, *self._errands})
         await _within(_CLOSE_SECONDS, self._connection.transport.close(), "closing the connection")
         await self._views.stop()
 

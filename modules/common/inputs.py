@@ -18,6 +18,7 @@ import orjson
 from modules.common.logs import Limited
 from modules.common.messages import BadMessage, Message, from_wire
 from modules.common.metrics import Metrics
+from modules.common.tasks import end
 from modules.common.transport import Delivery
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,7 @@ class Inputs:
             queue.put_nowait(None)
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=seconds)
-            for worker in late:
-                worker.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(late)
 
     async def _work(self, name: str) -> None:
         queue, handler = self._queues[name], self.handlers[name]

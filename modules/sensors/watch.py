@@ -13,6 +13,7 @@ from modules.common.backoff import backoff
 from modules.common.field.reach import FieldError
 from modules.common.logs import Limited
 from modules.common.messages import Reading, rfc3339
+from modules.common.tasks import end
 from modules.sensors.intake import Intake
 from modules.sensors.point import Point
 from modules.sensors.sources.base import Source, SourceSettings
@@ -78,12 +79,7 @@ class Watch:
 
     async def stop(self) -> None:
         """End; what has come and was not sent stays to be flushed."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_STOP_S)
-            if late:
-                log.warning("source %s has not ended within %g s", self.name, _STOP_S)
+        await end(self._tasks, _STOP_S)
 
     async def read_now(self, within: float) -> bool:
         """Have everything read now; False where nothing answered `within` seconds. True for what cannot be asked."""

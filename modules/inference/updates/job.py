@@ -52,8 +52,7 @@ async def follow(job: Job, said: Callable[[Mapping[str, Any]], None]) -> Mapping
             said(last)
         await process.wait()
     finally:
-        if process.returncode is None:
-            await kill(process)
+        await kill(process)
     if "installed" in last or "refused" in last:
         return last
     return {"refused": "crashed", "text": f"the fetching process ended with {process.returncode}"}
