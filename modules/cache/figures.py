@@ -57,6 +57,7 @@ def document(stats: Stats, moment: Moment, aside: Sequence[SetAside]) -> dict[st
         ],
         "dropped": [asdict(drop) for drop in stats.dropped],
         "duplicates": stats.duplicates,
+        "horizon_ids": stats.horizon_ids,
         "quarantined": stats.quarantined,
         "resent": moment.resent,
         "drain_bytes_per_s": round(moment.sent_bytes_per_s, 1),

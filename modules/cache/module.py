@@ -112,17 +112,19 @@ class CacheModule:
 
     async def apply(self, settings: CacheSettings) -> None:
         """Take other settings. Raises SettingsError when a smaller bound would cost alerts."""
-        self._house.limits = settings.limits()
-        self._house.operator = _operator(settings)
+        operator = _operator(settings)
+        if (
+            self._writer is not None
+            and settings.bound_bytes != self._edge.settings.bound_bytes
+            and not await self._writer.ask(lambda store: store.resize(settings.bound_bytes))
+        ):
+            raise SettingsError("bound_bytes: the alerts that are stored do not fit; let them drain first")
+        self._house.limits, self._house.operator = settings.limits(), operator
         if self._writer is None or self._drain is None:
             return
         changed = await asyncio.to_thread(self._house.keys.give, self._house.operator)
         if changed is not None:
             await self._writer.ask(partial(Store.set, name="keys", value=changed.copy))
-        if settings.bound_bytes != self._edge.settings.bound_bytes and not await self._writer.ask(
-            lambda store: store.resize(settings.bound_bytes)
-        ):
-            raise SettingsError("bound_bytes: the alerts that are stored do not fit; let them drain first")
         await self._writer.ask(lambda store: store.set_limits(settings.limits()))
         self._writer.gather_s = settings.gather_ms / 1000
         self._drain.apply(settings)

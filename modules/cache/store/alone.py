@@ -12,10 +12,10 @@ from modules.cache.record import PRIORITIES, associated, pack_id
 from modules.cache.store.append import Append, Appended
 from modules.cache.store.budget import BASE_FRAMES, FEW_PAGES, RESERVE, leaves_for_one
 from modules.cache.store.errors import StoreDamagedError, StoreError
+from modules.cache.store.ids import SWEEP_EVERY
 from modules.cache.store.jobs import Job
 from modules.cache.store.state import State
 from modules.cache.store.transactions import Transactions
-from modules.cache.store.upkeep import SWEEP_EVERY
 
 _COLUMNS = ("seq", "id", "kind", "source", "source_seq", "at", "tick", "total_n", "total_bytes", "body")
 _NAMES, _NEW = ", ".join(_COLUMNS), ", ".join(f"new.{name}" for name in _COLUMNS)

@@ -15,8 +15,8 @@ from modules.cache.sealing import OVERHEAD
 from modules.cache.store.budget import leaves_for, pages_for_all
 from modules.cache.store.errors import StoreFullError
 from modules.cache.store.evict import make_room
+from modules.cache.store.ids import remember
 from modules.cache.store.state import State
-from modules.cache.store.upkeep import remember
 
 LARGEST_PAYLOAD = 320 * 1024  # edgeHub's packets end at 256 KB; the rest is room for the sealed properties
 _INSERT = {priority: f"INSERT INTO record{priority} VALUES(?,?,?,?,?,?,?,?,?,?)" for priority in PRIORITIES}

@@ -22,6 +22,9 @@ STEP_FRAMES = 120  # of a step of upkeep: some dozen rows or moved pages, and wh
 BASE_FRAMES = 32  # written once in a transaction at most: inner pages, splits, free lists, notes
 FEW_PAGES = 6  # beside the leaves of a record or a few
 RESERVE = 24  # pages kept free for the splits and the bookkeeping of deleting
+_IDS_SHARE = 4  # remembered ids may take one page in so many
+_ID_OVERHEAD = 14  # bytes beside an id in its row: its seq, lengths, types and where it lies in the page
+_ID_SLACK = 2  # pages are two thirds full, and of four rows one waits for the hand that forgets it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Budget:
         pages = (bound - wal - ballast - SMALL_FILES) // PAGE
         frames = (wal - WAL_HEADER) // FRAME
         return cls(bound, wal, ballast, pages, frames, frames // 2)
+
+    def most_ids(self, length: float) -> int:
+        """How many ids of `length` bytes each, on average, may be remembered: the rest of the pages is for records."""
+        return int(self.pages * PAGE / _IDS_SHARE / _ID_SLACK / (length + _ID_OVERHEAD))
 
 
 def pages_for(size: int) -> int:

@@ -1,4 +1,7 @@
-"""When an accepted id may be forgotten (pure): by age on the store's clock, and by how many came after it."""
+"""When an accepted id may be forgotten (pure): by age on the store's clock, and by how many came after it.
+
+Ids that were delivered may not crowd out records that were not, so they are never more than have room.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,27 @@ class Memory:
     hand: bytes | str = ""
     owed: int = 0  # ids accepted since the hand last moved
     quiet: int = 0  # no note is due before the store's clock shows this
+    passed: int = 0  # ids that the hand met in this round ...
+    passed_bytes: int = 0
+    last_length: float | None = None  # ... and their mean length in the one before
+    known: int = 0  # ids taken over from an earlier store
+
+    def length(self) -> float | None:
+        """Bytes of an id, on average; None as long as the hand has met none."""
+        if self.last_length is None and self.passed:
+            return self.passed_bytes / self.passed
+        return self.last_length
+
+    def meet(self, n: int, size: int) -> None:
+        """The hand moves on over `n` ids of `size` bytes together."""
+        self.passed += n
+        self.passed_bytes += size
+
+    def begin_round(self) -> None:
+        """The hand is behind the last id, and begins anew."""
+        if self.passed:
+            self.last_length = self.passed_bytes / self.passed
+        self.hand, self.passed, self.passed_bytes = "", 0, 0
 
 
 def due(eras: Sequence[Era], tick: int, horizon_ms: int) -> bool:

@@ -127,7 +127,9 @@ class House:
                 break
             saved += result.stored
         for ids in batched(found.ids(), _SALVAGE_BATCH):
-            store.know(ids)
+            if not store.know(ids):
+                self.say("not all known ids fit the new store: what was delivered before may be accepted once more")
+                break
         store.adopt(found.erasures)
         return saved
 

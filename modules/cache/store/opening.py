@@ -9,10 +9,9 @@ from pathlib import Path
 import apsw
 
 from modules.cache.sealing import Sealer
-from modules.cache.store import schema
+from modules.cache.store import ids, schema
 from modules.cache.store.budget import Budget
 from modules.cache.store.clock import Clock
-from modules.cache.store.forget import Era, Memory
 from modules.cache.store.mark import Marks
 from modules.cache.store.pages import pages_in_wal
 from modules.cache.store.state import Limits, State
@@ -25,7 +24,7 @@ def read_state(connection: apsw.Connection, folder: Path, sealer: Sealer, limits
     budget = Budget.of(limits.bound)
     schema.limit(connection, budget)
     marks = Marks(connection, sealer)
-    eras = [Era(*row) for row in connection.execute("SELECT seq, tick FROM era ORDER BY seq")]
+    seq = max(mark.last_seq for mark in marks.all())
     state = State(
         connection=connection,
         sealer=sealer,
@@ -36,8 +35,8 @@ def read_state(connection: apsw.Connection, folder: Path, sealer: Sealer, limits
         measure=partial(_bytes_in, folder),
         pages_in_wal=partial(pages_in_wal, folder / DATABASE),
         offset=max(mark.clock for mark in marks.all()) - clock.monotonic(),
-        seq=max(mark.last_seq for mark in marks.all()),
-        memory=Memory(eras),
+        seq=seq,
+        memory=ids.recall(connection, seq),
         quarantined=len(connection.execute("SELECT seq FROM quarantine").fetchall()),
         batched=bool(connection.execute("SELECT 1 FROM batch LIMIT 1").fetchall()),
     )

@@ -8,6 +8,7 @@ from typing import cast
 from modules.cache.record import PRIORITIES, Entry, each, shown_id
 from modules.cache.store.budget import PAGE, RESERVE
 from modules.cache.store.erase import Erasure
+from modules.cache.store.ids import most_ids
 from modules.cache.store.state import State
 
 _OLDEST = each("SELECT CAST(tick AS INTEGER), CAST(at AS INTEGER) FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1")
@@ -48,13 +49,14 @@ class Drop:
 class Stats:
     """An open store at one moment; `written_bytes` (to flash, in blocks of 4 KB) and `appended_bytes` since opening.
 
-    `erasures` are the newest five.
+    `horizon_ids`: how many ids are remembered, the limit or what has room; `erasures` are the newest five.
     """
 
     priorities: tuple[Depth, ...]
     dropped: tuple[Drop, ...]
     quarantined: int
     duplicates: int
+    horizon_ids: int
     bound_bytes: int
     file_bytes: int
     free_bytes: int
@@ -76,6 +78,7 @@ def stats(state: State, *, disk_full: bool, erasures: list[Erasure]) -> Stats:
         dropped=tuple(Drop(*row) for row in cast("list[tuple[int, str, int, int]]", drops)),
         quarantined=state.quarantined,
         duplicates=state.duplicates,
+        horizon_ids=most_ids(state),
         bound_bytes=state.limits.bound,
         file_bytes=state.measure(),
         free_bytes=max(0, free - RESERVE) * PAGE,

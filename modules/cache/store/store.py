@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from modules.cache.record import ALERTS, Entry, Stored
+from modules.cache.record import Entry, Stored
 from modules.cache.sealing import Sealer
-from modules.cache.store import batch, erase, expire, outgoing, report, schema, upkeep
+from modules.cache.store import batch, bound, erase, expire, outgoing, report, schema, upkeep
+from modules.cache.store import ids as known_ids
 from modules.cache.store.alone import Alone
 from modules.cache.store.append import Append, Appended
 from modules.cache.store.ballast import Ballast
@@ -19,8 +21,7 @@ from modules.cache.store.budget import BASE_FRAMES, STEP_FRAMES, Budget
 from modules.cache.store.clock import Clock
 from modules.cache.store.erase import Erase, Erasure
 from modules.cache.store.erasing import Erasing
-from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError
-from modules.cache.store.evict import make_room
+from modules.cache.store.errors import StoreDamagedError, StoreError, StoreFailingError, StoreFullError
 from modules.cache.store.jobs import Job, Jobs, Result
 from modules.cache.store.opening import DATABASE, read_state
 from modules.cache.store.outgoing import Confirm, Hand, InFlight, Rewind
@@ -76,6 +77,9 @@ class Store:
             if marks.fresh or marks.damaged:
                 store._transactions.commit(marks.touch, BASE_FRAMES)
             state.checkpoint(truncate=True)
+            if not look:
+                with contextlib.suppress(StoreFullError), store._guard:  # what a full disk hinders, it hinders again
+                    bound.forget_down(state, store._transactions)
             store._erasing.resume()
         except (*schema.DAMAGE, KeyError, TypeError) as error:
             schema.abandon(connection)
@@ -214,14 +218,13 @@ class Store:
             statement = "REPLACE INTO meta VALUES(?,?)"
             self._transactions.commit(lambda: self._state.connection.execute(statement, (name, value)), BASE_FRAMES)
 
-    def know(self, ids: Sequence[bytes | str]) -> None:
-        """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store)."""
-        state = self._state
-        statement = "INSERT OR IGNORE INTO ids VALUES(?,?)"
-        rows = [(packed, state.seq) for packed in ids]
+    def know(self, ids: Sequence[bytes | str]) -> bool:
+        """Take ids for accepted, from now on until the horizon has passed them (they were, by an earlier store).
+
+        False, and none is taken, where they would have the room of records.
+        """
         with self._guard:
-            frames = 2 * len(rows) + BASE_FRAMES
-            self._transactions.commit(lambda: state.connection.executemany(statement, rows), frames)
+            return known_ids.know(self._state, self._transactions, ids)
 
     def adopt(self, erasures: Sequence[Erasure]) -> None:
         """Keep on record what an earlier store was told to erase."""
@@ -247,29 +250,13 @@ class Store:
         with self._guard:
             return report.oldest_key(self._state)
 
-    def resize(self, bound: int) -> bool:
-        """Take another bound, evicting down to it where it is smaller; False when that would cost alerts."""
-        state = self._state
-        before, state.budget = state.budget, Budget.of(bound)
-        state.free = 0
-        with self._guard:
-            if not self._evict_down(before.most_frames):
-                state.budget, state.free = before, 0
-                return False
-            while int(state.connection.pragma("page_count")) > state.budget.pages:
-                self._transactions.room_in_wal(STEP_FRAMES)
-                upkeep.give_back(state)
-            state.checkpoint(truncate=True)
-            schema.limit(state.connection, state.budget)
-        state.limits = replace(state.limits, bound=bound)
-        self._transactions.resize_ballast()
-        return True
+    def resize(self, to: int) -> bool:
+        """Take another bound, evicting down to it where it is smaller.
 
-    def _evict_down(self, frames: int) -> bool:
-        """Make what is stored fit the budget; False when that would cost alerts."""
-        fits: list[bool] = []
-        self._transactions.commit(lambda: fits.append(make_room(self._state, 0, ALERTS)), frames)
-        return fits[0]
+        False, and nothing is evicted, when that would cost alerts.
+        """
+        with self._guard:
+            return bound.resize(self._state, self._transactions, to)
 
     def set_limits(self, limits: Limits) -> None:
         """Horizon, times to live and retention take effect at once; for the bound see `resize`."""

@@ -32,7 +32,7 @@ class Transactions:
         """Commit `work`, which writes at most `frames` pages, or undo all of it."""
         state = self._state
         self.room_in_wal(frames)
-        seq = state.seq
+        seq, quarantined = state.seq, state.quarantined
         state.marks.begin()
         state.now = state.tick()
         try:
@@ -45,7 +45,7 @@ class Transactions:
                 raise
             state.connection.execute("COMMIT")
         except BaseException:
-            state.seq, state.free = seq, 0
+            state.seq, state.quarantined, state.free = seq, quarantined, 0
             state.marks.undo()
             if state.connection.in_transaction:
                 state.connection.execute("ROLLBACK")

@@ -9,7 +9,7 @@ from modules.cache.keyring import Keyring
 from modules.cache.operatorkey import OperatorKey, PrivateKey
 from modules.cache.record import Record
 from modules.cache.sealing import Sealer
-from modules.cache.store import Append, Appended, Confirm, Hand, Store, StoreDamagedError
+from modules.cache.store import LEAST_BOUND, Append, Appended, Confirm, Hand, Limits, Store, StoreDamagedError
 from modules.cache.store.house import House
 
 Make = Callable[..., Record]
@@ -97,6 +97,29 @@ def test_a_damaged_file_is_set_aside_and_what_authenticates_is_saved(
     store.abandon()
     assert [aside.reason for aside in house.set_aside()] == ["damaged"]
     assert any("11 records were saved" in line for line in said)
+
+
+def test_a_full_store_that_is_damaged_is_replaced_though_not_all_its_ids_fit(
+    house: House, make_record: Make, said: list[str]
+) -> None:
+    house.limits = Limits(bound=LEAST_BOUND)
+    store = house.open()
+    for start in range(0, 12_000, 1000):
+        store.apply([Append([make_record(1, b"") for _ in range(1000)])])
+        store.apply([Confirm(1, start + 1000)])
+    while not store.stats().dropped:
+        store.apply([Append([make_record(2, b"x" * 1000)])])
+    waiting = store.stats().priorities[2].depth
+    store.close()
+    database = house.live / "queue.db"
+    raw = bytearray(database.read_bytes())
+    raw[16:100] = bytes(84)
+    database.write_bytes(raw)
+    store = house.open()
+    assert store.stats().priorities[2].depth > 0.95 * waiting
+    assert any("accepted once more" in line for line in said)
+    assert store.apply([Append([make_record(0, b"x" * 1000)])]) == [Appended(1)]
+    store.abandon()
 
 
 def test_a_store_damaged_while_open_is_replaced_without_asking_for_keys(house: House, make_record: Make) -> None:

@@ -207,18 +207,6 @@ def test_space_is_given_back(open_store: Open, make_record: Make, tmp_path: Path
     assert (tmp_path / "queue.db").stat().st_size < full / 4
 
 
-def test_a_smaller_bound_evicts_but_never_alerts(open_store: Open, make_record: Make, tmp_path: Path) -> None:
-    store = open_store(Limits(bound=4 * LEAST_BOUND))
-    for priority in (0, 2) * 16:
-        store.apply([Append([make_record(priority, b"x" * 200_000)])])
-    alerts = ids(store, 0)
-    assert store.resize(2 * LEAST_BOUND)
-    assert store_of(tmp_path) <= 2 * LEAST_BOUND
-    assert ids(store, 0) == alerts
-    assert not store.resize(LEAST_BOUND)
-    assert ids(store, 0) == alerts
-
-
 def test_two_processes_cannot_hold_it(open_store: Open) -> None:
     open_store()
     with pytest.raises(StoreBusyError):
