@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 from playwright.async_api import Page, Route, expect
 
 from tests.modules.status.browser import Browse, needs_chromium, show, show_sensors
@@ -151,6 +153,33 @@ def test_a_models_verdict_names_the_part_it_is_about(browse: Browse) -> None:
         await expect(page.get_by_alt_text("the picture of part-4 as it was judged")).to_have_attribute(
             "src", re.compile("of=2$")
         )
+
+    browse(part)
+
+
+def brightest(coded: bytes) -> int:
+    image = cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    return int(image.max())
+
+
+def test_between_two_pictures_of_a_camera_there_is_no_blank(browse: Browse) -> None:
+    """Where pictures were decoded beside the page, a blank was painted between two of them, often enough to be seen."""
+    coded = cv2.imencode(".jpg", np.random.default_rng(1).integers(120, 250, (768, 1024, 3), np.uint8))[1].tobytes()
+    quickly = "image => setInterval(() => { image.src = image.src.replace(/at=.*|$/, `at=${performance.now()}`); }, 60)"
+
+    async def part(line: "Line", page: Page) -> None:
+        line.view.handlers["picture"] = lambda _query: ("image/jpeg", coded)
+        line.heartbeat("camera", facts={"cameras": {"line1": {"state": "ok"}}})
+        image = page.locator("figure .look img")
+        await expect(image).to_have_attribute("src", re.compile("at="))
+        await image.evaluate(quickly)
+        await image.scroll_into_view_if_needed()
+        box = await image.bounding_box()
+        assert box is not None
+        middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "width": 40, "height": 30}
+        shots = [await page.screenshot(clip=middle) for _ in range(60)]  # type: ignore[arg-type]
+        assert [place for place, shot in enumerate(shots) if brightest(shot) < 100] == []
 
     browse(part)
 

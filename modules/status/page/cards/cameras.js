@@ -1,5 +1,5 @@
 // The cameras: the newest picture of each with what the model saw in it; more in its dialog.
-import { data, keyed, make, said, setText, when } from "../lib/draw.js";
+import { data, keyed, make, said, screen, setText, when } from "../lib/draw.js";
 import { duration, number } from "../lib/format.js";
 import { get, lastOf, on, part, picture, Refused } from "../lib/gateway.js";
 import { verdictText } from "../lib/seen.js";
@@ -46,8 +46,8 @@ function facts(each) {
 
 function frame(each) {
   const parts = {
-    image: make("img", { src: picture(each.name, "picture"), decoding: "async" }),
-    heat: make("img", { className: "heat", hidden: true }),
+    image: screen({ src: picture(each.name, "picture") }),
+    heat: screen({ className: "heat", hidden: true }),
     seen: make("span", { className: "seen", translate: false }),
     judgedAt: make("small"),
     trouble: make("p", { className: "trouble", hidden: true }),

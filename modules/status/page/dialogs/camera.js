@@ -1,5 +1,5 @@
 // One camera: its picture, the last one that was judged under its heat map, and what the gate sees, beside its tuner.
-import { button, data, make, said, setText, when } from "../lib/draw.js";
+import { button, data, make, said, screen, setText, when } from "../lib/draw.js";
 import { get, part, picture, Refused } from "../lib/gateway.js";
 import { say, sayOr } from "../lib/words.js";
 import { verdictText } from "../lib/seen.js";
@@ -13,7 +13,7 @@ const COLOURS = ["differs", "moves", "watched", "ignored"]; // as the camera mod
 export function openCamera(camera) {
   let view = "picture";
   let judged = null; // number of the verdict whose picture is shown
-  const image = make("img", { className: "large" });
+  const image = screen({ className: "large" });
   const missing = make("p", { className: "empty", hidden: true });
   const legend = make("p", { className: "legend" });
   image.addEventListener("load", () => { image.hidden = false; missing.hidden = true; });

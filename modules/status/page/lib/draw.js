@@ -28,6 +28,12 @@ export function when(text, properties = {}) {
   return make("time", { dateTime: time.toISOString(), textContent: timeText(time), title: utcText(time), ...properties });
 }
 
+// A picture in whose place another comes again and again. Decoded beside the page, as browsers do on demand, it leaves a
+// blank between two of them for a moment: this one is decoded with the page.
+export function screen(properties = {}) {
+  return make("img", { decoding: "sync", ...properties });
+}
+
 export function button(text, act, properties = {}) {
   return make("button", { type: "button", textContent: text, onclick: act, ...properties });
 }
