@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -143,3 +144,44 @@ def test_only_coils_and_holding_registers_can_be_written() -> None:
     for address in ("input/3", "discrete/3", "coil", "coil/x"):
         with pytest.raises(ValidationError):
             ModbusTcp.model_validate({"type": "modbus-tcp", "host": "h", "address": address})
+
+
+class Waiting:
+    """A client whose every question waits as pymodbus waits, until the test answers it."""
+
+    connected = False
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[asyncio.Future[object]] = asyncio.Queue()
+
+    async def ask(self, *_number: object, **_unit: object) -> object:
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.asked.put_nowait(answer)
+        return await asyncio.wait_for(answer, 60)
+
+    connect = write_coil = write_register = read_coils = read_holding_registers = ask
+
+    def close(self) -> None:
+        self.connected = False
+
+
+@pytest.mark.parametrize("address", ["coil/3", "holding/7"])
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["connecting", "writing", "reading back"])
+def test_a_stop_that_comes_together_with_an_answer_is_heard(
+    address: str, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def part() -> None:
+        client = Waiting()
+        monkeypatch.setattr(ModbusTcp, "client", lambda _settings: client)
+        switch = ModbusTcp(type="modbus-tcp", host="127.0.0.1", address=address).make()
+        showing = asyncio.create_task(switch.show(1))
+        for _ in range(place):
+            (await client.asked.get()).set_result(SimpleNamespace(bits=[True], registers=[1]))
+            client.connected = True
+        (await client.asked.get()).set_result(SimpleNamespace(bits=[True], registers=[1]))
+        client.connected = True
+        showing.cancel()
+        await asyncio.wait([showing], timeout=5)
+        assert showing.cancelled(), "it went on"
+
+    asyncio.run(part())
