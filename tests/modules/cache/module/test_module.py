@@ -182,6 +182,29 @@ def test_the_twin_changes_bandwidth_and_bound(line: Line, make_message: Make, un
     asyncio.run(play())
 
 
+def test_a_bound_too_small_for_the_alerts_is_refused_and_changes_nothing(
+    line: Line, house: House, make_message: Make, until: Until
+) -> None:
+    kinds = ["alert", "alert", "alert", "sample"] * 30
+    body = b'{"value": "%s"}' % (b"x" * 200_000)
+    line.waiting = 1000
+
+    async def play() -> None:
+        async with line.running():
+            bound = line.edge.settings.bound_bytes
+            for kind in kinds:
+                line.transport.deliver("telemetry", make_message(kind, body))
+            await until(lambda: len(line.transport.acknowledged) == len(kinds))
+            line.transport.patch({"settings": {"bound_bytes": 16 * 1024 * 1024}, "$version": 2})
+            await until(lambda: "let them drain first" in str(line.transport.reported))
+            assert line.edge.settings.bound_bytes == line.module._house.limits.bound == bound
+
+    asyncio.run(play())
+    store = house.open()
+    assert [depth.depth for depth in store.stats().priorities] == [90, 0, 30]
+    store.abandon()
+
+
 def test_an_orderly_stop_repeats_nothing(line: Line, house: House, make_message: Make, until: Until) -> None:
     line.waiting = 1000
 
