@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.devices.esp32.conftest import Refused
@@ -36,6 +36,7 @@ def test_a_sensor_that_fails_says_how(leaf: Served, fault: str, says: str) -> No
     assert caught.value.kind == "OSError"
 
 
+@example(hz=200.0, amplitude=1.0, axis=0, offset=0.0, phase=1.0)
 @given(
     hz=st.floats(20, 250),
     amplitude=st.floats(0.5, 40),
@@ -58,7 +59,8 @@ def test_a_sine_has_the_velocity_of_a_sine(
     tan = (math.pi * hz / RATE) / math.tan(math.pi * hz / RATE)  # the trapezium rule's own response
     assert velocity == pytest.approx(expected * tan, rel=0.06, abs=6e-5)
     assert acceleration == pytest.approx(amplitude / math.sqrt(2), rel=0.03, abs=SCALE)
-    assert peak == pytest.approx(amplitude, rel=0.06, abs=2 * SCALE)
+    sampled = amplitude * np.abs(np.sin(2 * np.pi * hz * times + phase))  # at 200 Hz four a turn, which miss the crest
+    assert peak == pytest.approx(sampled[160:].max(), rel=0.06, abs=2 * SCALE)
 
 
 def test_a_machine_at_rest_has_no_velocity(leaf: Served) -> None:
