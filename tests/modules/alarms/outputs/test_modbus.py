@@ -175,11 +175,9 @@ def test_a_stop_that_comes_together_with_an_answer_is_heard(
         monkeypatch.setattr(ModbusTcp, "client", lambda _settings: client)
         switch = ModbusTcp(type="modbus-tcp", host="127.0.0.1", address=address).make()
         showing = asyncio.create_task(switch.show(1))
-        for _ in range(place):
+        for _ in range(place + 1):
             (await client.asked.get()).set_result(SimpleNamespace(bits=[True], registers=[1]))
             client.connected = True
-        (await client.asked.get()).set_result(SimpleNamespace(bits=[True], registers=[1]))
-        client.connected = True
         showing.cancel()
         await asyncio.wait([showing], timeout=5)
         assert showing.cancelled(), "it went on"

@@ -5,17 +5,10 @@ from pathlib import Path
 from modules.cache.record import Record
 from modules.cache.store import LEAST_BOUND, Append, Appended, Confirm, Limits, Store
 from tests.modules.cache.store.test_ids import accept
+from tests.modules.cache.store.test_store import ids, store_of
 
 Make = Callable[..., Record]
 Open = Callable[..., Store]
-
-
-def store_of(path: Path) -> int:
-    return sum(item.stat().st_size for item in path.iterdir())
-
-
-def ids(store: Store, priority: int) -> list[str]:
-    return [entry.message_id for entry in store.inspect(priority, most=10_000)]
 
 
 def test_a_smaller_bound_evicts_but_never_alerts(open_store: Open, make_record: Make, tmp_path: Path) -> None:
